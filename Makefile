@@ -1,0 +1,107 @@
+# Stet. `make demo` and `make test` are all that a fresh Debian machine with Go
+# needs; run as root, they install what is missing.
+
+SHELL  := /bin/bash
+PREFIX ?= /usr/local
+
+# Where the demo and the tests keep packages and builds. Directories that begin
+# with a dot are not Go's.
+STET_STORE ?= $(CURDIR)/.cache/store
+export STET_STORE
+
+# The same bytes on every machine: no C, no paths, no time, no commit.
+export CGO_ENABLED := 0
+GO_BUILD := go build -trimpath -buildvcs=false -ldflags="-s -w"
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 20s
+
+# What the demo needs of the host, and why.
+DEMO_PACKAGES := ca-certificates# Go modules come over TLS
+DEMO_PACKAGES += git#              stet init makes, and stet reads, a repository
+DEMO_PACKAGES += kmod#             the kernel loads erofs and overlay by it
+DEMO_PACKAGES += qemu-system-x86#  stet vm
+
+# What the tests need beside that. Most are oracles: other people's programs
+# that must agree with ours.
+TEST_PACKAGES := $(DEMO_PACKAGES)
+TEST_PACKAGES += bzip2#            packs .debs of an old kind
+TEST_PACKAGES += cpio#             oracle of the initrd
+TEST_PACKAGES += e2fsprogs#        mke2fs: a disk for the VM driver's own tests
+TEST_PACKAGES += erofs-utils#      fsck.erofs: oracle of images
+TEST_PACKAGES += fsverity#         oracle of digests
+TEST_PACKAGES += gpgv#             oracle of signatures
+TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
+TEST_PACKAGES += openssh-client#   logs in to examples/hello
+TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
+TEST_PACKAGES += util-linux#       unshare, taskset: builds on other hosts
+TEST_PACKAGES += xz-utils#         oracle of decompression
+
+# What the benchmarks compare Stet with.
+BENCH_PACKAGES := $(DEMO_PACKAGES)
+BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
+BENCH_PACKAGES += mmdebstrap#      the peer
+
+.PHONY: build demo test test-long bench lint relock install clean setup setup-demo setup-test setup-bench
+
+build:
+	$(GO_BUILD) -o internal/initrd/bin/stet-init ./cmd/stet-init
+	$(GO_BUILD) -o internal/vm/bin/stet-agent ./cmd/stet-agent
+	$(GO_BUILD) -o bin/stet ./cmd/stet
+
+demo: setup-demo build
+	go run ./test/demo
+
+test: setup-test build .cache/kernel
+	go test -count=1 -timeout 25m ./...
+
+# What takes too long for every change: tests in files tagged `long`, and every
+# fuzz target for a while.
+test-long: setup-test build .cache/kernel
+	go test -count=1 -timeout 90m -tags long ./test/...
+	set -e; for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; \
+	done
+
+# The VM driver's own tests boot the kernel of an example, without the rest.
+.cache/kernel: examples/minimal/stet.lock | build
+	rm -rf $@.new && mkdir -p $@.new
+	set -o pipefail; dir=$$(go run ./test/prepare minimal) && bin/stet -C "$$dir" build && \
+	  bin/stet -C "$$dir" shell -- tar -C /usr/lib/stet -c boot -C / usr/lib/modules | tar -C $@.new -x
+	rm -rf $@ && mv $@.new $@ && touch $@
+
+bench: setup-bench build
+	go run ./bench
+
+lint: build
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted" >&2; exit 1; fi
+	go vet -tags long ./...
+	go run $(STATICCHECK) -tags long ./...
+
+# Renews the locks and the golden digests of all examples: one commit has both.
+# In a store of its own, so that nothing is remembered that older code made; only
+# fetched packages are shared.
+relock: setup-demo build
+	rm -rf .cache/relock
+	mkdir -p .cache/relock/mirror "$(STET_STORE)/mirror"
+	cp --recursive --link "$(STET_STORE)/mirror" .cache/relock/
+	STET_STORE=$(CURDIR)/.cache/relock go run ./test/relock
+	cp --recursive --link --force .cache/relock/mirror "$(STET_STORE)/"
+	rm -rf .cache/relock
+
+install: build
+	install -D -m 755 bin/stet $(DESTDIR)$(PREFIX)/bin/stet
+
+clean:
+	rm -rf bin .cache internal/initrd/bin/stet-init internal/vm/bin/stet-agent
+
+setup: setup-test
+setup-demo:
+	@test/setup $(DEMO_PACKAGES)
+setup-test:
+	@test/setup $(TEST_PACKAGES)
+setup-bench:
+	@test/setup $(BENCH_PACKAGES)

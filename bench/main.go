@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"stet/internal/sandbox"
+)
+
+func main() {
+	sandbox.Main() // the breakdown builds in this process
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is what all measurements share.
+type bench struct {
+	stet    string // absolute path of the binary
+	dir     string // everything is below it
+	runs    int
+	profile string // file for a CPU profile of the breakdown
+	lab     *lab
+}
+
+// measurements are made in this order; what the table shows has this one too.
+var measurements = []struct {
+	name string
+	make func(*bench, context.Context) ([]result, error)
+}{
+	{"lock", (*bench).lock},
+	{"server190", (*bench).server190},
+	{"unchanged", (*bench).unchanged},
+	{"breakdown", (*bench).breakdown},
+	{"initrd", (*bench).initrd},
+}
+
+func run(ctx context.Context) (err error) {
+	var b bench
+	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
+	only := flag.String("only", "", "measure only these, separated by commas: lock, server190, unchanged, breakdown, initrd")
+	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
+	flag.StringVar(&b.dir, "dir", "", "work in `DIR` and leave it; default: a temporary directory")
+	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")
+	flag.IntVar(&b.runs, "runs", 3, "how often the slow things are done")
+	flag.Parse()
+	if b.stet, err = filepath.Abs(b.stet); err != nil {
+		return err
+	}
+	if _, err := os.Stat(b.stet); err != nil {
+		return fmt.Errorf("%w: run \"make build\" first, in the root of the repository", err)
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("mmdebstrap and the sandbox want root: run it as root")
+	}
+	if b.dir == "" {
+		if b.dir, err = os.MkdirTemp("/var/tmp", "stet-bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, removeAll(b.dir)) }()
+	}
+	if b.dir, err = filepath.Abs(b.dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	report := report{Host: describeHost(b.dir)}
+	for _, m := range measurements {
+		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {
+			continue
+		}
+		results, err := m.make(&b, ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		report.Results = append(report.Results, results...)
+	}
+	report.Host.LoadAfter = loadAverage()
+	if *asJSON {
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(report)
+	}
+	return report.print(os.Stdout)
+}
+
+// say tells on stderr what is being done: a whole run takes minutes.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...) }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"stet/internal/term"
+)
+
+// report is what a run of this program found.
+type report struct {
+	Host    host     `json:"host"`
+	Results []result `json:"results"`
+}
+
+// result is one thing that was measured, several times where it varies.
+type result struct {
+	Name   string    `json:"name"`
+	Unit   string    `json:"unit"` // "s", "MB", "" for a ratio
+	Values []float64 `json:"values"`
+	Median float64   `json:"median"`
+	Least  float64   `json:"least"`
+	Most   float64   `json:"most"`
+	// Limit is the largest median that keeps the promise; 0 where there is none.
+	Limit float64 `json:"limit,omitempty"`
+	Kept  *bool   `json:"kept,omitempty"`
+}
+
+// measured sums values up.
+func measured(name, unit string, values []float64, limit float64) result {
+	sorted := slices.Sorted(slices.Values(values))
+	r := result{Name: name, Unit: unit, Values: values, Limit: limit}
+	if len(sorted) == 0 {
+		return r
+	}
+	r.Least, r.Most = sorted[0], sorted[len(sorted)-1]
+	middle := len(sorted) / 2
+	if r.Median = sorted[middle]; len(sorted)%2 == 0 {
+		r.Median = (sorted[middle-1] + sorted[middle]) / 2
+	}
+	if limit > 0 {
+		kept := r.Median <= limit
+		r.Kept = &kept
+	}
+	return r
+}
+
+// ratio holds one median against another.
+func ratio(name string, ours, theirs result, limit float64) result {
+	return measured(name, "", []float64{ours.Median / theirs.Median}, limit)
+}
+
+func (r report) print(out io.Writer) error {
+	h := r.Host
+	fmt.Fprintf(out, "%s, %d CPUs, %d MB of memory, Linux %s, %s on %s\nload average before %s, after %s\n\n",
+		h.Processor, h.CPUs, h.MemoryMB, h.Kernel, h.Directory, h.FileSystem, h.LoadBefore, h.LoadAfter)
+	rows := [][]string{{"", "median", "least", "most", "runs", "promise"}}
+	for _, m := range r.Results {
+		promise := ""
+		if m.Kept != nil {
+			word := map[bool]string{true: "kept", false: "MISSED"}[*m.Kept]
+			promise = fmt.Sprintf("≤ %s: %s", number(m.Limit, m.Unit), word)
+		}
+		least, most := number(m.Least, m.Unit), number(m.Most, m.Unit)
+		if len(m.Values) == 1 {
+			least, most = "", ""
+		}
+		rows = append(rows, []string{m.Name, number(m.Median, m.Unit), least, most, fmt.Sprint(len(m.Values)), promise})
+	}
+	term.Table(out, rows)
+	return nil
+}
+
+func number(value float64, unit string) string {
+	digits := 2
+	if value >= 100 {
+		digits = 0
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.*f %s", digits, value, unit))
+}

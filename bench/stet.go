@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// spent is what one run of a program took.
+type spent struct {
+	wall, cpu float64 // seconds; cpu is that of all its children too
+	memory    float64 // MB of the largest process among it and its children
+}
+
+// measure runs a program to its end. What it prints is shown when it fails.
+func measure(cmd *exec.Cmd) (spent, string, error) {
+	var said strings.Builder
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &said
+	begin := time.Now()
+	err := cmd.Run()
+	took := time.Since(begin)
+	if err != nil {
+		return spent{}, "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, tail(said.String()+out.String()))
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return spent{
+		wall:   took.Seconds(),
+		cpu:    (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(),
+		memory: float64(usage.Maxrss) * 1024 / 1e6,
+	}, out.String(), nil
+}
+
+// tail is the end of a long text.
+func tail(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+}
+
+// runStet runs a command of stet in a repository with a store.
+func (b *bench) runStet(ctx context.Context, repository, store string, args ...string) (spent, string, error) {
+	cmd := exec.CommandContext(ctx, b.stet, append([]string{"-C", repository}, args...)...)
+	cmd.Env = append(os.Environ(), "STET_STORE="+store)
+	return measure(cmd)
+}
+
+// repository makes a git repository with one stet.yaml.
+func (b *bench) repository(name, text string) (string, error) {
+	dir := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "stet.yaml"), []byte(text), 0o644); err != nil {
+		return "", err
+	}
+	return dir, exec.Command("git", "init", "-q", dir).Run()
+}
+
+// emptyStore makes a store that has the fetched packages of another one and
+// nothing else. Links cost nothing, and a build only reads them.
+func emptyStore(dir, from string) error {
+	if err := removeAll(dir); err != nil {
+		return err
+	}
+	debs := filepath.Join("mirror", "debs")
+	if err := os.MkdirAll(filepath.Join(dir, debs), 0o700); err != nil {
+		return err
+	}
+	found, err := os.ReadDir(filepath.Join(from, debs))
+	if err != nil {
+		return err
+	}
+	for _, deb := range found {
+		if err := os.Link(filepath.Join(from, debs, deb.Name()), filepath.Join(dir, debs, deb.Name())); err != nil {
+			return err
+		}
+	}
+	unix.Sync()
+	return nil
+}
+
+// removeAll removes what a run left, and then waits until the disk has rest:
+// no run pays for the one before it.
+func removeAll(dir string) error {
+	for line := range strings.Lines(readText("/proc/self/mounts")) {
+		if words := strings.Fields(line); len(words) > 1 && strings.HasPrefix(words[1], dir+"/") {
+			return fmt.Errorf("%s is mounted: unmount it before %s can be removed", words[1], dir)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	unix.Sync()
+	return nil
+}

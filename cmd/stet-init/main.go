@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// systemd is what the machine runs after this program.
+const systemd = "/usr/lib/systemd/systemd"
+
+func main() {
+	start := time.Now()
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "stet-init: this is the first program of a machine's initrd; it does nothing else")
+		os.Exit(2)
+	}
+	// It lives for some tenths of a second in a machine that has nothing to do
+	// with its memory yet.
+	debug.SetGCPercent(400)
+	unix.Umask(0)
+	emergency(boot(start))
+}
+
+// boot returns only when the machine cannot be started.
+func boot(start time.Time) (err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = fmt.Errorf("stet-init itself has an error: %v\n%s", crash, debug.Stack())
+		}
+	}()
+	m := &machine{start: start, root: "/newroot", run: "/run"}
+	for _, step := range []func() error{
+		m.mountKernelFileSystems,
+		m.readCommandLine,
+		m.startLoadingModules,
+		m.makeRoot,
+		m.mountStore,
+		m.readManifest,
+		m.finishLoadingModules,
+		m.mountUsr,
+		m.mountEtc,
+		m.applyVar,
+		m.bindState,
+		m.fillRun,
+		m.switchRoot,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A machine is what the steps of a boot know of it.
+type machine struct {
+	start    time.Time
+	root     string // where the root directory is made
+	run      string // the machine's /run
+	commands commandLine
+	manifest manifest
+	modules  chan error // one value when all modules are loaded
+	upper    int        // number of the upper of /etc; 0 when it is in memory
+	problems []string
+	laps     []lap
+}
+
+// A lap is when a part of the boot was done, for the benchmark.
+type lap struct {
+	name string
+	at   time.Duration
+}
+
+func (m *machine) lap(name string) {
+	m.laps = append(m.laps, lap{name, time.Since(m.start)})
+}
+
+// problem notes what is not as it should be, but is no reason to stay down.
+func (m *machine) problem(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	m.problems = append(m.problems, text)
+	log(levelWarning, text)
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"stet/internal/mount"
+	"stet/internal/state"
+)
+
+// keepUppers is how many uppers of /etc, the saved drift of a machine, stay.
+const keepUppers = 100
+
+// stateDirectories are those of state that are bound into the root directory,
+// with the permissions they get when they are missing.
+func stateDirectories() []directory {
+	return []directory{{"var", 0o755}, {"home", 0o755}, {"root", 0o700}, {"srv", 0o755}, {"opt", 0o755}}
+}
+
+// composefs describes the mount of the image that has the tree.
+func (m *machine) composefs(tree, image string) mount.Composefs {
+	return mount.Composefs{
+		Image:   m.at("stet/images", image),
+		Objects: m.at("stet/objects"),
+		Source:  "stet:" + tree + ":" + image,
+	}
+}
+
+// mountUsr mounts /usr and the kernel's modules in it.
+func (m *machine) mountUsr() error {
+	if err := m.attach("usr", "usr"); err != nil {
+		return err
+	}
+	if m.manifest.Images["modules"] != "" {
+		if err := m.attach("modules", "usr/lib/modules"); err != nil {
+			return err
+		}
+	}
+	m.lap("usr")
+	return nil
+}
+
+func (m *machine) attach(tree, target string) error {
+	mounted, err := m.composefs(tree, m.manifest.Images[tree]).Mount()
+	if err == nil {
+		defer mounted.Close()
+		err = mounted.Attach(m.at(target))
+	}
+	if err != nil {
+		return remedy{fmt.Errorf("mount /%s: %w", target, err),
+			"The store may be damaged. Choose another entry in the boot menu, then run: stet verify."}
+	}
+	return nil
+}
+
+// mountEtc mounts /etc on a fresh upper, with what the policy of the system lets
+// through from the previous one. When the disk takes nothing more, /etc is in
+// memory for this boot, and the next boot carries from the same upper again.
+func (m *machine) mountEtc() error {
+	text, err := os.ReadFile(m.at("usr", state.PolicyFile))
+	policy := state.Policy{}
+	if err == nil {
+		policy, err = state.ParsePolicy(text)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// Going on would carry nothing, and what is not carried once is gone.
+		return remedy{err, "Choose another entry in the boot menu; this system can be built again."}
+	}
+
+	directory := m.at("stet/state/etc")
+	uppers, err := state.Uppers(directory)
+	if err != nil {
+		return remedy{err, "The store may be damaged. Start another system and check it with e2fsck."}
+	}
+	upper, err := m.mountEtcOn(policy, uppers, func() (state.Upper, error) {
+		return state.Begin(directory, uppers, m.manifest.Images["etc"])
+	})
+	if err == nil {
+		m.upper = upper.Number
+		if err := state.Prune(uppers, keepUppers-1); err != nil {
+			m.problem("%v", err)
+		}
+		m.lap("etc")
+		return nil
+	}
+
+	m.problem("changes of /etc are lost at the next boot, because the store cannot keep them: %v", err)
+	memory := filepath.Join(m.run, "stet/etc")
+	if err := os.Mkdir(memory, 0o700); err != nil {
+		return err
+	}
+	if err := mount.Tmpfs(memory, unix.MS_NODEV|unix.MS_NOSUID, "mode=0700,size=64m"); err != nil {
+		return err
+	}
+	_, err = m.mountEtcOn(policy, uppers, func() (state.Upper, error) {
+		return state.Begin(memory, nil, m.manifest.Images["etc"])
+	})
+	if err != nil {
+		return remedy{fmt.Errorf("mount /etc: %w", err),
+			"The store may be damaged. Choose another entry in the boot menu, then run: stet verify."}
+	}
+	m.lap("etc")
+	return nil
+}
+
+// mountEtcOn mounts /etc on the upper that begin makes, after carrying over from
+// the last of uppers. When it fails nothing is mounted.
+func (m *machine) mountEtcOn(policy state.Policy, uppers []state.Upper, begin func() (state.Upper, error)) (state.Upper, error) {
+	upper, err := begin()
+	if err != nil {
+		return upper, err
+	}
+	c := m.composefs("etc", m.manifest.Images["etc"])
+	c.Upper, c.Work = upper.Upper(), upper.Work()
+	mounted, err := c.Mount()
+	if err != nil {
+		return upper, err
+	}
+	defer mounted.Close()
+	etc, err := os.OpenRoot(mounted.Root())
+	if err != nil {
+		return upper, err
+	}
+	defer etc.Close()
+
+	if len(uppers) > 0 {
+		previous := uppers[len(uppers)-1]
+		var merged *mount.Mount
+		problems, err := state.Carry{
+			Policy: policy,
+			Upper:  previous.Upper(),
+			Etc:    etc,
+			Merged: func() (string, error) {
+				var err error
+				merged, err = m.mountPrevious(previous)
+				if err != nil {
+					return "", err
+				}
+				return merged.Root(), nil
+			},
+		}.Run()
+		if merged != nil {
+			merged.Close()
+		}
+		for _, problem := range problems {
+			m.problem("%s", problem)
+		}
+		if err != nil {
+			return upper, err
+		}
+	}
+	if _, err := state.EnsureMachineID(etc, rand.Reader); err != nil {
+		return upper, err
+	}
+	m.lap("carry")
+	if upper, err = upper.Finish(); err != nil {
+		return upper, err
+	}
+	return upper, mounted.Attach(m.at("etc"))
+}
+
+// mountPrevious mounts the /etc of a previous boot as it was.
+func (m *machine) mountPrevious(upper state.Upper) (*mount.Mount, error) {
+	if !isDigest(upper.Image) {
+		return nil, errors.New("it is not known what the previous /etc was made from")
+	}
+	c := m.composefs("etc", upper.Image)
+	c.Upper, c.Work, c.ReadOnly = upper.Upper(), upper.Work(), true
+	return c.Mount()
+}
+
+// applyVar brings the state up to the var tree of the system.
+func (m *machine) applyVar() error {
+	directory := m.at("stet/state")
+	for _, d := range stateDirectories() {
+		err := os.Mkdir(filepath.Join(directory, d.name), d.permissions)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return remedy{fmt.Errorf("make the machine's state: %w", err), "Is the disk full or damaged? Start another system and look at it."}
+		}
+	}
+	image := m.manifest.Images["var"]
+	if image == "" {
+		return nil
+	}
+	var mounted *mount.Mount
+	problems, err := state.Var{
+		Image: image,
+		State: directory,
+		Saved: filepath.Join("saved", fmt.Sprint(m.upper)),
+		Tree: func() (string, error) {
+			var err error
+			mounted, err = m.composefs("var", image).Mount()
+			if err != nil {
+				return "", err
+			}
+			return mounted.Root(), nil
+		},
+	}.Apply()
+	if mounted != nil {
+		mounted.Close()
+	}
+	for _, problem := range problems {
+		m.problem("%s", problem)
+	}
+	if err != nil {
+		m.problem("%v", err) // most of the machine works without; a person can log in
+	}
+	m.lap("var")
+	return nil
+}
+
+// bindState shows the state where programs look for it.
+func (m *machine) bindState() error {
+	for _, d := range stateDirectories() {
+		if err := mount.Bind(m.at("stet/state", d.name), m.at(d.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package build
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"stet/internal/debian"
+	"stet/internal/lock"
+	"stet/internal/progress"
+	"stet/internal/rootfs"
+	"stet/internal/store"
+	"stet/internal/unpack"
+)
+
+// Debs is where verified .debs are.
+type Debs interface {
+	// Open opens the .deb of a locked package. A missing one is an error that
+	// is fs.ErrNotExist.
+	Open(p lock.Package) (*os.File, error)
+}
+
+// MissingError says that packages of the lock were never fetched.
+type MissingError struct{ Packages []lock.Package }
+
+// Problem says what is missing, without the remedy.
+func (e *MissingError) Problem() string {
+	p := e.Packages[0]
+	if len(e.Packages) == 1 {
+		return fmt.Sprintf("package %s %s of the lock is not here", p.Name, p.Version)
+	}
+	return fmt.Sprintf("%d packages of the lock are not here, the first is %s %s", len(e.Packages), p.Name, p.Version)
+}
+
+// Error implements error.
+func (e *MissingError) Error() string { return e.Problem() + ": run \"stet fetch\"" }
+
+// DamagedError says that a fetched package has other bytes than when it came.
+type DamagedError struct{ Package lock.Package }
+
+// Problem says what is damaged, without the remedy.
+func (e *DamagedError) Problem() string {
+	return fmt.Sprintf("the fetched package %s %s is damaged: its SHA-256 is not the one in the lock", e.Package.Name, e.Package.Version)
+}
+
+// Error implements error.
+func (e *DamagedError) Error() string { return e.Problem() + ": run \"stet fetch\"" }
+
+// unpackAll unpacks packages that are not unpacked yet, the largest first so
+// that no core waits for one at the end. It tells how many were there already.
+func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, report progress.Func) (reused int, err error) {
+	var missing []lock.Package
+	for _, p := range packages {
+		if p.Synthetic {
+			continue
+		}
+		if _, ok := unpack.Remembered(s, p.SHA256); ok {
+			reused++
+			continue
+		}
+		missing = append(missing, p)
+	}
+	slices.SortFunc(missing, func(a, b lock.Package) int { return cmp.Compare(b.Size, a.Size) })
+	var total, done atomic.Int64
+	for _, p := range missing {
+		total.Add(p.Size)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, p := range missing {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := unpackOne(s, debs, p); err != nil {
+				return fmt.Errorf("unpack %s %s: %w", p.Name, p.Version, err)
+			}
+			report.Report(progress.Event{Stage: "unpack packages", Detail: p.Name, Done: done.Add(p.Size), Total: total.Load(), Bytes: true})
+			return nil
+		})
+	}
+	return reused, group.Wait()
+}
+
+// parallelFrom is the size from which a package's decompression is divided.
+const parallelFrom = 8 << 20
+
+func unpackOne(s *store.Store, debs Debs, p lock.Package) error {
+	file, err := debs.Open(p)
+	if errors.Is(err, os.ErrNotExist) {
+		return &MissingError{[]lock.Package{p}}
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	// It was verified when it came; since then disks and people were at it.
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, p.Size+1)); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != p.SHA256 {
+		return &DamagedError{p}
+	}
+	workers := 1
+	if p.Size >= parallelFrom {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	_, err = unpack.Deb(s, file, p.Size, p.SHA256, workers)
+	return err
+}
+
+// load reads unpacked packages from the store.
+func load(s *store.Store, packages []lock.Package) ([]*rootfs.Package, error) {
+	out := make([]*rootfs.Package, len(packages))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, p := range packages {
+		group.Go(func() (err error) {
+			out[i], err = loadOne(s, p)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+func loadOne(s *store.Store, p lock.Package) (*rootfs.Package, error) {
+	if p.Synthetic {
+		stanza, err := debian.ParseStanza([]byte(initrdControl))
+		if err != nil {
+			return nil, err
+		}
+		return rootfs.Synthetic(stanza, syntheticSHA256())
+	}
+	unpacked, ok := unpack.Remembered(s, p.SHA256)
+	if !ok {
+		return nil, &MissingError{[]lock.Package{p}}
+	}
+	loaded, err := rootfs.Load(s, unpacked, p.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("load %s %s: %w", p.Name, p.Version, err)
+	}
+	if loaded.Name != p.Name || loaded.Version != p.Version || loaded.Architecture != p.Architecture {
+		return nil, fmt.Errorf("the .deb locked as %s %s %s says of itself that it is %s %s %s: run \"stet lock\"",
+			p.Name, p.Version, p.Architecture, loaded.Name, loaded.Version, loaded.Architecture)
+	}
+	return loaded, nil
+}
+
+// rootInput is what rootfs makes a machine's root of.
+func rootInput(s *store.Store, packages []lock.Package, architecture string, epoch int64) rootfs.Input {
+	in := rootfs.Input{Architecture: architecture, Epoch: epoch, Load: func() ([]*rootfs.Package, error) { return load(s, packages) }}
+	for _, p := range packages {
+		sha := p.SHA256
+		if p.Synthetic {
+			sha = syntheticSHA256()
+		}
+		in.Packages = append(in.Packages, rootfs.Ref{Name: p.Name, Version: p.Version, Architecture: p.Architecture, SHA256: sha})
+	}
+	return in
+}

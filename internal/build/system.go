@@ -1,0 +1,291 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"stet/internal/lock"
+	"stet/internal/machine"
+	"stet/internal/progress"
+	"stet/internal/rootfs"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/tree"
+)
+
+// systemStage is the version of what system makes of the same inputs.
+const systemStage = 2
+
+// Builder builds systems without a network.
+type Builder struct {
+	Store    *store.Store
+	Debs     Debs
+	Provider rootfs.Provider
+	Init     []byte // the stet-init program
+	Report   progress.Func
+}
+
+// System is a built system.
+type System struct {
+	Digest   string
+	Manifest *system.Manifest
+	Packages []lock.Package
+	Bytes    int64 // of everything the system names, each object once
+	Reused   bool  // nothing had to be done
+}
+
+// systemMemo is what is remembered of a built system.
+type systemMemo struct {
+	Digest string `json:"digest"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// StaleError says that the lock answers another question than the machine asks.
+type StaleError struct{ Machine, Reason string }
+
+// Error implements error.
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("machine %s: %s: run \"stet lock\"", e.Machine, e.Reason)
+}
+
+// Build builds a machine from a lock. Sources is the repository.
+func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, sources fs.FS) (*System, error) {
+	packages, err := Locked(m, l)
+	if err != nil {
+		return nil, err
+	}
+	key, err := b.systemKey(m, l, packages, sources)
+	if err != nil {
+		return nil, err
+	}
+	if made, ok := b.remembered(key); ok {
+		made.Packages = packages
+		return made, nil
+	}
+	if _, err := unpackAll(ctx, b.Store, b.Debs, packages, b.Report); err != nil {
+		return nil, err
+	}
+	root, err := b.root(ctx, m, l, packages)
+	if err != nil {
+		return nil, err
+	}
+	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Epoch: l.Epoch, Sources: sources})
+	if err != nil {
+		return nil, err
+	}
+	memo, err := json.Marshal(systemMemo{made.Digest, made.Bytes})
+	if err != nil {
+		return nil, err
+	}
+	b.Store.Memoise("system", key, memo)
+	made.Packages = packages
+	return made, b.Store.Publish()
+}
+
+// remembered gives a system that was built before of the same inputs.
+func (b *Builder) remembered(key string) (*System, bool) {
+	text, ok := b.Store.Memo("system", key)
+	if !ok {
+		return nil, false
+	}
+	var memo systemMemo
+	if err := json.Unmarshal(text, &memo); err != nil {
+		return nil, false
+	}
+	manifest, err := b.readManifest(memo.Digest)
+	if err != nil {
+		return nil, false // it was collected, or is damaged: build it again
+	}
+	return &System{Digest: memo.Digest, Manifest: manifest, Bytes: memo.Bytes, Reused: true}, true
+}
+
+func (b *Builder) readManifest(digest string) (*system.Manifest, error) {
+	text, err := b.Store.System(digest)
+	if err != nil {
+		return nil, err
+	}
+	return system.ParseManifest(text)
+}
+
+// Locked gives the packages that the lock has for a machine, if it was made
+// for what the machine asks.
+func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
+	locked, ok := l.Machines[m.Name]
+	switch {
+	case !ok:
+		return nil, &StaleError{m.Name, "stet.lock does not have it"}
+	case locked.Wishes != wishesOf(m).digest():
+		return nil, &StaleError{m.Name, "its packages are not those that stet.lock was made for"}
+	}
+	for name := range m.Users {
+		if _, ok := l.IDs.Users[name]; !ok {
+			return nil, &StaleError{m.Name, "user " + name + " has no number in stet.lock"}
+		}
+	}
+	for name := range m.Groups {
+		if _, ok := l.IDs.Groups[name]; !ok {
+			return nil, &StaleError{m.Name, "group " + name + " has no number in stet.lock"}
+		}
+	}
+	return l.Select(locked.Packages), nil
+}
+
+// systemKey covers everything that a system depends on.
+func (b *Builder) systemKey(m *machine.Machine, l *lock.Lock, packages []lock.Package, sources fs.FS) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "stages %d %d\nmachine %s\nepoch %d\ninit %x\n", systemStage, rootfs.Stage, m.Digest(), l.Epoch, sha256.Sum256(b.Init))
+	for _, p := range packages {
+		fmt.Fprintf(h, "package %s %s\n", p.Key(), p.SHA256)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.IDs.Users)) {
+		fmt.Fprintf(h, "user %s %d %d\n", name, l.IDs.Users[name].UID, l.IDs.Users[name].GID)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.IDs.Groups)) {
+		fmt.Fprintf(h, "group %s %d\n", name, l.IDs.Groups[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
+		if source := m.Files[name].Source; source != "" {
+			sum, err := fileSum(sources, source)
+			if err != nil {
+				return "", fmt.Errorf("%s: read its source: %w", name, err)
+			}
+			fmt.Fprintf(h, "source %s %s\n", source, sum)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func fileSum(sources fs.FS, name string) (string, error) {
+	file, err := sources.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// root gives the configured root, and holds it against what the lock proved.
+func (b *Builder) root(ctx context.Context, m *machine.Machine, l *lock.Lock, packages []lock.Package) (*tree.Tree, error) {
+	roots := rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report}
+	in := rootInput(b.Store, packages, m.Debian.Architecture, l.Epoch)
+	configured, err := roots.Configure(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	digest, err := roots.Number(configured, l.IDs, in)
+	if err != nil {
+		return nil, err
+	}
+	made, err := b.Store.Tree(digest)
+	if err != nil {
+		return nil, err
+	}
+	proven := l.Machines[m.Name].Result
+	if proven.Stage == rootfs.Stage && proven.Rootfs != digest {
+		return nil, b.irreproducible(m.Name, proven.Rootfs, made)
+	}
+	return made, nil
+}
+
+// irreproducible explains a root that is not the one the lock proved.
+func (b *Builder) irreproducible(name, proven string, made *tree.Tree) error {
+	err := fmt.Errorf("machine %s: the packages of stet.lock configured to another root than when it was locked (%s, not %s)", name, short(made.Digest()), short(proven))
+	before, readErr := b.Store.Tree(proven)
+	if readErr != nil {
+		return fmt.Errorf("%w; the locked root is not in this store, so the difference cannot be shown", err)
+	}
+	var paths []string
+	for change := range tree.Diff(before, made) {
+		if paths = append(paths, change.Path()); len(paths) == 20 {
+			break
+		}
+	}
+	return fmt.Errorf("%w; these paths differ: %s", err, strings.Join(paths, " "))
+}
+
+func short(digest string) string { return digest[:min(12, len(digest))] }
+
+// compose lays the machine over its root, runs the finishers and stores the
+// trees.
+func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error) {
+	b.Report.Report(progress.Event{Stage: "compose the system"})
+	composed, err := system.Compose(b.Store, in)
+	if err != nil {
+		return nil, err
+	}
+	if composed, err = b.finish(ctx, in, composed); err != nil {
+		return nil, err
+	}
+	trees, err := system.Split(in.Machine, composed, in.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := system.Make(b.Store, in.Machine, trees, b.Init)
+	if err != nil {
+		return nil, err
+	}
+	text, err := manifest.Text()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := b.Store.PutSystem(text)
+	if err != nil {
+		return nil, err
+	}
+	return &System{Digest: digest, Manifest: manifest, Bytes: trees.Bytes()}, nil
+}
+
+// finish runs what only programs of the machine's own root can make.
+func (b *Builder) finish(ctx context.Context, in system.Input, composed *tree.Tree) (*tree.Tree, error) {
+	finishers, err := system.Finishers(in.Machine, in.Rootfs, composed)
+	if err != nil {
+		return nil, err
+	}
+	roots := rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report}
+	for _, f := range finishers {
+		b.Report.Report(progress.Event{Stage: "finish", Detail: f.Name})
+		key := f.Key(composed)
+		var outputs *tree.Tree
+		if memo, ok := b.Store.Memo("finish", key); ok {
+			outputs, err = b.Store.Tree(string(memo))
+		} else {
+			outputs, err = b.runFinisher(ctx, &roots, f, composed, in.Epoch, key)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("machine %s: make the %s: %w", in.Machine.Name, f.Name, err)
+		}
+		if composed, err = f.Apply(composed, outputs); err != nil {
+			return nil, err
+		}
+	}
+	return composed, nil
+}
+
+func (b *Builder) runFinisher(ctx context.Context, roots *rootfs.Builder, f system.Finisher, composed *tree.Tree, epoch int64, key string) (*tree.Tree, error) {
+	after, err := roots.Run(ctx, composed, f.Command, epoch)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := f.Extract(after)
+	if err != nil {
+		return nil, err
+	}
+	digest, err := b.Store.PutTree(outputs)
+	if err != nil {
+		return nil, err
+	}
+	b.Store.Memoise("finish", key, []byte(digest))
+	return outputs, nil
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"stet/internal/build"
+	"stet/internal/config"
+	"stet/internal/lock"
+	"stet/internal/source"
+	"stet/internal/store"
+	"stet/internal/term"
+)
+
+// buildReport is what `stet build --json` prints.
+type buildReport struct {
+	Machine  string            `json:"machine"`
+	Digest   string            `json:"digest"`
+	Trees    map[string]string `json:"trees"`
+	Images   map[string]string `json:"images"` // name to path in the store
+	Kernel   string            `json:"kernel"`
+	Initrd   string            `json:"initrd"`
+	Manifest string            `json:"manifest"`
+	Packages int               `json:"packages"`
+	Bytes    int64             `json:"bytes"` // of the objects that the trees name, each once
+	Seconds  float64           `json:"seconds"`
+	Reused   bool              `json:"reused"`
+}
+
+func newBuild(a *app) *cobra.Command {
+	var committed bool
+	cmd := &cobra.Command{
+		Use:   "build [MACHINE]",
+		Short: "Build a machine's system from the lock",
+		Long: `Build the system of a machine: its trees, images, initrd and manifest. Nothing
+is asked of the network; the same configuration and lock give the same digest
+everywhere.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			begin := a.Now()
+			if committed {
+				if err := a.needCommitted(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			s, err := a.openStore()
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			built, err := a.build(cmd.Context(), s, args)
+			if err != nil {
+				return err
+			}
+			report := reportBuild(s, built.System)
+			report.Seconds = a.Now().Sub(begin).Seconds()
+			if a.json {
+				return a.printJSON(report)
+			}
+			fmt.Fprintf(a.Stdout, "%s %s\n", report.Machine, report.Digest)
+			how := "built"
+			if report.Reused {
+				how = "nothing to do"
+			}
+			fmt.Fprintf(a.Stdout, "%s, %s, %s in %.2f s\n", count(report.Packages, "package"), term.Bytes(report.Bytes), how, report.Seconds)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&committed, "committed", false, "refuse a repository with changes that are not committed")
+	return cmd
+}
+
+// needCommitted refuses a repository that is not what a commit says.
+func (a *app) needCommitted(ctx context.Context) error {
+	dir, err := a.repository()
+	if err != nil {
+		return err
+	}
+	commit, err := source.Describe(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if commit.ID == "" || commit.Dirty {
+		return wrongInput(fmt.Errorf("%s is not what a commit says", dir), "commit the changes, or leave --committed out")
+	}
+	return nil
+}
+
+// builtMachine is a built system together with what it was built from.
+type builtMachine struct {
+	*build.System
+	configuration *config.Configuration
+	lock          *lock.Lock
+	builder       *build.Builder
+}
+
+// build builds the machine that args name.
+func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtMachine, error) {
+	c, m, err := a.machine(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	l, err := needLock(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	report, done := a.progress()
+	defer done()
+	b, err := builder(s, report)
+	if err != nil {
+		return nil, err
+	}
+	sources, closeSources, err := repositoryFS(c)
+	if err != nil {
+		return nil, err
+	}
+	defer closeSources()
+	system, err := b.Build(ctx, m, l, sources)
+	if err != nil {
+		return nil, explain(err)
+	}
+	if err := a.recordProvenance(ctx, s, c, m.Name, system); err != nil {
+		return nil, err
+	}
+	return &builtMachine{system, c, l, b}, nil
+}
+
+func reportBuild(s *store.Store, built *build.System) *buildReport {
+	m := built.Manifest
+	report := &buildReport{
+		Machine: m.Machine, Digest: built.Digest, Trees: m.Trees, Images: map[string]string{},
+		Kernel: s.ObjectPath(m.Kernel), Initrd: s.ObjectPath(m.Initrd), Manifest: s.SystemPath(built.Digest),
+		Packages: len(built.Packages), Bytes: built.Bytes, Reused: built.Reused,
+	}
+	for name, digest := range m.Images {
+		report.Images[name] = s.ImagePath(digest)
+	}
+	return report
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"stet/internal/mirror"
+)
+
+// Environment is all that commands know of the world around them.
+type Environment struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Dir    string // the working directory, absolute
+	Getenv func(string) string
+	Now    func() time.Time
+
+	// Keys are the archive keys that are trusted; nil stands for Debian's,
+	// which are embedded.
+	Keys *mirror.Keyring
+	// Host is the root of the host, for its APT sources; nil stands for none.
+	Host fs.FS
+	// Snapshot is the base URL of the snapshot service; empty stands for none.
+	Snapshot string
+}
+
+// Main runs stet with the process's own arguments and environment, and gives
+// the exit code. The first interrupt cancels the work, a second one kills.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
+	return Run(ctx, Environment{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Dir: dir, Getenv: os.Getenv, Now: time.Now,
+		Host: os.DirFS("/"), Snapshot: mirror.SnapshotURL,
+	}, os.Args[1:])
+}

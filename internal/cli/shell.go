@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"stet/internal/build"
+	"stet/internal/sandbox"
+)
+
+func newShell(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "shell [MACHINE] [-- COMMAND…]",
+		Short: "A shell inside the built system",
+		Long: `Build a machine and open a shell, or run a command, among its files: in
+namespaces of their own, without booting it and without a network. What is
+written there is gone afterwards; /usr cannot be written.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			machine, command := args, []string{"/bin/bash", "--login"}
+			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+				machine = args[:dash]
+				if dash < len(args) {
+					command = args[dash:]
+				}
+			}
+			if len(machine) > 1 {
+				return wrongInput(fmt.Errorf("one machine, not %d", len(machine)), "a command follows after \"--\"")
+			}
+			return a.shell(cmd.Context(), machine, command)
+		},
+	}
+}
+
+func (a *app) shell(ctx context.Context, machine, command []string) (err error) {
+	s, err := a.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	built, err := a.build(ctx, s, machine)
+	if err != nil {
+		return err
+	}
+	dir, err := s.TempDir("shell")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	root, err := build.ShellRoot(s, built.Manifest, dir)
+	if err != nil {
+		return err
+	}
+	in, isFile := a.Stdin.(*os.File)
+	terminal := isFile && term.IsTerminal(int(in.Fd()))
+	env := []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash",
+	}
+	for _, name := range []string{"TERM", "NO_COLOR"} {
+		if value := a.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	err = sandbox.Run(ctx, sandbox.Spec{
+		Root: root, Argv: command, Env: env, Dir: "/root", AllCPUs: true, Terminal: terminal,
+		Stdin: a.Stdin, Stdout: a.Stdout, Stderr: a.Stderr,
+	})
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return &Failure{Code: exit.ExitCode()}
+	}
+	return err
+}

@@ -1,0 +1,255 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/parser"
+
+	"stet/modules"
+	"stet/schema"
+)
+
+// language is the schema joined with the modules and the repository's own CUE
+// files, in a context of its own.
+type language struct {
+	context *cue.Context
+	root    cue.Value
+	machine cue.Value   // #Machine
+	files   []*ast.File // the repository's own
+}
+
+// cueFile is the text of one CUE file.
+type cueFile struct {
+	name string
+	text []byte
+}
+
+// builtins are the embedded files of the schema and the modules.
+func builtins() ([]cueFile, error) {
+	var files []cueFile
+	for dir, fsys := range map[string]fs.FS{"schema": schema.Files, "modules": modules.Files} {
+		names, err := fs.Glob(fsys, "*.cue")
+		if err != nil {
+			return nil, fmt.Errorf("list the embedded %s: %w", dir, err)
+		}
+		for _, name := range names {
+			text, err := fs.ReadFile(fsys, name)
+			if err != nil {
+				return nil, fmt.Errorf("read the embedded %s: %w", dir, err)
+			}
+			files = append(files, cueFile{builtinPrefix + dir + "/" + name, text})
+		}
+	}
+	slices.SortFunc(files, func(a, b cueFile) int { return strings.Compare(a.name, b.name) })
+	return files, nil
+}
+
+// compile joins files into a language. A syntax tree belongs to one context,
+// so the files are parsed anew each time: a millisecond for Stet's own.
+func compile(files []cueFile, where *places) (*language, error) {
+	own, err := builtins()
+	if err != nil {
+		return nil, err
+	}
+	instance := build.NewContext().NewInstance("", nil)
+	var trees []*ast.File
+	for i, f := range append(own, files...) {
+		tree, err := parser.ParseFile(f.name, f.text, parser.ParseComments)
+		where.add(f.name, f.text, tree)
+		if err == nil {
+			err = importsAllowed(tree)
+		}
+		if err == nil {
+			if e := instance.AddSyntax(tree); e != nil {
+				err = e
+			}
+		}
+		if err != nil {
+			return nil, translate(err, where, nil)
+		}
+		if i >= len(own) {
+			trees = append(trees, tree)
+		}
+	}
+	if err := instance.Complete(); err != nil {
+		return nil, translate(err, where, nil)
+	}
+	context := cuecontext.New()
+	root := context.BuildInstance(instance)
+	if err := root.Err(); err != nil && !aboutMachines(err) {
+		return nil, translate(err, where, nil)
+	}
+	machine := root.LookupPath(cue.MakePath(cue.Def("#Machine")))
+	if err := machine.Err(); err != nil {
+		if whole := root.Err(); whole != nil { // such as a reference to nothing
+			err = whole
+		}
+		return nil, translate(err, where, nil)
+	}
+	return &language{context: context, root: root, machine: machine, files: trees}, nil
+}
+
+// aboutMachines says whether all of an error is below machines: such errors
+// are found again, machine by machine.
+func aboutMachines(err error) bool {
+	for _, e := range errors.Errors(err) {
+		if path := e.Path(); len(path) == 0 || path[0] != "machines" {
+			return false
+		}
+	}
+	return true
+}
+
+// importsAllowed refuses imports of anything but CUE's standard library, which
+// is recognised by the missing dot in the first element of its paths.
+func importsAllowed(tree *ast.File) error {
+	for spec := range tree.ImportSpecs() {
+		path := strings.Trim(spec.Path.Value, `"`)
+		first, _, _ := strings.Cut(path, "/")
+		if strings.Contains(first, ".") {
+			return errors.Newf(spec.Path.Pos(), "cannot import %q: only packages of CUE's standard library can be imported", path)
+		}
+	}
+	return nil
+}
+
+// option finds what the schema says about one field of a struct.
+func option(of cue.Value, name string) (cue.Value, bool) {
+	for _, selector := range []cue.Selector{cue.Str(name), cue.Str(name).Optional(), cue.Str(name).Required(), cue.AnyString} {
+		if v := of.LookupPath(cue.MakePath(selector)); v.Exists() {
+			return v, true
+		}
+	}
+	return cue.Value{}, false
+}
+
+// item finds what the schema says about one element of a list.
+func item(of cue.Value) (cue.Value, bool) {
+	v := of.LookupPath(cue.MakePath(cue.AnyIndex))
+	return v, v.Exists()
+}
+
+// key finds what the schema says about the keys of a set or map, given the
+// schema of its members.
+func key(member cue.Value) (cue.Value, bool) {
+	v := member.LookupPath(cue.MakePath(cue.Hid("_key", ":stet")))
+	return v, v.Exists()
+}
+
+// options lists the names a struct may have, with those it must have.
+func options(of cue.Value) (all, required []string) {
+	fields, err := of.Fields(cue.Optional(true))
+	if err != nil {
+		return nil, nil
+	}
+	for fields.Next() {
+		selector := fields.Selector()
+		if selector.LabelType() != cue.StringLabel || selector.ConstraintType()&cue.PatternConstraint != 0 {
+			continue
+		}
+		name := selector.Unquoted()
+		all = append(all, name)
+		if selector.ConstraintType()&cue.RequiredConstraint == cue.RequiredConstraint {
+			required = append(required, name)
+		}
+	}
+	slices.Sort(all)
+	return all, required
+}
+
+// setOf says whether the schema wants a set here, and into which field of the
+// member goes what follows a slash in a list's element.
+func setOf(v cue.Value) (suffix string, ok bool) {
+	attribute := v.Attribute("set")
+	if attribute.Err() != nil {
+		return "", false
+	}
+	suffix, _ = attribute.String(0)
+	return suffix, true
+}
+
+// choices are the strings an enumeration allows, or nil when it is none.
+func choices(v cue.Value) []string {
+	op, parts := v.Expr()
+	if op == cue.AndOp { // several files say something of the option
+		for _, part := range parts {
+			if all := choices(part); all != nil {
+				return all
+			}
+		}
+	}
+	if op != cue.OrOp {
+		// An enumeration of one, such as the architecture, is no disjunction.
+		if s, err := v.String(); err == nil && op == cue.NoOp {
+			return []string{s}
+		}
+		return nil
+	}
+	var all []string
+	for _, part := range parts {
+		s, err := part.String()
+		if err != nil || part.IncompleteKind() != cue.StringKind {
+			return nil
+		}
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// expectation says in words what the schema wants here.
+func expectation(v cue.Value) string {
+	if attribute := v.Attribute("expected"); attribute.Err() == nil {
+		if text, err := attribute.String(0); err == nil && text != "" {
+			return text
+		}
+	}
+	if all := choices(v); len(all) > 0 {
+		return oneOf(all)
+	}
+	switch kind := v.IncompleteKind(); kind {
+	case cue.BoolKind:
+		if b, err := v.Bool(); err == nil {
+			if _, isDefault := v.Default(); !isDefault {
+				return fmt.Sprint(b)
+			}
+		}
+		return "true or false"
+	case cue.IntKind:
+		return "a whole number"
+	case cue.NumberKind:
+		return "a number"
+	case cue.StringKind:
+		return "a string"
+	case cue.StructKind:
+		if _, ok := setOf(v); ok {
+			return "a set of names"
+		}
+		return "a block of options"
+	case cue.ListKind:
+		return "a list"
+	default:
+		return "something else"
+	}
+}
+
+// oneOf joins choices for a sentence.
+func oneOf(all []string) string {
+	quoted := make([]string, len(all))
+	for i, s := range all {
+		quoted[i] = fmt.Sprintf("%q", s)
+	}
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
+}

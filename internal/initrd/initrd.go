@@ -1,0 +1,81 @@
+package initrd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"stet/internal/debian"
+)
+
+// maxModule is more than any kernel module has, decompressed.
+const maxModule = 64 << 20
+
+// Spec is what an initrd is made of.
+type Spec struct {
+	Init    []byte   // the stet-init program, from [Init]
+	Read    ReadFunc // the module directory of the kernel that will boot it
+	Modules []Module // what to load, from [Modules]
+}
+
+// Image writes the initrd to w: /init, and below /modules the module files and
+// "order", their names in load order, one a line. Neither the archive nor the
+// modules in it are compressed: it is small, and unpacking in the kernel is what
+// a boot would wait for (a fifth of the time that loading the modules takes).
+// The signature of a module is part of what was compressed, and stays valid.
+func Image(w io.Writer, s Spec) error {
+	if len(s.Init) == 0 {
+		return errors.New("make the initrd: stet-init is empty")
+	}
+	files, err := Resolve(s.Read, s.Modules)
+	if err != nil {
+		return fmt.Errorf("make the initrd: %w", err)
+	}
+	buffered := bufio.NewWriterSize(w, 1<<16)
+	archive := NewWriter(buffered)
+	archive.Directory("dev", 0o755)
+	archive.Directory("modules", 0o755)
+	var order strings.Builder
+	for _, file := range files {
+		name, content, err := readModule(s.Read, file)
+		if err != nil {
+			return fmt.Errorf("make the initrd: read module %s: %w", file, err)
+		}
+		if err := archive.File("modules/"+name, 0o644, content); err != nil {
+			return fmt.Errorf("make the initrd: %w", err)
+		}
+		order.WriteString(name + "\n")
+	}
+	archive.File("modules/order", 0o644, []byte(order.String()))
+	archive.File("init", 0o755, s.Init)
+	if err := archive.Close(); err != nil {
+		return fmt.Errorf("make the initrd: %w", err)
+	}
+	if err := buffered.Flush(); err != nil {
+		return fmt.Errorf("make the initrd: %w", err)
+	}
+	return nil
+}
+
+// readModule returns a module decompressed, and its name without the ending of
+// the compression.
+func readModule(read ReadFunc, file string) (name string, content []byte, err error) {
+	content, err = read(file)
+	name = path.Base(file)
+	if err != nil || strings.HasSuffix(name, ".ko") {
+		return name, content, err
+	}
+	r, err := debian.OpenCompressed(name, bytes.NewReader(content), int64(len(content)), maxModule, 1)
+	if err != nil {
+		return "", nil, err
+	}
+	defer r.Close()
+	if content, err = io.ReadAll(r); err != nil {
+		return "", nil, err
+	}
+	return strings.TrimSuffix(name, path.Ext(name)), content, nil
+}

@@ -1,0 +1,202 @@
+package initrd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ulikunitz/xz"
+)
+
+// debianModules is a cut-out of what depmod wrote for Debian 13's cloud kernel.
+func debianModules() fstest.MapFS {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	packed := func(text string) *fstest.MapFile {
+		var b bytes.Buffer
+		w, err := xz.NewWriter(&b)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			panic(err)
+		}
+		return &fstest.MapFile{Data: b.Bytes()}
+	}
+	return fstest.MapFS{
+		"modules.dep": file(`kernel/fs/erofs/erofs.ko.xz: kernel/fs/netfs/netfs.ko.xz kernel/lib/libcrc32c.ko.xz
+kernel/fs/netfs/netfs.ko.xz:
+kernel/lib/libcrc32c.ko.xz:
+kernel/fs/overlayfs/overlay.ko.xz:
+kernel/drivers/block/virtio_blk.ko.xz:
+kernel/fs/xfs/xfs.ko.xz: kernel/lib/libcrc32c.ko.xz
+`),
+		"modules.builtin": file(`kernel/fs/ext4/ext4.ko
+kernel/drivers/virtio/virtio_pci.ko
+kernel/drivers/char/virtio_console.ko
+`),
+		"kernel/fs/erofs/erofs.ko.xz":           packed("erofs"),
+		"kernel/fs/netfs/netfs.ko.xz":           packed("netfs"),
+		"kernel/lib/libcrc32c.ko.xz":            packed("libcrc32c"),
+		"kernel/fs/overlayfs/overlay.ko.xz":     packed("overlay"),
+		"kernel/drivers/block/virtio_blk.ko.xz": packed("virtio_blk"),
+	}
+}
+
+func reader(fsys fs.FS) ReadFunc {
+	return func(name string) ([]byte, error) { return fs.ReadFile(fsys, name) }
+}
+
+func TestModulesComeAfterWhatTheyDependOn(t *testing.T) {
+	tests := []struct {
+		name    string
+		dep     string
+		builtin string
+		wanted  []Module
+		want    []string
+	}{
+		{"last in the line first", "a.ko: b.ko c.ko\nb.ko: c.ko\nc.ko:\n", "", []Module{{Name: "a"}}, []string{"c.ko", "b.ko", "a.ko"}},
+		{"shared dependency once", "a.ko: c.ko\nb.ko: c.ko\nc.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []string{"c.ko", "a.ko", "b.ko"}},
+		{"built in costs nothing", "b.ko:\n", "kernel/fs/a.ko\n", []Module{{Name: "a"}, {Name: "b"}}, []string{"b.ko"}},
+		{"dashes are underscores", "k/virtio-blk.ko.zst:\n", "", []Module{{Name: "virtio_blk"}}, []string{"k/virtio-blk.ko.zst"}},
+		{"absent and optional", "b.ko:\n", "", []Module{{Name: "a", Optional: true}, {Name: "b"}}, []string{"b.ko"}},
+		{"two files of one name", "updates/a.ko:\nkernel/a.ko:\n", "", []Module{{Name: "a"}}, []string{"kernel/a.ko"}},
+		{"wanted after its dependent", "a.ko: b.ko\nb.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []string{"b.ko", "a.ko"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fsys := fstest.MapFS{"modules.dep": {Data: []byte(test.dep)}, "modules.builtin": {Data: []byte(test.builtin)}}
+			got, err := Resolve(reader(fsys), test.wanted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestUnusableModuleDirectoriesAreNamed(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(fstest.MapFS)
+		want  string
+	}{
+		{"never configured", func(f fstest.MapFS) { delete(f, "modules.dep") }, "configured"},
+		{"no list of built-in modules", func(f fstest.MapFS) { delete(f, "modules.builtin") }, "modules.builtin"},
+		{"kernel without erofs", func(f fstest.MapFS) {
+			f["modules.dep"] = &fstest.MapFile{Data: bytes.ReplaceAll(f["modules.dep"].Data, []byte("erofs.ko"), []byte("errofs.ko"))}
+		}, "no module erofs, which the initrd needs (the metadata images of /usr and /etc)"},
+		{"file missing", func(f fstest.MapFS) { delete(f, "kernel/fs/netfs/netfs.ko.xz") }, "netfs"},
+		{"not compressed as its name says", func(f fstest.MapFS) {
+			f["kernel/fs/netfs/netfs.ko.xz"] = &fstest.MapFile{Data: []byte("netfs")}
+		}, "netfs.ko.xz: xz"},
+		{"no colon", func(f fstest.MapFS) { f["modules.dep"] = &fstest.MapFile{Data: []byte("a.ko:\nnonsense\n")} }, "modules.dep:2"},
+		{"climbs out", func(f fstest.MapFS) { f["modules.dep"] = &fstest.MapFile{Data: []byte("a.ko: ../../etc/shadow.ko\n")} }, "modules.dep:1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fsys := debianModules()
+			test.spoil(fsys)
+			err := Image(&bytes.Buffer{}, Spec{Init: []byte("init"), Read: reader(fsys), Modules: Modules()})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want it to say %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestImageHasInitAndModulesInLoadOrder(t *testing.T) {
+	var first, second bytes.Buffer
+	for _, out := range []*bytes.Buffer{&first, &second} {
+		if err := Image(out, Spec{Init: []byte("the program"), Read: reader(debianModules()), Modules: Modules()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("the same input gave two images")
+	}
+	entries, _, err := readArchive(first.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i, e := range entries {
+		if e.Inode != uint64(i+1) {
+			t.Errorf("%s: inode %d, want %d", e.Name, e.Inode, i+1)
+		}
+		got = append(got, fmt.Sprintf("%o %s %s", e.Mode, e.Name, e.Content))
+	}
+	want := []string{
+		"40755 dev ",
+		"40755 modules ",
+		"100644 modules/virtio_blk.ko virtio_blk",
+		"100644 modules/libcrc32c.ko libcrc32c",
+		"100644 modules/netfs.ko netfs",
+		"100644 modules/erofs.ko erofs",
+		"100644 modules/overlay.ko overlay",
+		"100644 modules/order virtio_blk.ko\nlibcrc32c.ko\nnetfs.ko\nerofs.ko\noverlay.ko\n",
+		"100755 init the program",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMissingInitSaysWhatToRun(t *testing.T) {
+	program, err := Init()
+	if err == nil {
+		if !bytes.HasPrefix(program, []byte("\x7fELF")) {
+			t.Errorf("stet-init is no program: %q…", program[:min(8, len(program))])
+		}
+		return
+	}
+	if !strings.Contains(err.Error(), "run make build") {
+		t.Errorf("%v, want the remedy", err)
+	}
+}
+
+func TestEachModuleHasAReason(t *testing.T) {
+	for _, module := range Modules() {
+		if module.Why == "" || module.Name != moduleName(module.Name+".ko") {
+			t.Errorf("%+v", module)
+		}
+	}
+}
+
+func FuzzParseDependencies(f *testing.F) {
+	f.Add([]byte("kernel/a.ko.xz: kernel/b.ko.xz kernel/c.ko.xz\nkernel/b.ko.xz: kernel/a.ko.xz\nkernel/c.ko.xz:\n"))
+	f.Add([]byte("# comment\n\n:\n"))
+	f.Add([]byte("a.ko: a.ko\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dependencies, err := ParseDependencies(text)
+		if err != nil {
+			return
+		}
+		for file := range dependencies {
+			if !fs.ValidPath(file) {
+				t.Fatalf("module file %q", file)
+			}
+			order := dependencies.load(nil, file)
+			if len(order) == 0 || len(order) > len(dependencies[file])+1 {
+				t.Fatalf("%s is loaded as %q", file, order)
+			}
+		}
+		read := func(name string) ([]byte, error) {
+			if name == "modules.dep" {
+				return text, nil
+			}
+			return nil, errors.New("none")
+		}
+		Resolve(read, Modules())
+	})
+}

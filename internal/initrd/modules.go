@@ -1,0 +1,138 @@
+package initrd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Module is a kernel module that the initrd wants, with the reason.
+type Module struct {
+	Name     string // as lsmod(8) shows it
+	Why      string // what cannot be done without it
+	Optional bool   // not every kernel has it, neither built in nor as a module
+}
+
+// Modules returns the modules that stet-init needs to reach and mount a store.
+// A module that is built into the kernel costs nothing.
+func Modules() []Module {
+	return []Module{
+		{Name: "virtio_pci", Why: "the bus of all virtio devices of a virtual machine"},
+		{Name: "virtio_blk", Why: "the disk with the store in a virtual machine"},
+		{Name: "virtio_console", Why: "messages of a virtual machine whose console is hvc0", Optional: true},
+		{Name: "crc32c_generic", Why: "ext4 and erofs ask for crc32c by name; there is no modprobe to answer", Optional: true},
+		{Name: "ext4", Why: "the file system of the store"},
+		{Name: "erofs", Why: "the metadata images of /usr and /etc"},
+		{Name: "overlay", Why: "joins an image with the objects of the store"},
+	}
+}
+
+// ReadFunc reads a file of the kernel's module directory, /usr/lib/modules/VERSION.
+// Names are relative to it. A missing file is an error that is fs.ErrNotExist.
+type ReadFunc func(name string) ([]byte, error)
+
+// Resolve returns the files of the wanted modules and of all they depend on, in
+// the order in which they must be loaded. Names are relative to the module
+// directory, as in modules.dep.
+func Resolve(read ReadFunc, wanted []Module) ([]string, error) {
+	dep, err := read("modules.dep")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("the kernel's modules.dep is missing: was its package configured (depmod)?")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read modules.dep: %w", err)
+	}
+	dependencies, err := ParseDependencies(dep)
+	if err != nil {
+		return nil, err
+	}
+	list, err := read("modules.builtin")
+	if err != nil {
+		return nil, fmt.Errorf("read modules.builtin: %w", err)
+	}
+	builtin := map[string]bool{}
+	for line := range strings.Lines(string(list)) {
+		builtin[moduleName(strings.TrimSpace(line))] = true
+	}
+
+	files := map[string]string{}
+	for file := range dependencies {
+		// Two files of one name (updates/ and kernel/) must not depend on map order.
+		if have, ok := files[moduleName(file)]; !ok || file < have {
+			files[moduleName(file)] = file
+		}
+	}
+	var order []string
+	for _, module := range wanted {
+		file, ok := files[module.Name]
+		switch {
+		case ok:
+			order = dependencies.load(order, file)
+		case builtin[module.Name] || module.Optional:
+		default:
+			return nil, fmt.Errorf("this kernel has no module %s, which the initrd needs (%s)", module.Name, module.Why)
+		}
+	}
+	return order, nil
+}
+
+// Dependencies are the lines of a modules.dep: module file → the files it
+// depends on, directly or not.
+type Dependencies map[string][]string
+
+// ParseDependencies reads modules.dep(5). depmod writes all dependencies of a
+// module into its line, the ones to load first last.
+func ParseDependencies(text []byte) (Dependencies, error) {
+	dependencies := Dependencies{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 1<<20)
+	for number := 1; lines.Scan(); number++ {
+		line := lines.Text()
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		file, rest, ok := strings.Cut(line, ":")
+		if !ok || !fs.ValidPath(file) || moduleName(file) == "" {
+			return nil, fmt.Errorf("modules.dep:%d: no module file before a colon", number)
+		}
+		needs := strings.Fields(rest)
+		for _, need := range needs {
+			if !fs.ValidPath(need) || moduleName(need) == "" {
+				return nil, fmt.Errorf("modules.dep:%d: %q is no module file", number, need)
+			}
+		}
+		dependencies[file] = needs
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("modules.dep: %w", err)
+	}
+	return dependencies, nil
+}
+
+// load appends file, and before it what it depends on, to order, each only once.
+func (d Dependencies) load(order []string, file string) []string {
+	for _, need := range slices.Backward(d[file]) {
+		if !slices.Contains(order, need) {
+			order = append(order, need)
+		}
+	}
+	if !slices.Contains(order, file) {
+		order = append(order, file)
+	}
+	return order
+}
+
+// moduleName is the name of the module in a file: "virtio_blk" for
+// "kernel/drivers/block/virtio-blk.ko.xz". Empty when it is no module file.
+func moduleName(file string) string {
+	name, _, ok := strings.Cut(path.Base(file), ".ko")
+	if !ok {
+		return ""
+	}
+	return strings.ReplaceAll(name, "-", "_")
+}

@@ -1,0 +1,318 @@
+package internal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// kind is what a room is allowed to touch.
+type kind int
+
+const (
+	// pure rooms compute: the same input gives the same output, on every host
+	// and in every year. They know no clock, environment, process or network.
+	pure kind = iota
+	// stages carry a machine one step further, by pure rooms and by edges.
+	stage
+	// edges touch the world: the disk, the kernel, the network, a guest.
+	edge
+)
+
+func (k kind) String() string { return [...]string{"pure", "stage", "edge"}[k] }
+
+// room is one package: its kind, the packages of Stet it may import, and why
+// it may import no more.
+type room struct {
+	kind    kind
+	imports string // separated by spaces, below internal/ if not told otherwise
+	why     string
+}
+
+// rooms is the whole house. To add a package, add its row; to let a package
+// import another, say here why the line still leads only forward.
+var rooms = map[string]room{
+	"internal/debian":   {pure, "", "it knows formats, and everybody may import it"},
+	"internal/machine":  {pure, "", "it is only types, which every room speaks in"},
+	"internal/progress": {pure, "", "it is only a type, which every room reports by"},
+	"internal/lock":     {pure, "", "it is a format; who resolves and who compares is not its matter"},
+	"internal/unit":     {pure, "", "it is a format; no running systemd is asked"},
+	"internal/verity":   {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
+	"internal/tree":     {pure, "verity", "a tree names contents and never opens them"},
+	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
+	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
+	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
+	"internal/solve":    {pure, "debian", "a solution depends on the indices and the wishes alone"},
+
+	"internal/config": {stage, "machine modules schema", "text becomes machines before anything is resolved, fetched or built"},
+	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
+	"internal/rootfs": {stage, "debian erofs lock mount progress residue sandbox solve store tree unpack", "it configures packages; what the machine declares comes after it"},
+	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
+	"internal/disk":   {stage, "rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
+
+	"internal/mirror":            {edge, "debian lock progress", "it brings verified bytes; what is wanted is decided before it"},
+	"internal/mirror/mirrortest": {edge, "debian mirror", "only tests import it"},
+	"internal/store":             {edge, "tree verity", "it keeps bytes and decides nothing about them"},
+	"internal/mount":             {edge, "", "stet-init has it too: it stays small"},
+	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
+	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
+	"internal/source":            {edge, "", "it asks git and knows nothing of machines"},
+	"internal/vm":                {edge, "initrd vm/agent", "it drives any kernel, initrd and disk: it must not know how they are made"},
+	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
+	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
+
+	"internal/build": {stage, "debian disk lock machine mirror mount progress rootfs sandbox solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount progress rootfs sandbox solve source store system term tree trial verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+
+	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
+	"schema":         {pure, "", "the language is data"},
+	"cmd/stet":       {edge, "cli sandbox", "all it does is in cli; sandbox must come first in its second run"},
+	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
+	// cmd/stet-init has an allow-list of all it depends on, beside its code.
+	"cmd/stet-init": {edge, "mount state verity", "each package in it runs before anybody can log in"},
+}
+
+// narrow are the packages that only some may import.
+var narrow = map[string]struct {
+	by  []string
+	why string
+}{
+	"internal/build":             {[]string{"internal/cli"}, "only build orchestrates, and only the command line asks it to: a room that imports it would reach back"},
+	"internal/term":              {[]string{"internal/cli"}, "only cli shows things to people: return an error or report progress instead"},
+	"internal/cli":               {[]string{"cmd/stet"}, "nothing comes after the command line"},
+	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
+	"internal/mirror/mirrortest": {nil, "it is for tests"},
+	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
+	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
+	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
+}
+
+// impure are names that make a pure room's output depend on where and when it
+// ran.
+var impure = map[string][]string{
+	"time":         {"Now", "Since", "Until", "Local"},
+	"os":           {"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Hostname", "Getwd", "Args", "TempDir", "UserHomeDir"},
+	"math/rand":    nil, // nil: the import alone
+	"math/rand/v2": nil,
+	"crypto/rand":  nil,
+	"os/exec":      nil,
+	"net":          nil,
+	"net/http":     nil,
+	"runtime":      {"NumCPU", "GOOS", "GOARCH", "Version"},
+}
+
+// noNames say nothing of what is in a package.
+var noNames = []string{"util", "utils", "common", "helper", "helpers", "misc", "base", "shared", "pkg", "lib"}
+
+// listed is what `go list -json` tells of a package.
+type listed struct {
+	ImportPath, Dir, Doc string
+	GoFiles, Imports     []string
+}
+
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	command := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports", "./...")
+	command.Dir = ".."
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			p.ImportPath = strings.TrimPrefix(p.ImportPath, "stet/")
+			all = append(all, p)
+		}
+	}
+	if len(all) < len(rooms)/2 {
+		t.Fatalf("only %d packages were found", len(all))
+	}
+	return all
+}
+
+// aside reports whether a package is no room of the house: tests and
+// benchmarks use Stet as others do.
+func aside(name string) bool {
+	return strings.HasPrefix(name, "test/") || name == "bench" || strings.HasPrefix(name, "bench/") || strings.Contains(name, "/testdata/")
+}
+
+func TestImportsLeadOnlyForward(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if aside(p.ImportPath) {
+			continue
+		}
+		r, ok := rooms[p.ImportPath]
+		if !ok {
+			t.Errorf("%s has no row in the table of rooms: say there what it may import, and why no more", p.ImportPath)
+			continue
+		}
+		allowed := r.allowed()
+		for _, name := range p.Imports {
+			imported, ours := strings.CutPrefix(name, "stet/")
+			if !ours {
+				continue
+			}
+			if aside(imported) {
+				t.Errorf("%s imports %s: no room depends on tests", p.ImportPath, imported)
+			} else if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s, which it may not: %s", p.ImportPath, imported, r.why)
+			}
+			if n, ok := narrow[imported]; ok && !slices.Contains(n.by, p.ImportPath) {
+				t.Errorf("%s imports %s, which only %v may: %s", p.ImportPath, imported, n.by, n.why)
+			}
+		}
+	}
+}
+
+func (r room) allowed() []string {
+	var all []string
+	for _, name := range strings.Fields(r.imports) {
+		if name != "modules" && name != "schema" {
+			name = "internal/" + name
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+func TestTheTableKeepsPureRoomsPure(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(rooms)) {
+		r := rooms[name]
+		for _, imported := range r.allowed() {
+			other, ok := rooms[imported]
+			switch {
+			case !ok:
+				t.Errorf("the row of %s names %s, which has no row", name, imported)
+			case r.kind == pure && other.kind != pure:
+				t.Errorf("the row of %s lets it import %s, but a pure room may import no %s", name, imported, other.kind)
+			}
+		}
+		if r.why == "" {
+			t.Errorf("the row of %s has no reason", name)
+		}
+	}
+}
+
+func TestPureRoomsAskNobody(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if r, ok := rooms[p.ImportPath]; !ok || r.kind != pure {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			set := token.NewFileSet()
+			parsed, err := parser.ParseFile(set, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, problem := range impurities(parsed) {
+				t.Errorf("%s: %s: %s is pure: the same input gives the same output on every host and in every year; "+
+					"let the caller pass the value in", path.Join(p.ImportPath, file), problem, p.ImportPath)
+			}
+		}
+	}
+}
+
+// impurities lists the uses of impure names in a file.
+func impurities(file *ast.File) []string {
+	var found []string
+	local := map[string]string{} // name in the file to import path
+	for _, spec := range file.Imports {
+		name, _ := strconv.Unquote(spec.Path.Value)
+		names, listed := impure[name]
+		if !listed {
+			continue
+		}
+		if names == nil {
+			found = append(found, "it imports "+name)
+		}
+		as := path.Base(name)
+		if spec.Name != nil {
+			as = spec.Name.Name
+		}
+		local[as] = name
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		selector, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := selector.X.(*ast.Ident); ok && slices.Contains(impure[local[x.Name]], selector.Sel.Name) {
+			found = append(found, "it uses "+x.Name+"."+selector.Sel.Name)
+		}
+		return true
+	})
+	return found
+}
+
+func TestImpuritiesAreFound(t *testing.T) {
+	const text = `package p
+import ("time"; env "os"; "math/rand")
+var _ = time.Now()
+var _ = env.Getenv("x")
+var _ = time.Second
+var _ = rand.Int()`
+	file, err := parser.ParseFile(token.NewFileSet(), "p.go", text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"it imports math/rand", "it uses time.Now", "it uses env.Getenv"}
+	if got := impurities(file); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if strings.Contains(p.ImportPath, "/testdata/") {
+			continue
+		}
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment: doc.go says what it takes, gives and must never do, and who may import it", p.ImportPath)
+		}
+		for element := range strings.SplitSeq(p.ImportPath, "/") {
+			if slices.Contains(noNames, element) {
+				t.Errorf("%s: %q says nothing of what is in the package: a package is a noun with one job", p.ImportPath, element)
+			}
+		}
+	}
+}
+
+// TestEveryModuleIsAccountedFor compares go.mod with the page that says why.
+func TestEveryModuleIsAccountedFor(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/dev/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, _, _ := strings.Cut(string(mod), "\n)")
+	for _, found := range regexp.MustCompile(`(?m)^\t(\S+) v`).FindAllStringSubmatch(direct, -1) {
+		if !strings.Contains(string(page), "| `"+found[1]+"` |") {
+			t.Errorf("docs/dev/dependencies.md does not say why Stet needs %s, its licence, and who keeps it", found[1])
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Machine is one named entry of a configuration, completely evaluated:
+// modules are expanded into packages, files, users, groups, units and sysctl.
+type Machine struct {
+	Name     string             `json:"name"`
+	Debian   Debian             `json:"debian"`
+	Base     string             `json:"base"`
+	Hostname string             `json:"hostname"`
+	Timezone string             `json:"timezone"`
+	Locale   string             `json:"locale"`
+	Network  Network            `json:"network"`
+	Packages map[string]Package `json:"packages,omitempty"`
+	Users    map[string]User    `json:"users,omitempty"`
+	Groups   map[string]Group   `json:"groups,omitempty"`
+	Files    map[string]File    `json:"files,omitempty"`
+	Units    map[string]Unit    `json:"units,omitempty"`
+	Sysctl   map[string]string  `json:"sysctl,omitempty"`
+	Kernel   Kernel             `json:"kernel"`
+	Persist  []string           `json:"persist,omitempty"` // sorted absolute paths below /etc
+	Tests    map[string][]Step  `json:"tests,omitempty"`
+}
+
+// The two values of [Machine.Base].
+const (
+	// BaseStandard is Essential and the priorities required and important.
+	BaseStandard = "standard"
+	// BaseMinimal is Essential and what a boot needs.
+	BaseMinimal = "minimal"
+)
+
+// Debian names the archive a machine is made from.
+type Debian struct {
+	Suite        string   `json:"suite"`
+	Components   []string `json:"components"` // sorted
+	Architecture string   `json:"architecture"`
+}
+
+// Network is how the machine reaches its network.
+type Network struct {
+	DHCP bool `json:"dhcp"`
+}
+
+// Package is a wish for one package; the key of its map is "name" or
+// "name:architecture".
+type Package struct {
+	Suite   string `json:"suite,omitempty"`
+	Because string `json:"because,omitempty"` // the option or module that wants it; empty when a person wrote it
+}
+
+// User is one account. An id that is zero is taken from the lock's ledger.
+type User struct {
+	UID         int      `json:"uid,omitempty"`
+	Group       string   `json:"group,omitempty"`  // primary group; empty means one of the user's own name
+	Groups      []string `json:"groups,omitempty"` // supplementary, sorted
+	Description string   `json:"description,omitempty"`
+	Home        string   `json:"home,omitempty"`
+	Shell       string   `json:"shell,omitempty"`
+	SSHKeys     []string `json:"ssh_keys,omitempty"` // sorted authorized_keys lines
+	System      bool     `json:"system,omitempty"`
+}
+
+// Group is one declared group. An id that is zero is taken from the ledger.
+type Group struct {
+	GID    int  `json:"gid,omitempty"`
+	System bool `json:"system,omitempty"`
+}
+
+// File is one declared file, directory or symlink; the key of its map is its
+// absolute path. Kind says which of Text, Source and Link is meant, if any.
+type File struct {
+	Kind   FileKind `json:"kind"`
+	Text   string   `json:"text,omitempty"`
+	Source string   `json:"source,omitempty"` // slash-separated, relative to the repository, never outside it
+	Link   string   `json:"link,omitempty"`
+	Mode   uint32   `json:"mode"` // permission bits, 0o7777; meaningless for a link
+	User   string   `json:"user"`
+	Group  string   `json:"group"`
+}
+
+// fileText is the JSON form of a [File], which writes the mode as a
+// configuration does: in octal, as a string.
+type fileText struct {
+	fileFields
+	Mode string `json:"mode,omitempty"`
+}
+
+// fileFields is [File] without its methods.
+type fileFields File
+
+// MarshalJSON implements [json.Marshaler].
+func (f File) MarshalJSON() ([]byte, error) {
+	return json.Marshal(fileText{fileFields(f), fmt.Sprintf("%04o", f.Mode)})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (f *File) UnmarshalJSON(text []byte) error {
+	var t fileText
+	if err := json.Unmarshal(text, &t); err != nil {
+		return err
+	}
+	*f = File(t.fileFields)
+	if t.Mode == "" {
+		return nil
+	}
+	mode, err := strconv.ParseUint(t.Mode, 8, 32)
+	if err != nil {
+		return fmt.Errorf("mode %q: not octal", t.Mode)
+	}
+	f.Mode = uint32(mode)
+	return nil
+}
+
+// FileKind says where a declared file's content comes from.
+type FileKind string
+
+// The kinds of a [File].
+const (
+	FileText      FileKind = "text"
+	FileSource    FileKind = "source"
+	FileLink      FileKind = "link"
+	FileDirectory FileKind = "directory"
+	// FileAbsent takes away what a package or its scripts put at the path.
+	FileAbsent FileKind = "absent"
+)
+
+// Unit is one systemd unit; the key of its map is the unit's full name. An
+// empty Text leaves the unit file to the package that ships it.
+type Unit struct {
+	Enable  *bool             `json:"enable,omitempty"` // nil leaves it as the package decided
+	Mask    bool              `json:"mask,omitempty"`
+	Text    string            `json:"text,omitempty"`
+	DropIns map[string]string `json:"drop_ins,omitempty"` // file name without ".conf" to text
+}
+
+// Kernel is the kernel package and its command line.
+type Kernel struct {
+	Package    string   `json:"package"`
+	Parameters []string `json:"parameters,omitempty"` // sorted
+}
+
+// Step is one step of a declared test.
+type Step struct {
+	Run     string   `json:"run,omitempty"`      // a shell command
+	From    string   `json:"from,omitempty"`     // "guest" (the default) or "host"
+	Expect  *string  `json:"expect,omitempty"`   // must occur in the output of Run
+	WaitFor *WaitFor `json:"wait_for,omitempty"` // waits instead of running
+	Reboot  bool     `json:"reboot,omitempty"`
+	Timeout Duration `json:"timeout"`
+}
+
+// WaitFor is a condition a test waits for; exactly one field is set.
+type WaitFor struct {
+	Port int    `json:"port,omitempty"` // a TCP port of the guest that accepts connections
+	Unit string `json:"unit,omitempty"` // a unit that is active
+}
+
+// Duration is a time.Duration that JSON writes in systemd's manner ("30s").
+type Duration time.Duration
+
+// MarshalText implements [encoding.TextMarshaler].
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// Digest is the SHA-256 of the machine's canonical JSON, in hexadecimal. It
+// covers the names of source files, not their contents.
+func (m *Machine) Digest() string {
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic("machine: a machine of plain values has JSON: " + err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

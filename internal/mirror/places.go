@@ -1,0 +1,131 @@
+package mirror
+
+import (
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// SnapshotURL is Debian's public snapshot service, which keeps every state of
+// the archive. It is the only host that Stet itself knows.
+const SnapshotURL = "https://snapshot.debian.org"
+
+// Sources says where to look for mirrors. The places are tried in the order of
+// the fields; each may be empty.
+type Sources struct {
+	Flag        []string // base URLs given with --mirror
+	Environment string   // value of STET_MIRROR: base URLs separated by white space
+	Configured  []string // base URLs of the user's configuration
+	Host        fs.FS    // root of the host, for the APT sources below etc/apt
+	Snapshot    string   // [SnapshotURL]
+}
+
+// place is one base URL below which pool/ and dists/ may be.
+type place struct {
+	base   string // without a slash at its end
+	origin string // where it was named
+
+	// mustVerify says that the place was not named for Debian's archive and
+	// counts only when it has a Release signed by our keys.
+	mustVerify bool
+
+	// snapshot says that one connection at a time is all the service likes.
+	snapshot bool
+}
+
+// named lists what was named, without repetition.
+func (s Sources) named() ([]place, error) {
+	var all []place
+	add := func(origin string, urls []string) error {
+		for _, text := range urls {
+			base, ok := cleanURL(text)
+			if !ok {
+				return fmt.Errorf("%s: %q is not the URL of a mirror: want http://, https:// or file:///", origin, text)
+			}
+			all = append(all, place{base: base, origin: origin})
+		}
+		return nil
+	}
+	if err := add("--mirror", s.Flag); err != nil {
+		return nil, err
+	}
+	if err := add("STET_MIRROR", strings.Fields(s.Environment)); err != nil {
+		return nil, err
+	}
+	if err := add("user configuration", s.Configured); err != nil {
+		return nil, err
+	}
+	if s.Host != nil {
+		all = append(all, hostSources(s.Host)...)
+	}
+	seen := map[string]bool{}
+	var once []place
+	for _, p := range all {
+		if !seen[p.base] {
+			seen[p.base] = true
+			once = append(once, p)
+		}
+	}
+	return once, nil
+}
+
+// places lists where archive may be, in order. A zero time leaves the snapshot
+// service out.
+func (c *Client) places(archive Archive, at time.Time) []place {
+	var all []place
+	seen := map[string]bool{}
+	for _, p := range c.named {
+		for _, base := range candidates(p.base, archive.Name) {
+			if !seen[base] {
+				seen[base] = true
+				p.base = base
+				all = append(all, p)
+			}
+		}
+	}
+	if c.snapshot != "" && !at.IsZero() {
+		all = append(all, place{
+			base:     c.snapshot + "/archive/" + archive.Name + "/" + at.UTC().Format("20060102T150405Z"),
+			origin:   "Debian's snapshot service",
+			snapshot: true,
+		})
+	}
+	return all
+}
+
+// candidates gives the URLs at which a mirror of one Debian archive may have
+// another one: mirrors mostly have debian and debian-security side by side.
+func candidates(base, archive string) []string {
+	slash := strings.LastIndexByte(base, '/')
+	switch last := base[slash+1:]; {
+	case last == archive:
+		return []string{base}
+	case last == "debian" || last == "debian-security":
+		return []string{base[:slash+1] + archive, base}
+	}
+	return []string{base}
+}
+
+// cleanURL gives the canonical text of a mirror's base URL.
+func cleanURL(text string) (string, bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", false
+	}
+	switch u.Scheme {
+	case "http", "https":
+		if u.Host == "" {
+			return "", false
+		}
+	case "file":
+		if u.Opaque != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") {
+			return "", false
+		}
+		return "file://" + strings.TrimRight(u.EscapedPath(), "/"), true
+	default:
+		return "", false
+	}
+	return strings.TrimRight(u.String(), "/"), true
+}

@@ -1,0 +1,142 @@
+package residue
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"stet/internal/debian"
+)
+
+// Class says what kind of residue a path is.
+type Class string
+
+// The classes.
+const (
+	Kept     Class = "kept"     // stays, perhaps treated
+	Identity Class = "identity" // never in an image; made once on the machine
+	Derived  Class = "derived"  // in /var, but belongs to the generation
+	Dropped  Class = "dropped"  // of no use to anybody
+)
+
+// TreatmentSort sorts the lines of a file.
+const TreatmentSort = "sort"
+
+// Rule is one stanza of the table.
+type Rule struct {
+	Patterns  []string
+	Class     Class
+	Treatment string // of a kept file; "" or TreatmentSort
+	Place     string // of a derived directory: where it is in the generation; "" leaves it to system
+	Package   string // of an identity: the package whose programs make it
+	Done      string // of an identity: the path that is there once it was made
+	Make      string // of an identity: the shell command that makes it
+	Why       string
+}
+
+// Table is an ordered list of rules.
+type Table struct {
+	Rules []Rule
+}
+
+//go:embed table.txt
+var builtin []byte
+
+// Builtin gives Stet's own table, and its text, which is part of what a memo
+// depends on.
+func Builtin() (*Table, []byte, error) {
+	t, err := Parse(builtin)
+	return t, builtin, err
+}
+
+// formatVersion is the format of the table this package reads.
+const formatVersion = "1"
+
+// Parse reads a table. Errors name the line.
+func Parse(text []byte) (*Table, error) {
+	scanner := debian.NewScanner(bytes.NewReader(text))
+	scanner.Comments = true
+	head, err := scanner.Next()
+	if err != nil {
+		return nil, fmt.Errorf("residue table: %w", err)
+	}
+	if v := head.Get("Format"); v != formatVersion {
+		return nil, fmt.Errorf("residue table: format %q; this Stet reads %s: use a newer Stet", v, formatVersion)
+	}
+	t := &Table{}
+	for {
+		stanza, err := scanner.Next()
+		if errors.Is(err, io.EOF) {
+			return t, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("residue table: %w", err)
+		}
+		rule, err := parseRule(stanza)
+		if err != nil {
+			return nil, fmt.Errorf("residue table: line %d: %w", stanza.Line, err)
+		}
+		t.Rules = append(t.Rules, rule)
+	}
+}
+
+func parseRule(s debian.Stanza) (Rule, error) {
+	r := Rule{
+		Patterns: strings.Fields(s.Get("Paths")), Class: Class(s.Get("Class")), Treatment: s.Get("Treatment"),
+		Place: s.Get("Place"), Package: s.Get("Package"), Done: s.Get("Done"), Make: s.Get("Make"), Why: s.Get("Why"),
+	}
+	if len(r.Patterns) == 0 || r.Why == "" {
+		return r, errors.New("a rule needs Paths and Why")
+	}
+	for _, p := range r.Patterns {
+		if _, err := path.Match(strings.ReplaceAll(p, "**", "*"), ""); err != nil || !strings.HasPrefix(p, "/") {
+			return r, fmt.Errorf("%q is no pattern of an absolute path", p)
+		}
+	}
+	switch r.Class {
+	case Kept, Dropped:
+	case Identity:
+		if (r.Make == "") != (r.Done == "") {
+			return r, errors.New("an identity has both Make and Done, or neither")
+		}
+	case Derived:
+		for _, p := range r.Patterns {
+			if !strings.HasSuffix(p, "/") {
+				return r, fmt.Errorf("%q: what is derived is a directory and ends with a slash", p)
+			}
+		}
+	default:
+		return r, fmt.Errorf("unknown class %q", r.Class)
+	}
+	if r.Treatment != "" && r.Treatment != TreatmentSort {
+		return r, fmt.Errorf("unknown treatment %q", r.Treatment)
+	}
+	return r, nil
+}
+
+// Match gives the first rule that has a pattern for a path.
+func (t *Table) Match(name string) (*Rule, bool) {
+	for i := range t.Rules {
+		for _, pattern := range t.Rules[i].Patterns {
+			if matches(pattern, name) {
+				return &t.Rules[i], true
+			}
+		}
+	}
+	return nil, false
+}
+
+func matches(pattern, name string) bool {
+	if dir, ok := strings.CutSuffix(pattern, "/"); ok {
+		return name == dir || strings.HasPrefix(name, pattern)
+	}
+	if before, ok := strings.CutSuffix(pattern, "**"); ok {
+		return strings.HasPrefix(name, before)
+	}
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}

@@ -1,0 +1,197 @@
+package rootfs
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"stet/internal/lock"
+	"stet/internal/progress"
+	"stet/internal/residue"
+	"stet/internal/store"
+	"stet/internal/tree"
+)
+
+// Stage is the version of this room's work. It rises whenever the tree made
+// of the same packages changes.
+const Stage = 2
+
+// Input is what a configured root is made of.
+type Input struct {
+	Packages     []Ref
+	Architecture string // the native one
+	Epoch        int64  // seconds since 1970
+	Load         func() ([]*Package, error)
+}
+
+// Ref names a package by its bytes.
+type Ref struct{ Name, Version, Architecture, SHA256 string }
+
+// Builder configures roots.
+type Builder struct {
+	Store    *store.Store
+	Provider Provider
+	Report   progress.Func
+}
+
+// Configure runs the packages' scripts and gives the digest of the tree they
+// left, with the numbers of users and groups that the scripts chose. What was
+// configured before is remembered.
+func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
+	table, tableText, err := residue.Builtin()
+	if err != nil {
+		return "", err
+	}
+	key := in.key(tableText)
+	if memo, ok := b.Store.Memo("configure", key); ok {
+		return string(memo), nil
+	}
+	packages, err := in.Load()
+	if err != nil {
+		return "", err
+	}
+	made, err := b.configure(ctx, packages, in, table)
+	if err != nil {
+		return "", err
+	}
+	digest, err := b.Store.PutTree(made)
+	if err != nil {
+		return "", err
+	}
+	b.Store.Memoise("configure", key, []byte(digest))
+	return digest, nil
+}
+
+// key covers everything that Configure's result depends on.
+func (in Input) key(table []byte) string {
+	refs := slices.Clone(in.Packages)
+	slices.SortFunc(refs, func(a, b Ref) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
+	})
+	h := sha256.New()
+	fmt.Fprintf(h, "stage %d\nepoch %d\narchitecture %s\n", Stage, in.Epoch, in.Architecture)
+	for _, r := range refs {
+		fmt.Fprintf(h, "package %s %s %s %s\n", r.Name, r.Architecture, r.Version, r.SHA256)
+	}
+	h.Write(table)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (b *Builder) configure(ctx context.Context, packages []*Package, in Input, table *residue.Table) (_ *tree.Tree, err error) {
+	mtime := tree.Time{Sec: in.Epoch}
+	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
+	m, err := merge(packages, mtime)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeDatabase(b.Store, m, packages, in.Architecture, mtime); err != nil {
+		return nil, err
+	}
+	if err := addScaffold(b.Store, m.files, mtime); err != nil {
+		return nil, err
+	}
+	before, err := m.files.Tree()
+	if err != nil {
+		return nil, err
+	}
+	provided, err := b.Provider.Provide(b.Store, before)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, provided.Close()) }()
+	root, err := provided.Root()
+	if err != nil {
+		return nil, err
+	}
+	if root, err = withStubs(root, before, provided.Scratch()); err != nil {
+		return nil, err
+	}
+	script, err := configureScript(b.Store, m, packages)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
+		return nil, err
+	}
+	err = configure(ctx, root, script, in.Epoch, len(packages), b.Report)
+	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
+		return nil, full
+	}
+	if err != nil {
+		return nil, err
+	}
+	after, err := provided.Harvest(mtime)
+	if err != nil {
+		return nil, err
+	}
+	return normalise(b.Store, after, table, mtime)
+}
+
+// Number gives the digest of a configured tree with the ledger's numbers. A
+// name that the ledger does not know is a *MissingIDError that names packages.
+func (b *Builder) Number(configured string, ids lock.IDs, in Input) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "stage %d\ntree %s\nepoch %d\n", Stage, configured, in.Epoch)
+	for _, name := range sortedKeys(ids.Users) {
+		fmt.Fprintf(h, "user %s %d\n", name, ids.Users[name].UID)
+	}
+	for _, name := range sortedKeys(ids.Groups) {
+		fmt.Fprintf(h, "group %s %d\n", name, ids.Groups[name])
+	}
+	key := hex.EncodeToString(h.Sum(nil))
+	if memo, ok := b.Store.Memo("number", key); ok {
+		return string(memo), nil
+	}
+	t, err := b.Store.Tree(configured)
+	if err != nil {
+		return "", err
+	}
+	numbered, err := renumber(b.Store, t, ids, in.Epoch)
+	var missing *MissingIDError
+	if errors.As(err, &missing) {
+		missing.Packages = b.whoNames(missing.Name, in)
+	}
+	if err != nil {
+		return "", err
+	}
+	digest, err := b.Store.PutTree(numbered)
+	if err != nil {
+		return "", err
+	}
+	b.Store.Memoise("number", key, []byte(digest))
+	return digest, nil
+}
+
+// whoNames finds the packages whose scripts or sysusers.d(5) files have a name
+// as a word. It serves an error message; what cannot be read is passed over.
+func (b *Builder) whoNames(name string, in Input) []string {
+	packages, err := in.Load()
+	if err != nil {
+		return nil
+	}
+	word := regexp.MustCompile(`(^|[^-\w])` + regexp.QuoteMeta(name) + `([^-\w]|$)`)
+	var out []string
+	for _, p := range sorted(packages) {
+		var texts []*tree.Entry
+		for e := range p.Files.Below("/usr/lib/sysusers.d") {
+			texts = append(texts, e)
+		}
+		for _, script := range []string{"/preinst", "/postinst"} {
+			if e, ok := p.Control.Lookup(script); ok {
+				texts = append(texts, e)
+			}
+		}
+		if slices.ContainsFunc(texts, func(e *tree.Entry) bool {
+			data, err := b.Store.ReadObject(e.Digest)
+			return err == nil && word.Match(data)
+		}) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}

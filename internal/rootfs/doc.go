@@ -1,0 +1,12 @@
+// Package rootfs turns unpacked packages into a configured tree: the root
+// that dpkg would leave, the same on every host and in every order.
+//
+// It takes packages (unpack's trees and control files), the epoch and the
+// ledger of ids, and gives one tree. It merges the packages' files, writes
+// dpkg's database, runs the maintainer scripts in the sandbox, harvests what
+// they changed and treats it as the residue table says. It never touches the
+// network and decides nothing about which packages there are.
+//
+// The root that scripts run in comes from a [Provider]; the only one today
+// lays an overlay over a composefs image of the merged tree.
+package rootfs

@@ -1,0 +1,102 @@
+package rootfs
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"stet/internal/sandbox"
+	"stet/internal/tree"
+)
+
+// TestHarvestSeesEveryKindOfChange changes a root as scripts do, through the
+// kernel's overlay, and reads back what became of it.
+func TestHarvestSeesEveryKindOfChange(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("overlay roots need root")
+	}
+	for name, c := range map[string]struct{ script, want string }{
+		"nothing":                  {"true", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a"},
+		"a new file":               {"echo -n new > /data/n", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a /data/n=new"},
+		"a changed file":           {"echo -n more >> /data/a", "/data/a=onemore /data/dir/b=two /data/dir/c=three /data/l>a"},
+		"a removed file":           {"rm /data/a", "/data/dir/b=two /data/dir/c=three /data/l>a"},
+		"a removed directory":      {"rm -r /data/dir", "/data/a=one /data/l>a"},
+		"a directory made anew":    {"rm -r /data/dir; mkdir /data/dir; echo -n 4 > /data/dir/d", "/data/a=one /data/dir/d=4 /data/l>a"},
+		"a moved file":             {"mv /data/a /data/dir/z", "/data/dir/b=two /data/dir/c=three /data/dir/z=one /data/l>a"},
+		"a moved directory":        {"mv /data/dir /data/moved", "/data/a=one /data/l>a /data/moved/b=two /data/moved/c=three"},
+		"moved, then changed":      {"mv /data/dir /data/moved; rm /data/moved/b; echo -n x > /data/moved/c", "/data/a=one /data/l>a /data/moved/c=x"},
+		"a file for a directory":   {"rm -r /data/dir; echo -n f > /data/dir", "/data/a=one /data/dir=f /data/l>a"},
+		"a directory for a file":   {"rm /data/a; mkdir /data/a; echo -n f > /data/a/x", "/data/a/x=f /data/dir/b=two /data/dir/c=three /data/l>a"},
+		"a link turned":            {"ln -sfn dir /data/l", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>dir"},
+		"a hard link":              {"ln /data/a /data/h", "/data/a=one /data/dir/b=two /data/dir/c=three /data/h=one /data/l>a"},
+		"a mode without a content": {"chmod 600 /data/a", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a"},
+		"moved with another mode":  {"chmod 600 /data/a; mv /data/a /data/dir/z", "/data/dir/b=two /data/dir/c=three /data/dir/z=one /data/l>a"},
+	} {
+		s := openStore(t)
+		base := pkg(t, s, stanza("a"), "/data/a =one", "/data/dir/b =two", "/data/dir/c =three", "/data/l >a",
+			"/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
+		provided, err := Overlay{}.Provide(s, base.Files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := provided.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		root = append(root, sandbox.Mount{Target: "/usr", Bind: &sandbox.Bind{Source: "/usr", ReadOnly: true}})
+		var out strings.Builder
+		err = sandbox.Run(context.Background(), sandbox.Spec{Root: root, Argv: []string{"/bin/sh", "-ec", c.script}, Env: []string{"PATH=/usr/bin"}, Stdout: &out, Stderr: &out})
+		if err != nil {
+			t.Fatalf("%s: %v %s", name, err, out.String())
+		}
+		after, err := provided.Harvest(tree.Time{Sec: 77})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		have, _, _ := strings.Cut(paths(t, s, after), " /lib>")
+		have = strings.TrimPrefix(have, "/bin>usr/bin ")
+		if have != c.want {
+			t.Errorf("%s: have %s\nwant %s", name, have, c.want)
+		}
+		if e, ok := after.Lookup("/data/a"); ok && strings.HasPrefix(c.script, "chmod") {
+			if e.Mode != 0o600 || e.Mtime.Sec != 1000 {
+				t.Errorf("%s: mode %o, time %v", name, e.Mode, e.Mtime)
+			}
+		}
+		if e, ok := after.Lookup("/data/n"); ok && e.Mtime.Sec != 77 {
+			t.Errorf("%s: a new file has the time %v", name, e.Mtime)
+		}
+		if err := provided.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOverlayAttributesAreNotHarvested(t *testing.T) {
+	s := openStore(t)
+	base := pkg(t, s, stanza("a"), "/data/dir/b =two", "/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
+	provided, err := Overlay{}.Provide(s, base.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer provided.Close()
+	root, err := provided.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = append(root, sandbox.Mount{Target: "/usr", Bind: &sandbox.Bind{Source: "/usr", ReadOnly: true}})
+	err = sandbox.Run(context.Background(), sandbox.Spec{Root: root, Argv: []string{"/bin/sh", "-ec", "echo x > /data/dir/b; mkdir /data/new"}, Env: []string{"PATH=/usr/bin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := provided.Harvest(tree.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e := range after.All() {
+		for _, x := range e.Xattrs {
+			t.Errorf("%s has %s", e.Path, x.Key)
+		}
+	}
+}

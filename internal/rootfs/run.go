@@ -1,0 +1,42 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+
+	"stet/internal/sandbox"
+	"stet/internal/tree"
+)
+
+// Run runs one shell command in a root of the given tree, as maintainer
+// scripts are run, and gives the tree as it is afterwards.
+func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, epoch int64) (_ *tree.Tree, err error) {
+	provided, err := b.Provider.Provide(b.Store, before)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, provided.Close()) }()
+	root, err := provided.Root()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
+		return nil, err
+	}
+	var output tail
+	err = sandbox.Run(ctx, sandbox.Spec{
+		Root: root, Argv: []string{"/bin/sh", "-c", command}, Env: environment(epoch), Stdout: &output, Stderr: &output,
+	})
+	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
+		return nil, full
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, &ScriptError{Step: command, Output: output.String(), Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return provided.Harvest(tree.Time{Sec: epoch})
+}

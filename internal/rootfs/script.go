@@ -1,0 +1,164 @@
+package rootfs
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+	"stet/internal/solve"
+	"stet/internal/store"
+)
+
+// stepPrefix begins the line that the script writes before each step, so that
+// a failure can name it: "step: preinst libc6".
+const stepPrefix = "step: "
+
+// environment is what maintainer scripts see, the same everywhere.
+func environment(epoch int64) []string {
+	return []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "TERM=dumb", "TZ=UTC",
+		"LC_ALL=C.UTF-8", "LANG=C.UTF-8", "LANGUAGE=C",
+		"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "DEBCONF_NOWARNINGS=yes",
+		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch),
+		"SYSTEMD_OFFLINE=1", "INITRD=No", "PERL_HASH_SEED=0", "PYTHONHASHSEED=0",
+	}
+}
+
+// configureScript gives the shell script that configures the root, in the
+// phases that Debian Policy 6.5 asks for: a preinst may rely on the essential
+// packages only after these were configured once.
+func configureScript(s *store.Store, m *merged, packages []*Package) (string, error) {
+	byKey := map[string]*Package{}
+	plain := make([]debian.Package, 0, len(packages))
+	for _, p := range packages {
+		byKey[p.key()] = p
+		plain = append(plain, p.Package)
+	}
+	base := map[string]bool{}
+	for _, p := range solve.Closure(plain, func(p *debian.Package) bool { return p.Essential || p.Priority == "required" }) {
+		base[p.Name+":"+p.Architecture] = true
+	}
+	var first, rest []*Package
+	for _, p := range solve.ConfigureOrder(plain) {
+		member := byKey[p.Name+":"+p.Architecture]
+		if base[member.key()] {
+			first = append(first, member)
+		} else {
+			rest = append(rest, member)
+		}
+	}
+	triggers, err := fileTriggers(s, m, packages)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("set -e\nexport DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_ROOT=\n")
+	b.WriteString("export DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_MAINTSCRIPT_DEBUG=0 DPKG_ADMINDIR=" + databaseDir + "\n")
+	fmt.Fprintf(&b, "export DPKG_RUNNING_VERSION=%s\n", dpkgVersion(packages))
+	writePhase(&b, first)
+	writePhase(&b, rest)
+	for _, t := range triggers {
+		fmt.Fprintf(&b, "dpkg-trigger --no-await --by-package=%s %s\n", quote(t.by), quote(t.path))
+	}
+	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
+	return b.String(), nil
+}
+
+// dpkgCommand leaves syncing to the store and the log to nobody.
+const dpkgCommand = "env -u DPKG_MAINTSCRIPT_PACKAGE -u DPKG_MAINTSCRIPT_ARCH -u DPKG_MAINTSCRIPT_NAME -u DPKG_RUNNING_VERSION -u DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT -u DPKG_MAINTSCRIPT_DEBUG " +
+	"dpkg --status-fd=3 --log=/dev/null --force-unsafe-io --force-confold"
+
+// writePhase runs the preinsts of packages and then configures them. Triggers
+// wait for the end.
+func writePhase(b *strings.Builder, packages []*Package) {
+	if len(packages) == 0 {
+		return
+	}
+	for _, p := range preinstOrder(packages) {
+		fmt.Fprintf(b, "echo '%spreinst %s' >&3\n", stepPrefix, p.Name)
+		fmt.Fprintf(b, "DPKG_MAINTSCRIPT_PACKAGE=%s DPKG_MAINTSCRIPT_ARCH=%s DPKG_MAINTSCRIPT_NAME=preinst\n", p.Name, p.Architecture)
+		fmt.Fprintf(b, "%s/info/%s.preinst install </dev/null\n", databaseDir, p.infoName())
+	}
+	fmt.Fprintf(b, "echo '%sconfigure' >&3\n%s --no-triggers --configure", stepPrefix, dpkgCommand)
+	for _, p := range packages {
+		b.WriteString(" " + p.key())
+	}
+	b.WriteByte('\n')
+}
+
+// preinstOrder gives the packages with a preinst. The one that makes the
+// accounts comes first: until then no script can look up a user.
+func preinstOrder(packages []*Package) []*Package {
+	var out []*Package
+	for _, p := range packages {
+		if p.has("preinst") {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *Package) int {
+		return boolRank(b.Name == accountsPackage) - boolRank(a.Name == accountsPackage)
+	})
+	return out
+}
+
+// accountsPackage makes /etc/passwd and /etc/group (Debian Policy 9.2).
+const accountsPackage = "base-passwd"
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func dpkgVersion(packages []*Package) string {
+	for _, p := range packages {
+		if p.Name == "dpkg" {
+			return p.Version
+		}
+	}
+	return "unknown"
+}
+
+// fileTrigger is one file trigger that a package's files activate.
+type fileTrigger struct{ path, by string }
+
+// fileTriggers gives the file triggers that dpkg would have activated while
+// unpacking (deb-triggers(5)): those with a path that another package has
+// something at or below.
+func fileTriggers(s *store.Store, m *merged, packages []*Package) ([]fileTrigger, error) {
+	waiting := map[string][]*Package{}
+	for _, p := range sorted(packages) {
+		interests, err := interestsOf(s, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range interests {
+			if strings.HasPrefix(i.name, "/") {
+				waiting[i.name] = append(waiting[i.name], p)
+			}
+		}
+	}
+	activated := map[string]string{} // path to the package that activates it
+	for _, p := range sorted(packages) {
+		for e := range p.Files.All() {
+			for name := e.Path; name != "/"; name = path.Dir(name) {
+				if waiting[name] != nil && activated[name] == "" {
+					activated[name] = p.infoName()
+				}
+			}
+		}
+	}
+	var out []fileTrigger
+	for name, by := range activated {
+		out = append(out, fileTrigger{name, by})
+	}
+	slices.SortFunc(out, func(a, b fileTrigger) int { return strings.Compare(a.path, b.path) })
+	return out, nil
+}
+
+// quote makes a word of the shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

@@ -1,0 +1,101 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+	"stet/internal/mount"
+)
+
+// Root is what a sandbox has at "/": mounts in their order, the first one
+// being the root itself.
+type Root []Mount
+
+// Mount is one mount of a [Root]. Exactly one of the pointers is set.
+type Mount struct {
+	Target    string // absolute, inside the root; made when it is missing and can be
+	Composefs *mount.Composefs
+	Bind      *Bind
+	Tmpfs     *Tmpfs
+	Link      *Link
+}
+
+// Bind shows a directory or file of the host.
+type Bind struct {
+	Source   string
+	ReadOnly bool
+}
+
+// Tmpfs is an empty file system in memory.
+type Tmpfs struct {
+	Mode uint32
+}
+
+// Link is no mount but a symlink, for a root that is a tmpfs.
+type Link struct {
+	To string
+}
+
+// assemble makes the mounts at and below dir.
+func (r Root) assemble(dir string) error {
+	for _, m := range r {
+		if err := m.make(filepath.Join(dir, m.Target)); err != nil {
+			return fmt.Errorf("make root: %s: %w", m.Target, err)
+		}
+	}
+	return nil
+}
+
+func (m Mount) make(target string) error {
+	switch {
+	case m.Link != nil:
+		return os.Symlink(m.Link.To, target)
+	case m.Bind != nil:
+		return m.Bind.make(target)
+	}
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	if m.Tmpfs != nil {
+		return mount.Tmpfs(target, unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("mode=%04o", m.Tmpfs.Mode))
+	}
+	made, err := m.Composefs.Mount()
+	if err != nil {
+		return err
+	}
+	return errors.Join(made.Attach(target), made.Close())
+}
+
+func (b *Bind) make(target string) error {
+	info, err := os.Stat(b.Source)
+	if err != nil {
+		return err
+	}
+	if err := makeMountPoint(target, info.IsDir()); err != nil {
+		return err
+	}
+	if err := mount.Bind(b.Source, target); err != nil {
+		return err
+	}
+	if b.ReadOnly {
+		return mount.RemountReadOnly(target)
+	}
+	return nil
+}
+
+func makeMountPoint(target string, isDir bool) error {
+	if isDir {
+		return os.MkdirAll(target, 0o755)
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(target, os.O_CREATE|os.O_RDONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}

@@ -1,0 +1,243 @@
+package solve
+
+import (
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+)
+
+// problem is a request translated into demands and conflicts between numbered
+// packages: everything that the wishes can reach, and nothing else.
+type problem struct {
+	view
+	req *Request
+
+	vars  []id    // number → package
+	varOf []int32 // package → number+1; 0 = out of reach
+
+	wishes  []demand // one of its choices must hold; owner is -1
+	demands []demand // of package v: demands[first[v]:first[v+1]], hard ones first
+	first   []int32
+	clashes []clash
+}
+
+// demand says: when owner is installed, one of choices must be (or, when it is
+// a Recommends, should be).
+type demand struct {
+	owner    int32
+	kind     Kind
+	because  string // of a wish
+	want     *Want  // of a Wish
+	relation debian.Alternatives
+	choices  []int32 // most wanted first
+}
+
+// clash says: not both. A field of "" means two versions of one name.
+type clash struct {
+	owner, other int32
+	field        string // "Conflicts", "Breaks" or ""
+	relation     debian.Relation
+}
+
+// newProblem numbers what req can reach, breadth first from the sorted wishes,
+// so that the numbers do not depend on any input order.
+func newProblem(v view, req *Request) (*problem, error) {
+	p := &problem{view: v, req: req, varOf: make([]int32, len(v.packages))}
+	if err := p.addWishes(); err != nil {
+		return nil, err
+	}
+	for n := int32(0); int(n) < len(p.vars); n++ {
+		p.first = append(p.first, int32(len(p.demands)))
+		q := p.packages[p.vars[n]].Package
+		p.addDemands(n, PreDepends, q.PreDepends)
+		p.addDemands(n, Depends, q.Depends)
+		if on, set := req.RecommendsOf[q.Name]; on || !set && req.Recommends {
+			p.addDemands(n, Recommends, q.Recommends)
+		}
+	}
+	p.first = append(p.first, int32(len(p.demands)))
+	p.addClashes()
+	return p, nil
+}
+
+// number gives a package its number, and with it its place in the problem.
+func (p *problem) number(q id) int32 {
+	if p.varOf[q] == 0 {
+		p.vars = append(p.vars, q)
+		p.varOf[q] = int32(len(p.vars))
+	}
+	return p.varOf[q] - 1
+}
+
+func (p *problem) pkg(v int32) *debian.Package { return p.packages[p.vars[v]].Package }
+
+func (p *problem) numbers(ids []id) []int32 {
+	ns := make([]int32, len(ids))
+	for i, q := range ids {
+		ns[i] = p.number(q)
+	}
+	return ns
+}
+
+// excluded returns who excludes q.
+func (p *problem) excluded(q id) (who string, is bool) {
+	if len(p.req.Exclude) == 0 {
+		return "", false
+	}
+	name := p.packages[q].Name
+	if who, is = p.req.Exclude[name]; is {
+		return who, true
+	}
+	who, is = p.req.Exclude[name+":"+p.arch(q)]
+	return who, is
+}
+
+func (p *problem) allowed(q id) bool {
+	_, is := p.excluded(q)
+	return !is
+}
+
+// addWishes adds the named wishes first, so that reasons prefer them, then the
+// base. Excluded packages are not part of the base; wishing one is an error.
+func (p *problem) addWishes() error {
+	wants := slices.Clone(p.req.Wants)
+	slices.SortFunc(wants, compareWants)
+	wants = slices.Compact(wants)
+	var errs wishErrors
+	for i := range wants {
+		w := &wants[i]
+		choices := p.wanted(w)
+		if len(choices) == 0 {
+			errs = append(errs, p.explainWant(*w))
+			continue
+		}
+		p.wishes = append(p.wishes, demand{owner: -1, kind: Wish, because: w.Because, want: w, choices: p.numbers(choices)})
+	}
+	if len(errs) > 0 {
+		return errs.err()
+	}
+	for _, n := range p.base() {
+		all := p.names[n.name].real
+		var choices []id
+		for _, q := range all {
+			if p.arch(q) == p.native && p.allowed(q) {
+				choices = append(choices, q)
+			}
+		}
+		if len(choices) > 0 {
+			p.wishes = append(p.wishes, demand{owner: -1, kind: n.kind, because: n.because, choices: p.numbers(choices)})
+		}
+	}
+	return nil
+}
+
+type baseName struct {
+	name    string
+	kind    Kind
+	because string
+}
+
+// base lists the names whose candidate is Essential or of a wanted priority.
+func (p *problem) base() []baseName {
+	var names []baseName
+	if !p.req.Essential && len(p.req.Priorities) == 0 {
+		return nil
+	}
+	for i := range p.packages {
+		q := &p.packages[i]
+		essential := p.req.Essential && q.Essential
+		if !essential && !slices.Contains(p.req.Priorities, q.Priority) {
+			continue
+		}
+		if p.arch(id(i)) != p.native || p.rank(id(i)) != 0 {
+			continue
+		}
+		if essential {
+			names = append(names, baseName{q.Name, Essential, "yes"})
+		} else {
+			names = append(names, baseName{q.Name, Priority, q.Priority})
+		}
+	}
+	slices.SortFunc(names, func(a, b baseName) int {
+		if a.kind != b.kind {
+			return int(a.kind) - int(b.kind)
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return names
+}
+
+// wanted lists the packages that fulfil a wish, best first: real packages in
+// the wished architecture, by default the native one.
+func (p *problem) wanted(w *Want) []id {
+	name, arch := p.splitName(w.Name)
+	n := p.names[name]
+	if n == nil {
+		return nil
+	}
+	var choices []id
+	for _, q := range n.real {
+		if p.arch(q) == arch && (w.Version == "" || p.packages[q].Version == w.Version) && p.allowed(q) {
+			choices = append(choices, q)
+		}
+	}
+	return choices
+}
+
+// splitName splits "name:arch"; without a qualifier the architecture is native.
+func (p *problem) splitName(s string) (name, arch string) {
+	name, arch, found := strings.Cut(s, ":")
+	if !found || arch == "native" {
+		arch = p.native
+	}
+	return name, arch
+}
+
+func (p *problem) addDemands(owner int32, kind Kind, relations debian.Relations) {
+	arch := p.arch(p.vars[owner])
+	for _, alternatives := range relations {
+		ids := p.choices(alternatives, arch, p.allowed)
+		if slices.Contains(ids, p.vars[owner]) {
+			continue // a package may satisfy its own relation, as itself or by Provides
+		}
+		if kind == Recommends {
+			// What is only recommended never brings in another version than
+			// the candidate.
+			ids = slices.DeleteFunc(ids, func(q id) bool { return p.rank(q) != 0 })
+			if len(ids) == 0 {
+				continue
+			}
+		}
+		p.demands = append(p.demands, demand{owner: owner, kind: kind, relation: alternatives, choices: p.numbers(ids)})
+	}
+}
+
+// addClashes adds what cannot be installed together, as far as both sides are
+// within reach.
+func (p *problem) addClashes() {
+	for n := range p.vars {
+		owner := int32(n)
+		q := p.pkg(owner)
+		p.addConflicts(owner, "Conflicts", q.Conflicts)
+		p.addConflicts(owner, "Breaks", q.Breaks)
+		for _, other := range p.names[q.Name].real {
+			if o := p.varOf[other] - 1; o > owner && !p.canCoexist(p.vars[owner], other) {
+				p.clashes = append(p.clashes, clash{owner: owner, other: o})
+			}
+		}
+	}
+}
+
+func (p *problem) addConflicts(owner int32, field string, relations debian.Relations) {
+	for _, alternatives := range relations {
+		for i := range alternatives {
+			r := &alternatives[i]
+			p.eachAdversary(r, p.pkg(owner).Name, func(q id) {
+				if o := p.varOf[q] - 1; o >= 0 {
+					p.clashes = append(p.clashes, clash{owner: owner, other: o, field: field, relation: *r})
+				}
+			})
+		}
+	}
+}

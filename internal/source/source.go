@@ -1,0 +1,84 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+)
+
+// Commit is where a configuration stands in its history. The zero Commit
+// stands for a directory that is not in a repository, or has no commit yet.
+type Commit struct {
+	ID      string `json:"commit,omitempty"` // full object name
+	Date    string `json:"date,omitempty"`   // of the committer, RFC 3339
+	Subject string `json:"subject,omitempty"`
+	Dirty   bool   `json:"dirty"` // files differ from the commit, or git does not know them
+}
+
+// Describe asks git about the repository that dir is in.
+func Describe(ctx context.Context, dir string) (Commit, error) {
+	status, err := git(ctx, dir, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
+	var exit *exec.ExitError
+	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
+		return Commit{}, nil // no git, or no repository
+	}
+	if err != nil {
+		return Commit{}, err
+	}
+	c := Commit{Dirty: len(status) > 0}
+	head, err := git(ctx, dir, "log", "-1", "--format=%H%x00%cI%x00%s")
+	if errors.As(err, &exit) {
+		return c, nil // no commit yet
+	}
+	if err != nil {
+		return c, err
+	}
+	fields := strings.SplitN(strings.TrimSuffix(string(head), "\n"), "\x00", 3)
+	if len(fields) != 3 {
+		return c, fmt.Errorf("git log in %s: cannot read %q", dir, head)
+	}
+	c.ID, c.Date, c.Subject = fields[0], fields[1], fields[2]
+	return c, nil
+}
+
+// Bundle writes the repository's history up to its head as a git bundle
+// (git-bundle(1)), from which "git clone" makes the repository again.
+func Bundle(ctx context.Context, dir string, w io.Writer) error {
+	// Below the top, git before 2.40 takes "-" for a file of the directory.
+	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	cmd := command(ctx, strings.TrimSuffix(string(top), "\n"), "bundle", "create", "--quiet", "-", "HEAD")
+	cmd.Stdout = w
+	return run(cmd)
+}
+
+func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	var out bytes.Buffer
+	cmd := command(ctx, dir, args...)
+	cmd.Stdout = &out
+	err := run(cmd)
+	return out.Bytes(), err
+}
+
+// command keeps git from asking, and from taking locks that a person's own
+// git would wait for.
+func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false"}, args...)...)
+	cmd.Env = append(cmd.Environ(), "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	return cmd
+}
+
+func run(cmd *exec.Cmd) error {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// PolicyFile is where a policy lies in a usr tree, relative to /usr.
+const PolicyFile = "lib/stet/state.json"
+
+// policyFormat is the only format of a policy there is.
+const policyFormat = 1
+
+// A Policy says what of /etc outlives a generation.
+type Policy struct {
+	Format int `json:"format"`
+
+	// Persist has paths, or patterns of path.Match, below /etc. A directory
+	// stands for all that is in it.
+	Persist []string `json:"persist,omitempty"`
+
+	// Users has, by user name, the fields of passwd(5) and shadow(5) that the
+	// user owns: FieldPassword, FieldShell, FieldComment.
+	Users map[string][]string `json:"users,omitempty"`
+}
+
+// Fields of an account that can belong to its user.
+const (
+	FieldPassword = "password" // in shadow(5): the hash and the day it was changed
+	FieldShell    = "shell"    // in passwd(5), as chsh(1) changes it
+	FieldComment  = "comment"  // in passwd(5), as chfn(1) changes it
+)
+
+// alwaysPersisted is carried whatever the policy says: it is made once on the
+// machine and no image has it.
+const alwaysPersisted = "/etc/machine-id"
+
+// ParsePolicy reads a policy and checks it, so that a policy which a build
+// accepted cannot surprise a boot.
+func ParsePolicy(text []byte) (Policy, error) {
+	var version struct{ Format int }
+	if err := json.Unmarshal(text, &version); err != nil {
+		return Policy{}, fmt.Errorf("read the state policy: %w", err)
+	}
+	if version.Format != policyFormat {
+		return Policy{}, fmt.Errorf("the state policy has format %d; this Stet knows %d: use the Stet that built the system", version.Format, policyFormat)
+	}
+	var p Policy
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&p); err != nil {
+		return Policy{}, fmt.Errorf("read the state policy: %w", err)
+	}
+	return p, p.Check()
+}
+
+// Check says what is wrong with a policy.
+func (p Policy) Check() error {
+	for _, pattern := range p.Persist {
+		if !strings.HasPrefix(pattern, "/etc/") || path.Clean(pattern) != pattern {
+			return fmt.Errorf("persist %q: not a clean path below /etc", pattern)
+		}
+		if _, err := path.Match(pattern, "/etc"); err != nil {
+			return fmt.Errorf("persist %q: %w", pattern, err)
+		}
+	}
+	for user, fields := range p.Users {
+		if user == "" || strings.ContainsAny(user, ":\n") {
+			return fmt.Errorf("%q is no user name", user)
+		}
+		for _, field := range fields {
+			if !slices.Contains([]string{FieldPassword, FieldShell, FieldComment}, field) {
+				return fmt.Errorf("user %s cannot own field %q", user, field)
+			}
+		}
+	}
+	return nil
+}
+
+// Persists reports whether name, an absolute path, is persisted: itself, or as
+// part of a directory that is.
+func (p Policy) Persists(name string) bool {
+	for ; name != "/" && name != "."; name = path.Dir(name) {
+		if name == alwaysPersisted {
+			return true
+		}
+		for _, pattern := range p.Persist {
+			if ok, err := path.Match(pattern, name); ok && err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"stet/internal/tree"
+	"stet/internal/verity"
+)
+
+type memoKey struct{ stage, key string }
+
+// PutTree stores a tree and gives its digest.
+func (s *Store) PutTree(t *tree.Tree) (string, error) {
+	var text bytes.Buffer
+	if err := t.Dump(&text); err != nil {
+		return "", err
+	}
+	digest := sha256Hex(text.Bytes())
+	name := filepath.Join(s.dir, "trees", digest)
+	if _, err := os.Lstat(name); err == nil {
+		return digest, nil
+	}
+	return digest, s.writeFile(name, text.Bytes())
+}
+
+// Tree reads the tree of a digest. A damaged tree is an error.
+func (s *Store) Tree(digest string) (*tree.Tree, error) {
+	text, err := s.readChecked("trees", digest)
+	if err != nil {
+		return nil, err
+	}
+	return tree.ParseDump(bytes.NewReader(text))
+}
+
+// PutSystem stores the manifest of a system and gives its digest. Everything
+// the manifest names must be in the store; it is made durable first.
+func (s *Store) PutSystem(manifest []byte) (string, error) {
+	digest := sha256Hex(manifest)
+	name := filepath.Join(s.dir, "systems", digest)
+	if _, err := os.Lstat(name); err == nil {
+		return digest, nil
+	}
+	if err := s.Sync(); err != nil {
+		return "", err
+	}
+	return digest, s.writeFile(name, manifest)
+}
+
+// System reads the manifest of a digest.
+func (s *Store) System(digest string) ([]byte, error) { return s.readChecked("systems", digest) }
+
+// readChecked reads a record that is named by its SHA-256.
+func (s *Store) readChecked(kind, digest string) ([]byte, error) {
+	if len(digest) != hex.EncodedLen(sha256.Size) || filepath.Base(digest) != digest {
+		return nil, fmt.Errorf("%q is not a SHA-256 digest", digest)
+	}
+	name := filepath.Join(s.dir, kind, digest)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read from store: %w", err)
+	}
+	if sha256Hex(text) != digest {
+		return nil, fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", name)
+	}
+	return text, nil
+}
+
+// PutImage stores an image that write produces, named by its fs-verity digest.
+func (s *Store) PutImage(write func(io.Writer) error) (verity.Digest, error) {
+	var image bytes.Buffer
+	if err := write(&image); err != nil {
+		return verity.Digest{}, err
+	}
+	d := verity.Sum(image.Bytes())
+	if _, err := os.Lstat(s.ImagePath(d)); err == nil {
+		return d, nil
+	}
+	return d, s.writeFile(s.ImagePath(d), image.Bytes())
+}
+
+// ImagePath is where the image of a digest is or would be.
+func (s *Store) ImagePath(d verity.Digest) string {
+	return filepath.Join(s.dir, "images", d.String())
+}
+
+// SystemPath is where the manifest of a system is or would be.
+func (s *Store) SystemPath(digest string) string {
+	return filepath.Join(s.dir, "systems", digest)
+}
+
+// Memo gives what a stage remembered for a key.
+func (s *Store) Memo(stage, key string) ([]byte, bool) {
+	s.mu.Lock()
+	value, ok := s.pending[memoKey{stage, key}]
+	s.mu.Unlock()
+	if ok {
+		return value, true
+	}
+	value, err := os.ReadFile(s.memoPath(stage, key))
+	// After a power cut a memo may be empty; that one remembers nothing.
+	return value, err == nil && len(value) > 0
+}
+
+// Memoise remembers a value for a stage and key. Other processes see it after
+// Publish, when everything it names is durable.
+func (s *Store) Memoise(stage, key string, value []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending[memoKey{stage, key}] = value
+}
+
+// Publish makes everything durable that was written, and then the memos
+// visible. Without new memos it does nothing.
+func (s *Store) Publish() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) == 0 {
+		return nil
+	}
+	if err := s.Sync(); err != nil {
+		return err
+	}
+	for k, value := range s.pending {
+		if err := s.writeFile(s.memoPath(k.stage, k.key), value); err != nil {
+			return err
+		}
+		delete(s.pending, k)
+	}
+	return nil
+}
+
+func (s *Store) memoPath(stage, key string) string {
+	return filepath.Join(s.dir, "memo", stage, key)
+}
+
+// SetRoot writes the record called name, which keeps what it names.
+func (s *Store) SetRoot(name string, record []byte) error {
+	return s.writeFile(filepath.Join(s.dir, "roots", name), record)
+}
+
+func sha256Hex(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,195 @@
+package system
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/machine"
+	"stet/internal/residue"
+	"stet/internal/tree"
+	"stet/internal/verity"
+)
+
+// Trees are the parts of a composed root, each rooted at "/".
+type Trees struct {
+	Usr     *tree.Tree // mounted on /usr
+	Etc     *tree.Tree // the lower layer of /etc
+	Modules *tree.Tree // mounted on /usr/lib/modules
+	Var     *tree.Tree // what must exist in the machine's state: var, home, root, srv, opt
+}
+
+// Bytes is the size of all contents that the trees name, each once.
+func (t *Trees) Bytes() int64 {
+	seen := map[verity.Digest]bool{}
+	var sum int64
+	for _, part := range []*tree.Tree{t.Usr, t.Etc, t.Modules, t.Var} {
+		for e := range part.All() {
+			if !seen[e.Digest] {
+				seen[e.Digest] = true
+				sum += e.Size
+			}
+		}
+	}
+	return sum
+}
+
+// The places in the usr tree of what packages and people put elsewhere.
+const (
+	bootPlace  = "/lib/stet/boot"  // /boot leads here
+	varPlace   = "/lib/stet/var"   // derived parts of /var
+	filesPlace = "/lib/stet/files" // declared files outside of /etc and /usr
+	optPlace   = "/lib/opt"        // packages' /opt
+)
+
+// onRoot are the top-level names that the initrd makes on the machine's root:
+// empty directories and the links of merged-/usr.
+var onRoot = []string{
+	"bin", "dev", "lib", "lib32", "lib64", "libo32", "libx32", "media", "mnt", "proc", "run", "sbin", "sys", "tmp",
+}
+
+// Split divides a composed root into the machine's trees.
+func Split(m *machine.Machine, composed *tree.Tree, epoch int64) (*Trees, error) {
+	table, _, err := residue.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	mtime := tree.Time{Sec: epoch}
+	s := &splitter{
+		machine: m, table: table, mtime: mtime,
+		usr: tree.NewBuilder(), etc: tree.NewBuilder(), modules: tree.NewBuilder(), state: tree.NewBuilder(),
+	}
+	for _, b := range []*tree.Builder{s.usr, s.etc, s.modules, s.state} {
+		b.Put(tree.Entry{Path: "/", Type: tree.Directory, Mode: 0o755, Mtime: mtime})
+	}
+	for e := range composed.All() {
+		if err := s.place(*e); err != nil {
+			return nil, fmt.Errorf("machine %s: %w", m.Name, err)
+		}
+	}
+	// /usr/local is state: what a person installs there is theirs.
+	s.usr.Put(tree.Entry{Path: "/local", Type: tree.Symlink, Mode: 0o777, Target: "../var/usrlocal", Mtime: mtime})
+	// Stet itself comes from outside, so that its releases change no machine.
+	s.usr.Put(tree.Entry{Path: "/bin/stet", Type: tree.Symlink, Mode: 0o777, Target: "/run/stet/bin/stet", Mtime: mtime})
+	out := &Trees{}
+	for _, part := range []struct {
+		to   **tree.Tree
+		from *tree.Builder
+	}{{&out.Usr, s.usr}, {&out.Etc, s.etc}, {&out.Modules, s.modules}, {&out.Var, s.state}} {
+		if *part.to, err = part.from.Tree(); err != nil {
+			return nil, fmt.Errorf("machine %s: %w", m.Name, err)
+		}
+	}
+	return out, nil
+}
+
+type splitter struct {
+	machine                  *machine.Machine
+	table                    *residue.Table
+	mtime                    tree.Time
+	usr, etc, modules, state *tree.Builder
+	linked                   []linkedDirectory
+}
+
+// linkedDirectory is a directory of the root that is a link in the state.
+type linkedDirectory struct{ from, to string }
+
+// place puts one entry of the root where it belongs. Parents come first.
+func (s *splitter) place(e tree.Entry) error {
+	if e.Path == "/" {
+		return nil
+	}
+	top, rest, _ := strings.Cut(e.Path[1:], "/")
+	rest = "/" + rest
+	switch {
+	case top == "usr":
+		s.placeUsr(e, rest)
+	case top == "etc":
+		s.move(s.etc, e, rest)
+	case top == "boot":
+		s.usr.MakeParents(bootPlace, s.mtime)
+		s.move(s.usr, e, path.Join(bootPlace, rest))
+	case top == "opt":
+		s.placeOpt(e, rest)
+	case slices.Contains([]string{"var", "home", "root", "srv"}, top):
+		s.placeState(e)
+	case slices.Contains(onRoot, top):
+		if rest != "/" && e.Type != tree.Directory {
+			return fmt.Errorf("%s: nothing can be kept below /%s, which is made anew at every boot", e.Path, top)
+		}
+	default:
+		return fmt.Errorf("%s: a machine has no top-level directory /%s", e.Path, top)
+	}
+	return nil
+}
+
+func (s *splitter) move(b *tree.Builder, e tree.Entry, to string) {
+	e.Path = to
+	b.Put(e)
+}
+
+func (s *splitter) placeUsr(e tree.Entry, rest string) {
+	switch {
+	case rest == "/local" || strings.HasPrefix(rest, "/local/"):
+		s.state.MakeParents("/var/usrlocal", s.mtime)
+		s.move(s.state, e, "/var/usrlocal"+strings.TrimPrefix(rest, "/local"))
+	case strings.HasPrefix(rest, "/lib/modules/"):
+		s.move(s.modules, e, strings.TrimPrefix(rest, "/lib/modules"))
+	default:
+		s.move(s.usr, e, rest)
+	}
+}
+
+// placeOpt keeps what packages have below /opt in the usr tree, with one link
+// for each directory there.
+func (s *splitter) placeOpt(e tree.Entry, rest string) {
+	if rest == "/" {
+		s.state.Put(e)
+		return
+	}
+	s.usr.MakeParents(optPlace+rest, s.mtime)
+	s.move(s.usr, e, optPlace+rest)
+	if strings.Count(rest, "/") == 1 {
+		s.link(e.Path, "/usr"+optPlace+rest)
+	}
+}
+
+func (s *splitter) link(name, target string) {
+	s.state.MakeParents(name, s.mtime)
+	s.state.Put(tree.Entry{Path: name, Type: tree.Symlink, Mode: 0o777, Target: target, Mtime: s.mtime})
+}
+
+// placeState divides the state: what is derived from the packages or declared
+// lives in the usr tree with a link to it; the rest is the start of a state.
+func (s *splitter) placeState(e tree.Entry) {
+	for _, l := range s.linked {
+		if below, ok := strings.CutPrefix(e.Path, l.from+"/"); ok {
+			s.move(s.usr, e, l.to+"/"+below)
+			return
+		}
+	}
+	if rule, ok := s.table.Match(e.Path); ok && rule.Class == residue.Derived && e.Type == tree.Directory {
+		place := strings.TrimPrefix(rule.Place, "/usr")
+		if place == "" {
+			place = varPlace + strings.TrimPrefix(e.Path, "/var")
+		}
+		s.linked = append(s.linked, linkedDirectory{e.Path, place})
+		s.usr.MakeParents(place, s.mtime)
+		s.move(s.usr, e, place)
+		s.link(e.Path, "/usr"+place)
+		return
+	}
+	f, declared := s.machine.Files[e.Path]
+	if !declared || f.Kind == machine.FileDirectory {
+		s.state.Put(e)
+		return
+	}
+	if e.Type == tree.Symlink && !strings.HasPrefix(e.Target, "/") {
+		e.Target = path.Join(path.Dir(e.Path), e.Target) // it is read from another place
+	}
+	place := filesPlace + e.Path
+	s.link(e.Path, "/usr"+place)
+	s.usr.MakeParents(place, s.mtime)
+	s.move(s.usr, e, place)
+}

@@ -1,0 +1,142 @@
+package system
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/machine"
+	"stet/internal/tree"
+	"stet/internal/unit"
+)
+
+// etcUnits is where the administrator's units are (systemd.unit(5)).
+const etcUnits = "/etc/systemd/system/"
+
+// unitPaths are searched for a unit's file, first to last.
+var unitPaths = []string{etcUnits, "/usr/local/lib/systemd/system/", "/usr/lib/systemd/system/"}
+
+// units writes declared units and drop-ins first, and enables then, so that
+// one unit may be enabled through another's Also=.
+func (c *composer) units() error {
+	names := sortedKeys(c.Machine.Units)
+	for _, name := range names {
+		if err := c.unitFiles(name, c.Machine.Units[name]); err != nil {
+			return fmt.Errorf("units.%s: %w", name, err)
+		}
+	}
+	for _, name := range names {
+		u := c.Machine.Units[name]
+		if u.Enable == nil {
+			continue
+		}
+		c.disable(name)
+		if *u.Enable {
+			if err := c.enable(name, map[string]bool{}); err != nil {
+				return fmt.Errorf("units.%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *composer) unitFiles(name string, u machine.Unit) error {
+	if u.Mask {
+		return c.putLink(etcUnits+name, "/dev/null")
+	}
+	if u.Text != "" {
+		if _, err := unit.Parse(u.Text); err != nil {
+			return err
+		}
+		if err := c.putText(etcUnits+name, u.Text, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, dropIn := range sortedKeys(u.DropIns) {
+		if _, err := unit.Parse(u.DropIns[dropIn]); err != nil {
+			return fmt.Errorf("drop_ins.%s: %w", dropIn, err)
+		}
+		if err := c.putText(etcUnits+name+".d/"+dropIn+".conf", u.DropIns[dropIn], 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findUnit gives the path of the file that a unit comes from, with symlinks
+// of units followed.
+func (c *composer) findUnit(name string) (string, bool) {
+	for _, candidate := range []string{name, unit.FileName(name)} {
+		for _, dir := range unitPaths {
+			at := dir + candidate
+			for range 8 {
+				e, ok := c.files.Get(at)
+				if !ok {
+					break
+				}
+				if e.Type == tree.Regular {
+					return at, true
+				}
+				at = path.Join(path.Dir(at), e.Target)
+				if strings.HasPrefix(e.Target, "/") {
+					at = e.Target
+				}
+			}
+		}
+	}
+	return "", false
+}
+
+// enable makes the links that the unit's [Install] section asks for.
+func (c *composer) enable(name string, seen map[string]bool) error {
+	if seen[name] {
+		return nil
+	}
+	seen[name] = true
+	file, ok := c.findUnit(name)
+	if !ok {
+		return fmt.Errorf("no package ships %s and no text declares it: add the package, or the text", name)
+	}
+	text, err := c.read(file)
+	if err != nil {
+		return err
+	}
+	parsed, err := unit.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	links, also := parsed.InstallLinks(name, file)
+	if len(links) == 0 && len(also) == 0 {
+		return fmt.Errorf("%s has no [Install] section, so that there is nothing to enable: leave \"enable\" out, or add WantedBy=", file)
+	}
+	for _, l := range links {
+		if err := c.putLink(etcUnits+l.Path, l.Target); err != nil {
+			return err
+		}
+	}
+	for _, other := range also {
+		if err := c.enable(other, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disable takes away every link that starts the unit at boot.
+func (c *composer) disable(name string) {
+	var gone []string
+	for _, e := range c.files.Entries() {
+		if e.Type != tree.Symlink || !strings.HasPrefix(e.Path, etcUnits) || e.Target == "/dev/null" {
+			continue
+		}
+		dir, base := path.Split(strings.TrimPrefix(e.Path, etcUnits))
+		isWish := slices.Contains([]string{".wants", ".requires", ".upholds"}, path.Ext(strings.TrimSuffix(dir, "/")))
+		if isWish && base == name || dir == "" && base != name && path.Base(e.Target) == name {
+			gone = append(gone, e.Path)
+		}
+	}
+	for _, name := range gone {
+		c.files.Remove(name)
+	}
+}

@@ -1,0 +1,238 @@
+package tree
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"stet/internal/verity"
+)
+
+// maxLine bounds one line of a dump: a path and target of 4096 bytes each and
+// 64 KiB of extended attributes, all escaped.
+const maxLine = 1 << 19
+
+var typeBits = map[Type]uint32{
+	Directory: unix.S_IFDIR, Regular: unix.S_IFREG, Symlink: unix.S_IFLNK,
+	CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, FIFO: unix.S_IFIFO,
+}
+
+// Digest is the identity of the tree: the SHA-256 of its dump, in hexadecimal.
+func (t *Tree) Digest() string {
+	sum := sha256.New()
+	_ = t.Dump(sum) // a hash never fails
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// Dump writes the canonical text of the tree: composefs-dump(5), sorted by
+// path in byte order, every link count one, every file named by its fs-verity
+// digest and its path in the store.
+func (t *Tree) Dump(w io.Writer) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	var line []byte
+	for i := range t.entries {
+		line = t.entries[i].appendDump(line[:0])
+		if _, err := out.Write(line); err != nil {
+			return fmt.Errorf("dump tree: %w", err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("dump tree: %w", err)
+	}
+	return nil
+}
+
+// appendDump appends "PATH SIZE MODE NLINK UID GID RDEV MTIME PAYLOAD CONTENT
+// DIGEST [key=value…]\n".
+func (e *Entry) appendDump(line []byte) []byte {
+	line = appendEscaped(line, e.Path, false)
+	line = append(line, ' ')
+	line = strconv.AppendInt(line, e.Size, 10)
+	line = append(line, ' ')
+	line = strconv.AppendUint(line, uint64(typeBits[e.Type]|e.Mode), 8)
+	line = append(line, " 1 "...)
+	line = strconv.AppendUint(line, uint64(e.UID), 10)
+	line = append(line, ' ')
+	line = strconv.AppendUint(line, uint64(e.GID), 10)
+	line = append(line, ' ')
+	line = strconv.AppendUint(line, e.Rdev, 10)
+	line = append(line, ' ')
+	line = strconv.AppendInt(line, e.Mtime.Sec, 10)
+	line = append(line, '.')
+	line = strconv.AppendUint(line, uint64(e.Mtime.Nsec), 10)
+	line = append(line, ' ')
+	switch {
+	case e.Type == Symlink:
+		line = appendEscaped(line, e.Target, false)
+		line = append(line, " - -"...)
+	case !e.Digest.IsZero():
+		name := e.Digest.String()
+		line = append(line, name[:2]...)
+		line = append(line, '/')
+		line = append(line, name[2:]...)
+		line = append(line, " - "...)
+		line = append(line, name...)
+	default:
+		line = append(line, "- - -"...)
+	}
+	for _, x := range e.Xattrs {
+		line = append(line, ' ')
+		line = appendEscaped(line, x.Key, true)
+		line = append(line, '=')
+		line = appendEscaped(line, string(x.Value), true)
+	}
+	return append(line, '\n')
+}
+
+// appendEscaped escapes what composefs-dump(5) escapes: white space,
+// unprintable and non-ASCII bytes, the backslash, "=" in attributes, and a
+// lone "-", which stands for nothing.
+func appendEscaped(line []byte, text string, attribute bool) []byte {
+	if text == "-" {
+		return append(line, `\x2d`...)
+	}
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '\\':
+			line = append(line, `\\`...)
+		case c == '\n':
+			line = append(line, `\n`...)
+		case c == '\r':
+			line = append(line, `\r`...)
+		case c == '\t':
+			line = append(line, `\t`...)
+		case c <= ' ' || c >= 0x7f || (attribute && c == '='):
+			line = append(line, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			line = append(line, c)
+		}
+	}
+	return line
+}
+
+const hexDigits = "0123456789abcdef"
+
+// ParseDump reads a dump that [Tree.Dump] wrote. It accepts nothing else: a
+// text that would not be written again byte for byte is an error.
+func ParseDump(r io.Reader) (*Tree, error) {
+	var entries []Entry
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(make([]byte, 0, 1<<16), maxLine)
+	var again []byte
+	for number := 1; scanner.Scan(); number++ {
+		e, err := parseLine(scanner.Text())
+		if err != nil {
+			return nil, fmt.Errorf("dump line %d: %w", number, err)
+		}
+		again = e.appendDump(again[:0])
+		if !bytes.Equal(again[:len(again)-1], scanner.Bytes()) {
+			return nil, fmt.Errorf("dump line %d: not in canonical form", number)
+		}
+		if len(entries) > 0 && entries[len(entries)-1].Path >= e.Path {
+			return nil, fmt.Errorf("dump line %d: %s is not sorted", number, e.Path)
+		}
+		entries = append(entries, e)
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, fmt.Errorf("read dump: %w", err)
+	}
+	return New(entries)
+}
+
+func parseLine(line string) (Entry, error) {
+	fields := strings.Split(line, " ")
+	if len(fields) < 11 {
+		return Entry{}, fmt.Errorf("want at least 11 fields, have %d", len(fields))
+	}
+	var e Entry
+	var err error
+	number := func(text string, base, bits int) uint64 {
+		n, parseErr := strconv.ParseUint(text, base, bits)
+		if parseErr != nil && err == nil {
+			err = fmt.Errorf("%q is not a number: %w", text, parseErr)
+		}
+		return n
+	}
+	text := func(field string) string {
+		s, unescapeErr := unescape(field)
+		if unescapeErr != nil && err == nil {
+			err = unescapeErr
+		}
+		return s
+	}
+	e.Path = text(fields[0])
+	e.Size = int64(number(fields[1], 10, 63))
+	mode := uint32(number(fields[2], 8, 32))
+	e.UID = uint32(number(fields[4], 10, 32))
+	e.GID = uint32(number(fields[5], 10, 32))
+	e.Rdev = number(fields[6], 10, 64)
+	sec, nsec, _ := strings.Cut(fields[7], ".")
+	e.Mtime.Nsec = uint32(number(nsec, 10, 32))
+	if e.Mtime.Sec, _ = strconv.ParseInt(sec, 10, 64); err != nil {
+		return e, err
+	}
+	e.Mode = mode & 0o7777
+	for t, bits := range typeBits {
+		if mode&unix.S_IFMT == bits {
+			e.Type = t
+		}
+	}
+	if e.Type == Symlink {
+		e.Target = text(fields[8])
+	}
+	if fields[10] != "-" {
+		if e.Digest, err = verity.ParseDigest(fields[10]); err != nil {
+			return e, err
+		}
+	}
+	for _, field := range fields[11:] {
+		key, value, _ := strings.Cut(field, "=")
+		e.Xattrs = append(e.Xattrs, Xattr{Key: text(key), Value: []byte(text(value))})
+	}
+	if err != nil {
+		return e, err
+	}
+	return e, e.check()
+}
+
+func unescape(field string) (string, error) {
+	if strings.IndexByte(field, '\\') < 0 {
+		return field, nil
+	}
+	var out strings.Builder
+	for i := 0; i < len(field); i++ {
+		if field[i] != '\\' {
+			out.WriteByte(field[i])
+			continue
+		}
+		i++
+		switch {
+		case i == len(field):
+			return "", fmt.Errorf("%q ends within an escape", field)
+		case field[i] == '\\':
+			out.WriteByte('\\')
+		case field[i] == 'n':
+			out.WriteByte('\n')
+		case field[i] == 'r':
+			out.WriteByte('\r')
+		case field[i] == 't':
+			out.WriteByte('\t')
+		case field[i] == 'x' && i+2 < len(field):
+			n, err := strconv.ParseUint(field[i+1:i+3], 16, 8)
+			if err != nil {
+				return "", fmt.Errorf("%q: bad escape", field)
+			}
+			out.WriteByte(byte(n))
+			i += 2
+		default:
+			return "", fmt.Errorf("%q: bad escape", field)
+		}
+	}
+	return out.String(), nil
+}

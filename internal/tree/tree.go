@@ -1,0 +1,164 @@
+package tree
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Tree is an immutable set of entries, sorted by path in byte order, in which
+// every entry but the root has a parent that is a directory.
+type Tree struct {
+	entries []Entry
+}
+
+// New makes a tree of entries, which it sorts in place and keeps.
+func New(entries []Entry) (*Tree, error) {
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Path, b.Path) })
+	t := &Tree{entries: entries}
+	for i := range entries {
+		e := &entries[i]
+		if err := e.check(); err != nil {
+			return nil, fmt.Errorf("tree: %w", err)
+		}
+		if i > 0 && entries[i-1].Path == e.Path {
+			return nil, fmt.Errorf("tree: %s is there twice", e.Path)
+		}
+		if e.Path == "/" {
+			if e.Type != Directory {
+				return nil, fmt.Errorf("tree: the root is a %s", e.Type)
+			}
+			continue
+		}
+		parent, ok := t.lookup(path.Dir(e.Path), i)
+		if !ok || parent.Type != Directory {
+			return nil, fmt.Errorf("tree: %s has no parent directory", e.Path)
+		}
+	}
+	return t, nil
+}
+
+// Len is the number of entries.
+func (t *Tree) Len() int { return len(t.entries) }
+
+// All gives every entry, sorted by path: parents before their children. The
+// entries must not be changed.
+func (t *Tree) All() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for i := range t.entries {
+			if !yield(&t.entries[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Lookup gives the entry at an absolute, clean path.
+func (t *Tree) Lookup(name string) (*Entry, bool) { return t.lookup(name, len(t.entries)) }
+
+func (t *Tree) lookup(name string, end int) (*Entry, bool) {
+	i, found := slices.BinarySearchFunc(t.entries[:end], name, func(e Entry, name string) int {
+		return cmp.Compare(e.Path, name)
+	})
+	if !found {
+		return nil, false
+	}
+	return &t.entries[i], true
+}
+
+// Below gives the entries below a directory, without the directory itself.
+func (t *Tree) Below(dir string) iter.Seq[*Entry] {
+	prefix := strings.TrimSuffix(dir, "/") + "/"
+	start, _ := slices.BinarySearchFunc(t.entries, prefix, func(e Entry, prefix string) int {
+		return cmp.Compare(e.Path, prefix)
+	})
+	return func(yield func(*Entry) bool) {
+		for i := start; i < len(t.entries) && strings.HasPrefix(t.entries[i].Path, prefix); i++ {
+			if t.entries[i].Path != "/" && !yield(&t.entries[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Subtree gives what is at and below dir, re-rooted at "/".
+func (t *Tree) Subtree(dir string) (*Tree, error) {
+	root, ok := t.Lookup(dir)
+	if !ok || root.Type != Directory {
+		return nil, fmt.Errorf("tree: %s is not a directory", dir)
+	}
+	top := *root
+	top.Path = "/"
+	entries := []Entry{top}
+	for e := range t.Below(dir) {
+		moved := *e
+		moved.Path = e.Path[len(strings.TrimSuffix(dir, "/")):]
+		entries = append(entries, moved)
+	}
+	return New(entries)
+}
+
+// Builder collects entries by path, later ones replacing earlier ones.
+type Builder struct {
+	entries map[string]Entry
+}
+
+// NewBuilder starts with the entries of the given trees, in their order.
+func NewBuilder(trees ...*Tree) *Builder {
+	b := &Builder{entries: map[string]Entry{}}
+	for _, t := range trees {
+		for e := range t.All() {
+			b.Put(*e)
+		}
+	}
+	return b
+}
+
+// Put adds an entry or replaces the one at its path.
+func (b *Builder) Put(e Entry) { b.entries[e.Path] = e }
+
+// Get gives the entry at a path.
+func (b *Builder) Get(name string) (Entry, bool) {
+	e, ok := b.entries[name]
+	return e, ok
+}
+
+// Remove takes away the entry at a path and all below it.
+func (b *Builder) Remove(name string) {
+	e, ok := b.entries[name]
+	if !ok {
+		return
+	}
+	delete(b.entries, name)
+	if e.Type != Directory {
+		return
+	}
+	prefix := strings.TrimSuffix(name, "/") + "/"
+	maps.DeleteFunc(b.entries, func(p string, _ Entry) bool { return strings.HasPrefix(p, prefix) })
+}
+
+// MakeParents adds the missing parent directories of a path: owned by root,
+// mode 0755, with the given time.
+func (b *Builder) MakeParents(name string, mtime Time) {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		if _, ok := b.entries[dir]; ok {
+			return
+		}
+		b.Put(Entry{Path: dir, Type: Directory, Mode: 0o755, Mtime: mtime})
+		if dir == "/" {
+			return
+		}
+	}
+}
+
+// Entries gives what was collected, sorted by path. They are copies.
+func (b *Builder) Entries() []Entry {
+	return slices.SortedFunc(maps.Values(b.entries), func(a, b Entry) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// Tree ends the collection.
+func (b *Builder) Tree() (*Tree, error) { return New(b.Entries()) }

@@ -1,0 +1,128 @@
+package tree
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"stet/internal/verity"
+)
+
+func sample(t testing.TB) *Tree {
+	t.Helper()
+	content := verity.Sum([]byte("hello"))
+	made, err := New([]Entry{
+		{Path: "/usr/bin/ping", Type: Regular, Mode: 0o755, Size: 5, Digest: content, Mtime: Time{1700000000, 5},
+			Xattrs: []Xattr{{"security.capability", []byte{1, 0, 0, 2, '=', ' ', '-'}}}},
+		{Path: "/", Type: Directory, Mode: 0o755},
+		{Path: "/usr", Type: Directory, Mode: 0o755},
+		{Path: "/usr/bin", Type: Directory, Mode: 0o755},
+		{Path: "/usr/bin-x", Type: Symlink, Mode: 0o777, Target: "a b\n=\\"},
+		{Path: "/usr/bin/-", Type: Regular, Mode: 0o4711, UID: 1, GID: 2},
+		{Path: "/usr/null", Type: CharDevice, Mode: 0o666, Rdev: 0x103},
+		{Path: "/usr/\xff ü", Type: FIFO, Mode: 0o600, Mtime: Time{-1, 0}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func TestDumpRoundTrip(t *testing.T) {
+	var text bytes.Buffer
+	made := sample(t)
+	if err := made.Dump(&text); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ParseDump(bytes.NewReader(text.Bytes()))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text.String())
+	}
+	if again.Digest() != made.Digest() {
+		t.Errorf("the tree read again is another one")
+	}
+	for change := range Diff(made, again) {
+		t.Errorf("%s differs after a round trip", change.Path())
+	}
+}
+
+func TestDumpIsComposefsDump(t *testing.T) {
+	var text bytes.Buffer
+	_ = sample(t).Dump(&text)
+	digest := verity.Sum([]byte("hello")).String()
+	want := `/usr/bin/ping 5 100755 1 0 0 0 1700000000.5 ` + digest[:2] + "/" + digest[2:] + " - " + digest +
+		` security.capability=\x01\x00\x00\x02\x3d\x20-`
+	if !strings.Contains(text.String(), want) {
+		t.Errorf("want line\n%s\nin\n%s", want, text.String())
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	root := Entry{Path: "/", Type: Directory, Mode: 0o755}
+	for name, entries := range map[string][]Entry{
+		"no parent":               {root, {Path: "/a/b", Type: Regular}},
+		"a parent that is a file": {root, {Path: "/a", Type: Regular}, {Path: "/a/b", Type: Regular}},
+		"the same path twice":     {root, {Path: "/a", Type: Regular}, {Path: "/a", Type: Directory}},
+		"a path that climbs":      {root, {Path: "/../a", Type: Regular}},
+		"a relative path":         {root, {Path: "a", Type: Regular}},
+		"a link to nowhere":       {root, {Path: "/a", Type: Symlink}},
+		"size without digest":     {root, {Path: "/a", Type: Regular, Size: 1}},
+		"unsorted attributes":     {root, {Path: "/a", Type: Regular, Xattrs: []Xattr{{"b", nil}, {"a", nil}}}},
+		"a root that is a file":   {{Path: "/", Type: Regular}},
+	} {
+		if _, err := New(entries); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+func TestDiffNamesEveryKindOfDifference(t *testing.T) {
+	old := sample(t)
+	b := NewBuilder(old)
+	b.Remove("/usr/bin")
+	b.Put(Entry{Path: "/usr/new", Type: Regular, Mode: 0o644})
+	link, _ := b.Get("/usr/bin-x")
+	link.Target = "elsewhere"
+	b.Put(link)
+	changed, err := b.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	for c := range Diff(old, changed) {
+		sign := map[[2]bool]string{{true, true}: "~", {true, false}: "-", {false, true}: "+"}[[2]bool{c.Old != nil, c.New != nil}]
+		have = append(have, sign+c.Path())
+	}
+	want := "-/usr/bin ~/usr/bin-x -/usr/bin/- -/usr/bin/ping +/usr/new"
+	if strings.Join(have, " ") != want {
+		t.Errorf("have %v, want %s", have, want)
+	}
+}
+
+func TestSubtreeIsRootedAnew(t *testing.T) {
+	sub, err := sample(t).Subtree("/usr/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := sub.Lookup("/ping"); !ok || sub.Len() != 3 {
+		t.Errorf("have %d entries", sub.Len())
+	}
+}
+
+func FuzzParseDump(f *testing.F) {
+	var text bytes.Buffer
+	_ = sample(f).Dump(&text)
+	f.Add(text.Bytes())
+	f.Add([]byte("/ 0 40755 1 0 0 0 0.0 - - -\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read, err := ParseDump(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		var again bytes.Buffer
+		_ = read.Dump(&again)
+		if !bytes.Equal(bytes.TrimSuffix(again.Bytes(), []byte("\n")), bytes.TrimSuffix(data, []byte("\n"))) {
+			t.Errorf("accepted a text that is not canonical:\n%q\n%q", data, again.Bytes())
+		}
+	})
+}

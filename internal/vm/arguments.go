@@ -1,0 +1,88 @@
+package vm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The file descriptors that QEMU inherits: one end each of a socket pair. So
+// there are no socket files that others could connect to, no limit to the
+// length of the run directory's path, and nothing to wait for.
+const (
+	serialFD = 3
+	agentFD  = 4
+	qmpFD    = 5
+)
+
+// arguments gives QEMU's command line. initrd and overlay are files that the
+// driver made, forwards has the host's ports, c.Clock is that of this boot.
+func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forward) []string {
+	args := []string{
+		"-name", "stet-" + quote(c.Name),
+		"-nodefaults", "-no-user-config",
+		"-action", "reboot=shutdown", // see power.go
+		"-S", // until the driver listens to the monitor
+	}
+	args = append(args, a.arguments()...)
+	args = append(args,
+		"-smp", strconv.Itoa(c.CPUs),
+		"-m", strconv.Itoa(c.Memory),
+		"-kernel", c.Kernel,
+		"-initrd", initrd,
+		"-append", commandLine(c, a),
+		"-vga", "std",
+		"-display", display(c.Display),
+		"-chardev", fmt.Sprintf("socket,id=serial,fd=%d", serialFD),
+		"-serial", "chardev:serial",
+		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d", agentFD),
+		"-device", "virtio-serial-pci",
+		"-device", "virtserialport,chardev=agent,name="+portName,
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpFD),
+		"-mon", "chardev=qmp,mode=control",
+		"-object", "rng-random,id=rng,filename=/dev/urandom",
+		"-device", "virtio-rng-pci,rng=rng",
+	)
+	network := "user,id=net,restrict=on"
+	for _, f := range forwards {
+		network += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.HostPort, f.GuestPort)
+	}
+	// romfile= : nobody boots from the network, and the ROM costs time.
+	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
+	if overlay != "" {
+		// cache=unsafe: a flush of the guest reaches the host's memory, so it
+		// survives a killed QEMU. That it survives the host's own power
+		// failure is worth nothing here, and costs seconds on a busy disk.
+		args = append(args,
+			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(overlay),
+			"-device", "virtio-blk-pci,drive=store,serial=stet-store")
+	}
+	clock := "base=utc"
+	if !c.Clock.IsZero() {
+		clock = "base=" + c.Clock.UTC().Format("2006-01-02T15:04:05")
+	}
+	return append(args, "-rtc", clock)
+}
+
+// commandLine adds to the kernel's what emulation needs: on a busy host the
+// emulated timer comes so late that the kernel believes that there is none, and
+// panics ("IO-APIC + timer doesn't work!").
+func commandLine(c Config, a Accelerator) string {
+	if a.KVM {
+		return c.CommandLine
+	}
+	return strings.TrimSpace(c.CommandLine + " no_timer_check")
+}
+
+// portName is the name by which stet-agent finds its port.
+const portName = "stet.agent"
+
+func display(window bool) string {
+	if window {
+		return "gtk"
+	}
+	return "none"
+}
+
+// quote writes a value so that QEMU's option parser gives it back.
+func quote(value string) string { return strings.ReplaceAll(value, ",", ",,") }

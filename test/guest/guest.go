@@ -1,0 +1,122 @@
+package guest
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"stet/internal/build"
+	"stet/internal/lock"
+	"stet/internal/rootfs"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/vm"
+	"stet/test/program"
+)
+
+// Machine is a VM and what it was made of.
+type Machine struct {
+	*vm.VM
+	Built program.Built
+}
+
+// Start builds the repository's machine and boots it. The options may change
+// what QEMU runs. It does not wait for the boot.
+func Start(t testing.TB, p program.Program, options ...func(*vm.Config)) *Machine {
+	t.Helper()
+	built := p.Build(t)
+	config := Config(t, p, built)
+	for _, option := range options {
+		option(&config)
+	}
+	machine, err := vm.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := machine.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			lines := strings.Split(strings.TrimSpace(string(machine.SerialLog())), "\n")
+			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+		}
+	})
+	return &Machine{machine, built}
+}
+
+// Config says how QEMU runs a built machine, with a disk of its own.
+func Config(t testing.TB, p program.Program, built program.Built) vm.Config {
+	t.Helper()
+	s, err := store.Open(p.Store(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	builder := build.Builder{Store: s, Debs: debs{p.Store(t)}, Provider: rootfs.Overlay{}}
+	text, err := s.System(built.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := system.ParseManifest(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := builder.Guest(t.Context(), &build.System{Digest: built.Digest, Manifest: manifest}, program.ReadLock(t, p.Dir), p.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.RunDirectory = t.TempDir()
+	accelerator, err := vm.Probe(t.Context(), config.Kernel, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Accelerator = &accelerator
+	return config
+}
+
+// debs gives what was fetched into a store.
+type debs struct{ store string }
+
+// Open implements [build.Debs].
+func (d debs) Open(p lock.Package) (*os.File, error) { return os.Open(program.Deb(d.store, p)) }
+
+// bootTime is how long an emulated guest may take on a busy host.
+const bootTime = 6 * time.Minute
+
+// Booted waits until the boot is over and gives systemd's verdict.
+func (m *Machine) Booted(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
+	defer cancel()
+	state, err := m.WaitBooted(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// Try runs a line of shell as root and gives its output, both streams, and its
+// exit status.
+func (m *Machine) Try(t testing.TB, line string) (output string, status int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
+	defer cancel()
+	result, err := m.Exec(ctx, vm.Shell(line))
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return strings.TrimSpace(string(result.Stdout) + string(result.Stderr)), result.ExitStatus
+}
+
+// Run is Try of what has to succeed.
+func (m *Machine) Run(t testing.TB, line string) string {
+	t.Helper()
+	output, status := m.Try(t, line)
+	if status != 0 {
+		t.Fatalf("%s: exit status %d\n%s", line, status, output)
+	}
+	return output
+}

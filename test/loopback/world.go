@@ -1,0 +1,178 @@
+package loopback
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stet/internal/cli"
+	"stet/internal/lock"
+	"stet/internal/mirror"
+	"stet/internal/mirror/mirrortest"
+	"stet/internal/sandbox"
+	"stet/test/program"
+)
+
+// keysVariable names the file with the keys that the program trusts. Its
+// presence is what makes the test's binary stet.
+const keysVariable = "STET_LOOPBACK_KEYS"
+
+// Main ends the process when it was started as stet or as one of its
+// sandboxes.
+func Main() {
+	sandbox.Main()
+	name, started := os.LookupEnv(keysVariable)
+	if !started {
+		return
+	}
+	keys, err := readKeys(name)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(cli.ExitFailed)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(cli.ExitFailed)
+	}
+	os.Exit(cli.Run(context.Background(), cli.Environment{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Dir: dir, Getenv: os.Getenv, Now: time.Now, Keys: keys,
+	}, os.Args[1:]))
+}
+
+func readKeys(name string) (*mirror.Keyring, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return mirror.ParseKeys(data)
+}
+
+// World is an archive, a repository and a store of their own.
+type World struct {
+	// Stet is the program, in the repository, with the store.
+	Stet program.Program
+	// Archive may be changed until [World.Serve].
+	Archive *mirrortest.Archive
+	Server  *mirrortest.Server
+	// Store is the directory of the store.
+	Store string
+
+	minimal program.Program
+	debs    map[string]mirror.Deb // by package
+}
+
+// New makes a world whose archive has what examples/minimal needs, and more.
+// The repository is a copy of that example, locked.
+func New(t testing.TB, more ...mirrortest.Deb) *World {
+	t.Helper()
+	w := &World{minimal: program.Example(t, "minimal"), debs: map[string]mirror.Deb{}}
+	base := t.TempDir()
+	w.Store = filepath.Join(base, "store")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Stet = program.Program{Path: self, Dir: w.minimal.Dir, Env: []string{
+		keysVariable + "=" + filepath.Join(base, "keys"), "STET_STORE=" + w.Store,
+	}}
+	w.Archive = mirrortest.New("trixie", time.Now())
+	from := w.minimal.Store(t)
+	for _, p := range program.ReadLock(t, w.minimal.Dir).Packages {
+		if p.Synthetic {
+			continue
+		}
+		added, err := w.Archive.AddFile(program.Deb(from, p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.debs[p.Name] = added
+	}
+	w.Add(more...)
+	return w
+}
+
+// Add puts packages into the archive.
+func (w *World) Add(debs ...mirrortest.Deb) {
+	for _, added := range w.Archive.Add(debs...) {
+		w.debs[added.Name] = added
+	}
+}
+
+// Serve starts the archive's server and lets stet trust its key.
+func (w *World) Serve(t testing.TB) {
+	t.Helper()
+	w.Server = w.Archive.Serve(t)
+	w.Trust(t, w.Archive.Key)
+	w.Stet = w.Stet.With("STET_MIRROR=" + w.Server.URL)
+}
+
+// Trust makes a key the only one that stet trusts.
+func (w *World) Trust(t testing.TB, key *mirrortest.Key) {
+	t.Helper()
+	for _, line := range w.Stet.Env {
+		if name, found := strings.CutPrefix(line, keysVariable+"="); found {
+			w.write(t, name, string(key.Public()))
+		}
+	}
+}
+
+// Deb is a package of the archive, the one added last of its name.
+func (w *World) Deb(name string) mirror.Deb { return w.debs[name] }
+
+// GiveDebs puts what examples/minimal needs into the store, as if it had been
+// fetched.
+func (w *World) GiveDebs(t testing.TB) {
+	t.Helper()
+	minimal := w.minimal
+	minimal.Dir = w.Stet.Dir
+	for _, p := range program.ReadLock(t, minimal.Dir).Packages {
+		if p.Synthetic {
+			continue
+		}
+		if _, err := os.Stat(program.Deb(minimal.Store(t), p)); err == nil {
+			minimal.GiveDeb(t, w.Store, p)
+		}
+	}
+}
+
+// Want declares packages beside those of examples/minimal.
+func (w *World) Want(t testing.TB, packages ...string) {
+	t.Helper()
+	name := filepath.Join(w.Stet.Dir, "stet.yaml")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, name, string(text)+"\npackages: ["+strings.Join(packages, ", ")+"]\n")
+}
+
+// Lock gives the text of stet.lock.
+func (w *World) Lock(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Stet.Dir, lock.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// In gives the program with another store, which is empty.
+func (w *World) In(t testing.TB, store string) *World {
+	other := *w
+	other.Store = store
+	other.Stet = w.Stet.With("STET_STORE=" + store)
+	return &other
+}
+
+func (w *World) write(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

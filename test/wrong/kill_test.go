@@ -1,0 +1,55 @@
+package wrong_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"stet/test/program"
+)
+
+// rounds is how often something is killed; the environment can raise it.
+func rounds(t *testing.T) int {
+	text := os.Getenv("ROUNDS")
+	if text == "" {
+		return 4
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("ROUNDS=%q is no number of rounds", text)
+	}
+	return n
+}
+
+// A build is killed at random moments, again and again in the same store. In
+// the end it gives the same system, and nothing of the killed ones is left.
+func TestKilledBuilds(t *testing.T) {
+	stet := program.Example(t, "minimal")
+	want := stet.Build(t).Digest
+	lockBefore := program.ReadLock(t, stet.Dir).Format()
+
+	store := filepath.Join(t.TempDir(), "store")
+	stet.GiveDebs(t, store)
+	stet = stet.With("STET_STORE=" + store)
+	for round := range rounds(t) {
+		after := time.Duration(rand.Int64N(int64(4 * time.Second)))
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		cmd := stet.Command(ctx, "build") // ends with SIGKILL
+		err := cmd.Run()
+		cancel()
+		t.Logf("round %d: killed after %v: %v", round, after.Round(time.Millisecond), err)
+	}
+	if have := stet.Build(t).Digest; have != want {
+		t.Errorf("the system is %s, not %s", have, want)
+	}
+	if left, err := os.ReadDir(filepath.Join(store, "tmp")); err != nil || len(left) > 0 {
+		t.Errorf("killed builds left %v in the store, %v", left, err)
+	}
+	if string(program.ReadLock(t, stet.Dir).Format()) != string(lockBefore) {
+		t.Error("stet.lock was changed")
+	}
+}

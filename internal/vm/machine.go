@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,9 @@ type machine struct {
 	agent   *agent.Client
 	monitor *qmp
 	sockets []*os.File
-	reset   bool // it ended by a reset; valid when monitor.done is closed
+	reset   bool        // it ended by a reset; valid when monitor.done is closed
+	greeted atomic.Bool // its agent has answered
+	broken  atomic.Bool // QEMU broke its kernel, see emulator.go
 
 	over chan struct{} // closed when QEMU is gone and what follows is decided
 	next *machine      // the next boot, or
@@ -73,6 +76,9 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 	m.monitor = newQMP(m.sockets[2], m.event)
 	if err := vm.letRun(ctx, m); err != nil {
 		return nil, err
+	}
+	if !vm.accelerator.KVM {
+		go vm.watchEmulator(m)
 	}
 	return m, nil
 }

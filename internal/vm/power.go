@@ -22,7 +22,8 @@ import (
 // anew inside it: an emulated guest takes several times as long to boot in a
 // QEMU that has run one before. A machine that ends says on its monitor
 // whether it was by a reset, so it does not matter who asked for that: Reboot,
-// Reset, a person at the console, or a kernel that panicked with panic=N.
+// Reset, a person at the console, or a kernel that panicked with panic=N. One
+// that the emulator broke while it booted is started anew too (emulator.go).
 //
 // What a VM keeps over its boots is the disk, the host's ports, the serial log
 // and who is attached to the console, and the clock. What a boot has of its
@@ -76,7 +77,7 @@ func (vm *VM) succeed(m *machine) (next *machine) {
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
 	defer close(m.over)
-	if m.reset && !vm.cut && !vm.closed {
+	if (m.reset || m.broken.Load()) && !vm.cut && !vm.closed {
 		var err error
 		if next, err = vm.launch(vm.ending); err == nil {
 			m.next, vm.current = next, next
@@ -151,6 +152,7 @@ func (vm *VM) hello(ctx context.Context, after string) (m *machine, session stri
 	for {
 		err = vm.watch(ctx, m, func(ctx context.Context) error {
 			session, err = m.agent.Hello(ctx, after)
+			m.greeted.Store(m.greeted.Load() || err == nil)
 			return err
 		})
 		if !errors.Is(err, agent.ErrRestarted) {
@@ -170,9 +172,10 @@ func (vm *VM) watch(ctx context.Context, m *machine, wait func(context.Context) 
 		go func() {
 			select {
 			case <-m.console.panicked:
-				// Let the rest of the message reach the log.
-				time.Sleep(200 * time.Millisecond)
-				cancel(errors.New("the machine's kernel panicked; its serial log says why"))
+				time.Sleep(lastWords)
+				if !m.broken.Load() { // by the emulator: another boot follows
+					cancel(errors.New("the machine's kernel panicked; its serial log says why"))
+				}
 			case <-inner.Done():
 			}
 		}()

@@ -141,6 +141,31 @@ func TestKernelThatPanicsAndRestarts(t *testing.T) {
 	}
 }
 
+// Emulation is asked for here by Accelerator, whatever the host can do.
+func TestKernelThatTheEmulatorBroke(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []int{1, brokenBoots + 6} {
+		t.Run(strconv.Itoa(broken), func(t *testing.T) {
+			t.Parallel()
+			c := testConfig(t)
+			c.Accelerator = &Accelerator{}
+			c.Disk = testDisk(t)
+			c.CommandLine += " break-boots=" + strconv.Itoa(broken)
+			vm := start(t, c)
+			err := vm.WaitReady(patience(t))
+			if broken < brokenBoots && err != nil {
+				t.Errorf("a boot that was begun again: %v", err)
+			}
+			if broken > brokenBoots && (err == nil || !strings.Contains(err.Error(), "panicked")) {
+				t.Errorf("a kernel that breaks for ever: %v", err)
+			}
+			if n := bytes.Count(vm.SerialLog(), []byte("booting again")); n != min(broken, brokenBoots) {
+				t.Errorf("%d boots were begun again", n)
+			}
+		})
+	}
+}
+
 func TestCrashInTheMiddleOfAReboot(t *testing.T) {
 	t.Parallel()
 	c := testConfig(t)

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"io"
 	"sync"
+	"time"
 )
+
+// lastWords is how long the rest of a kernel's message takes to reach the log.
+const lastWords = 200 * time.Millisecond
 
 // serialKept is how many bytes of the console's output a VM remembers.
 const serialKept = 1 << 20
@@ -24,6 +28,7 @@ type console struct {
 	connection io.ReadWriter
 	line       []byte
 	panicked   chan struct{} // closed at a kernel panic
+	miscoded   chan struct{} // closed when the kernel ran into code that is not its own
 	ended      chan struct{} // closed when all that was said has been passed on
 }
 
@@ -33,7 +38,7 @@ func newSerial(also io.Writer) *serial {
 
 // connect begins a boot: it reads a QEMU's console until that ends.
 func (s *serial) connect(connection io.ReadWriter) *console {
-	c := &console{connection: connection, panicked: make(chan struct{}), ended: make(chan struct{})}
+	c := &console{connection: connection, panicked: make(chan struct{}), miscoded: make(chan struct{}), ended: make(chan struct{})}
 	s.mu.Lock()
 	s.current = c
 	s.mu.Unlock()
@@ -68,11 +73,17 @@ func (s *serial) said(data []byte) {
 // watch looks for the kernel's last words.
 func (c *console) watch(data []byte) {
 	c.line = append(c.line, data...)
-	if bytes.Contains(c.line, []byte("Kernel panic - not syncing")) {
+	for text, seen := range map[string]chan struct{}{
+		"Kernel panic - not syncing": c.panicked,
+		"Oops: int3:":                c.miscoded,
+	} {
+		if !bytes.Contains(c.line, []byte(text)) {
+			continue
+		}
 		select {
-		case <-c.panicked:
+		case <-seen:
 		default:
-			close(c.panicked)
+			close(seen)
 		}
 	}
 	if end := bytes.LastIndexByte(c.line, '\n'); end >= 0 {

@@ -29,6 +29,7 @@ type VM struct {
 	off     chan struct{} // closed while the machine is off
 	cut     bool          // the power is cut: no machine follows the current one
 	closed  bool
+	broken  int // machines that the emulator broke
 }
 
 // Start makes a VM and lets it boot; it does not wait for that, see

@@ -117,9 +117,7 @@ func (s testStore) boot(t *testing.T, images map[string]string, inside func(root
 	must(t, layOut(root))
 	must(t, mount.Bind(s.directory, filepath.Join(root, "stet")))
 	m := &machine{start: time.Now(), root: root, manifest: manifest{Machine: "hello", Images: images}}
-	for _, step := range []func() error{m.mountUsr, m.mountEtc, m.applyVar, m.bindState} {
-		must(t, step())
-	}
+	must(t, m.mountTrees())
 	inside(root)
 	return m
 }
@@ -243,9 +241,7 @@ func TestAFullStoreBootsWithEtcInMemory(t *testing.T) {
 		defer clone.Close()
 		must(t, clone.Attach(filepath.Join(root, "stet")))
 		m := &machine{start: time.Now(), root: root, run: run, manifest: manifest{Images: images}}
-		for _, step := range []func() error{m.mountUsr, m.mountEtc} {
-			must(t, step())
-		}
+		must(t, m.mountTrees())
 		inside(root)
 		return m
 	}
@@ -283,11 +279,13 @@ func TestAFullStoreBootsWithEtcInMemory(t *testing.T) {
 func TestMissingImageSaysWhatToDo(t *testing.T) {
 	s := newTestStore(t)
 	root := t.TempDir()
+	must(t, mount.Tmpfs(root, 0, "mode=0755"))
+	must(t, mount.MakePrivate(root))
+	defer unix.Unmount(root, unix.MNT_DETACH)
 	must(t, layOut(root))
 	must(t, mount.Bind(s.directory, filepath.Join(root, "stet")))
-	defer unix.Unmount(filepath.Join(root, "stet"), unix.MNT_DETACH)
 	m := &machine{root: root, manifest: manifest{Images: map[string]string{"usr": digest, "etc": digest}}}
-	checkRemedy(t, "usr", m.mountUsr(), "mount /usr")
+	checkRemedy(t, "usr", m.mountTrees(), "mount /usr")
 }
 
 // upper lists what is in the upper of /etc with a number.

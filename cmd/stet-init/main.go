@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ func main() {
 func boot(start time.Time) (err error) {
 	defer func() {
 		if crash := recover(); crash != nil {
-			err = fmt.Errorf("stet-init itself has an error: %v\n%s", crash, debug.Stack())
+			err = crashed(crash)
 		}
 	}()
 	m := &machine{start: start, root: "/newroot", run: "/run"}
@@ -41,11 +42,8 @@ func boot(start time.Time) (err error) {
 		m.mountStore,
 		m.readManifest,
 		m.finishLoadingModules,
-		m.mountUsr,
-		m.mountEtc,
-		m.applyVar,
-		m.bindState,
-		m.fillRun,
+		func() error { return together(m.mountTrees, m.fillRun) },
+		m.forgetFiles,
 		m.switchRoot,
 	} {
 		if err := step(); err != nil {
@@ -55,6 +53,34 @@ func boot(start time.Time) (err error) {
 	return nil
 }
 
+// together takes steps at the same time and gives the first failure in their order.
+func together(steps ...func() error) error {
+	failures := make([]error, len(steps))
+	var group sync.WaitGroup
+	for i, step := range steps {
+		group.Go(func() {
+			defer func() {
+				if crash := recover(); crash != nil {
+					failures[i] = crashed(crash)
+				}
+			}()
+			failures[i] = step()
+		})
+	}
+	group.Wait()
+	for _, err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crashed makes an error of a panic, where it is recovered from.
+func crashed(with any) error {
+	return fmt.Errorf("stet-init itself has an error: %v\n%s", with, debug.Stack())
+}
+
 // A machine is what the steps of a boot know of it.
 type machine struct {
 	start    time.Time
@@ -62,8 +88,11 @@ type machine struct {
 	run      string // the machine's /run
 	commands commandLine
 	manifest manifest
-	modules  chan error // one value when all modules are loaded
-	upper    int        // number of the upper of /etc; 0 when it is in memory
+	modules  chan error    // one value when all modules are loaded
+	loaded   chan struct{} // a value when another one is
+	upper    int           // number of the upper of /etc; 0 when it is in memory
+
+	mu       sync.Mutex
 	problems []string
 	laps     []lap
 }
@@ -75,12 +104,16 @@ type lap struct {
 }
 
 func (m *machine) lap(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.laps = append(m.laps, lap{name, time.Since(m.start)})
 }
 
 // problem notes what is not as it should be, but is no reason to stay down.
 func (m *machine) problem(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
+	m.mu.Lock()
 	m.problems = append(m.problems, text)
+	m.mu.Unlock()
 	log(levelWarning, text)
 }

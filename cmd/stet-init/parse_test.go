@@ -182,13 +182,23 @@ func TestWhatComesWithTheInitrdIsCopiedOverWhatIsThere(t *testing.T) {
 
 func TestModulesOrderThatNamesNoFileIsAnError(t *testing.T) {
 	directory := t.TempDir()
-	if err := loadModules(directory); err != nil {
+	load := func() error { return loadModules(directory, func() {}) }
+	if err := load(); err != nil {
 		t.Errorf("without modules: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(directory, "order"), []byte("\nmissing.ko\n"), 0o644); err != nil {
-		t.Fatal(err)
+	for order, want := range map[string]string{
+		"\nmissing.ko\n":            "missing.ko: no such file",
+		"a.ko\nb.ko a.ko\nc.ko\n":   "a.ko: no such file", // one that another waits for
+		"a.ko b.ko\nb.ko\n":         "a.ko comes before b.ko",
+		"a.ko never-mentioned.ko\n": "never-mentioned.ko",
+		"a.ko\na.ko\n":              "a.ko is there twice",
+		"a.ko a.ko\n":               "a.ko comes before a.ko",
+	} {
+		if err := os.WriteFile(filepath.Join(directory, "order"), []byte(order), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		checkRemedy(t, "missing module", load(), want)
 	}
-	checkRemedy(t, "missing module", loadModules(directory), "missing.ko")
 }
 
 func FuzzParseCommandLine(f *testing.F) {

@@ -112,15 +112,20 @@ func layOut(root string) error {
 	return nil
 }
 
-// switchRoot leaves the initrd, whose memory it gives back, and starts systemd.
+// forgetFiles gives back the memory of the initrd's files, which were all used.
+func (m *machine) forgetFiles() error {
+	for _, name := range []string{"/init", modulesDirectory, runDirectory} {
+		os.RemoveAll(name)
+	}
+	return nil
+}
+
+// switchRoot leaves the initrd and starts systemd.
 func (m *machine) switchRoot() error {
 	for _, f := range kernelFileSystems() {
 		if err := mount.Move("/"+f.target, m.at(f.target)); err != nil {
 			return err
 		}
-	}
-	for _, name := range []string{"/init", modulesDirectory, runDirectory} {
-		os.RemoveAll(name) // only memory
 	}
 	// As switch_root(8): a mount moved over the root, because the first one of all
 	// cannot be pivoted away.

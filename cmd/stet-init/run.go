@@ -56,6 +56,7 @@ func (m *machine) fillRun() error {
 			m.problem("the command stet is missing: %v", err)
 		}
 	}
+	m.lap("run")
 	return nil
 }
 

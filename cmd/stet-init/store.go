@@ -76,7 +76,11 @@ func (m *machine) waitForStore(blockDevices string) (string, error) {
 		if time.Now().After(deadline) {
 			return "", noStore(seen)
 		}
-		time.Sleep(wait)
+		select {
+		case <-m.loaded: // perhaps it was the disk's driver
+			wait = time.Millisecond
+		case <-time.After(wait):
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -32,18 +34,58 @@ func (m *machine) composefs(tree, image string) mount.Composefs {
 	}
 }
 
-// mountUsr mounts /usr and the kernel's modules in it.
-func (m *machine) mountUsr() error {
+// mountTrees mounts the system's trees and the state, all at the same time as far
+// as they do not wait for /usr.
+func (m *machine) mountTrees() error {
+	directory := m.at("stet/state/etc")
+	uppers, err := state.Uppers(directory)
+	if err != nil {
+		return remedy{err, "The store may be damaged. Start another system and check it with e2fsck."}
+	}
+	usr := sync.OnceValues(m.mountUsr)
+	return together(
+		func() error {
+			if _, err := usr(); err != nil {
+				return err
+			}
+			return m.mountModules()
+		},
+		func() error { return m.mountEtc(directory, uppers, usr) },
+		func() error {
+			if err := m.applyVar(state.NextUpper(uppers)); err != nil {
+				return err
+			}
+			return m.bindState()
+		},
+	)
+}
+
+// mountUsr gives the policy that is in /usr.
+func (m *machine) mountUsr() (policy state.Policy, err error) {
+	defer m.lap("usr")
 	if err := m.attach("usr", "usr"); err != nil {
-		return err
+		return policy, err
 	}
-	if m.manifest.Images["modules"] != "" {
-		if err := m.attach("modules", "usr/lib/modules"); err != nil {
-			return err
-		}
+	text, err := os.ReadFile(m.at("usr", state.PolicyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return policy, nil
 	}
-	m.lap("usr")
-	return nil
+	if err == nil {
+		policy, err = state.ParsePolicy(text)
+	}
+	if err != nil {
+		// Going on would carry nothing, and what is not carried once is gone.
+		return policy, remedy{err, "Choose another entry in the boot menu; this system can be built again."}
+	}
+	return policy, nil
+}
+
+func (m *machine) mountModules() error {
+	if m.manifest.Images["modules"] == "" {
+		return nil
+	}
+	defer m.lap("modules image")
+	return m.attach("modules", "usr/lib/modules")
 }
 
 func (m *machine) attach(tree, target string) error {
@@ -59,26 +101,14 @@ func (m *machine) attach(tree, target string) error {
 	return nil
 }
 
+// policyOfUsr waits for /usr and gives the policy in it.
+type policyOfUsr func() (state.Policy, error)
+
 // mountEtc mounts /etc on a fresh upper, with what the policy of the system lets
 // through from the previous one. When the disk takes nothing more, /etc is in
 // memory for this boot, and the next boot carries from the same upper again.
-func (m *machine) mountEtc() error {
-	text, err := os.ReadFile(m.at("usr", state.PolicyFile))
-	policy := state.Policy{}
-	if err == nil {
-		policy, err = state.ParsePolicy(text)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// Going on would carry nothing, and what is not carried once is gone.
-		return remedy{err, "Choose another entry in the boot menu; this system can be built again."}
-	}
-
-	directory := m.at("stet/state/etc")
-	uppers, err := state.Uppers(directory)
-	if err != nil {
-		return remedy{err, "The store may be damaged. Start another system and check it with e2fsck."}
-	}
-	upper, err := m.mountEtcOn(policy, uppers, func() (state.Upper, error) {
+func (m *machine) mountEtc(directory string, uppers []state.Upper, usr policyOfUsr) error {
+	upper, err := m.mountEtcOn(usr, uppers, func() (state.Upper, error) {
 		return state.Begin(directory, uppers, m.manifest.Images["etc"])
 	})
 	if err == nil {
@@ -89,6 +119,9 @@ func (m *machine) mountEtc() error {
 		m.lap("etc")
 		return nil
 	}
+	if _, err := usr(); err != nil {
+		return err
+	}
 
 	m.problem("changes of /etc are lost at the next boot, because the store cannot keep them: %v", err)
 	memory := filepath.Join(m.run, "stet/etc")
@@ -98,7 +131,7 @@ func (m *machine) mountEtc() error {
 	if err := mount.Tmpfs(memory, unix.MS_NODEV|unix.MS_NOSUID, "mode=0700,size=64m"); err != nil {
 		return err
 	}
-	_, err = m.mountEtcOn(policy, uppers, func() (state.Upper, error) {
+	_, err = m.mountEtcOn(usr, uppers, func() (state.Upper, error) {
 		return state.Begin(memory, nil, m.manifest.Images["etc"])
 	})
 	if err != nil {
@@ -111,7 +144,7 @@ func (m *machine) mountEtc() error {
 
 // mountEtcOn mounts /etc on the upper that begin makes, after carrying over from
 // the last of uppers. When it fails nothing is mounted.
-func (m *machine) mountEtcOn(policy state.Policy, uppers []state.Upper, begin func() (state.Upper, error)) (state.Upper, error) {
+func (m *machine) mountEtcOn(usr policyOfUsr, uppers []state.Upper, begin func() (state.Upper, error)) (state.Upper, error) {
 	upper, err := begin()
 	if err != nil {
 		return upper, err
@@ -129,6 +162,10 @@ func (m *machine) mountEtcOn(policy state.Policy, uppers []state.Upper, begin fu
 	}
 	defer etc.Close()
 
+	policy, err := usr()
+	if err != nil {
+		return upper, err
+	}
 	if len(uppers) > 0 {
 		previous := uppers[len(uppers)-1]
 		var merged *mount.Mount
@@ -175,8 +212,9 @@ func (m *machine) mountPrevious(upper state.Upper) (*mount.Mount, error) {
 	return c.Mount()
 }
 
-// applyVar brings the state up to the var tree of the system.
-func (m *machine) applyVar() error {
+// applyVar brings the state up to the var tree of the system. What a person has
+// in its way is kept under the number of this boot's upper.
+func (m *machine) applyVar(number int) error {
 	directory := m.at("stet/state")
 	for _, d := range stateDirectories() {
 		err := os.Mkdir(filepath.Join(directory, d.name), d.permissions)
@@ -192,7 +230,7 @@ func (m *machine) applyVar() error {
 	problems, err := state.Var{
 		Image: image,
 		State: directory,
-		Saved: filepath.Join("saved", fmt.Sprint(m.upper)),
+		Saved: filepath.Join("saved", strconv.Itoa(number)),
 		Tree: func() (string, error) {
 			var err error
 			mounted, err = m.composefs("var", image).Mount()

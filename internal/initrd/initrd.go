@@ -23,7 +23,8 @@ type Spec struct {
 }
 
 // Image writes the initrd to w: /init, and below /modules the module files and
-// "order", their names in load order, one a line. Neither the archive nor the
+// "order": in load order a line for each, with the names of the file and of those
+// that must be loaded before. Neither the archive nor the
 // modules in it are compressed: it is small, and unpacking in the kernel is what
 // a boot would wait for (a fifth of the time that loading the modules takes).
 // The signature of a module is part of what was compressed, and stays valid.
@@ -41,14 +42,18 @@ func Image(w io.Writer, s Spec) error {
 	archive.Directory("modules", 0o755)
 	var order strings.Builder
 	for _, file := range files {
-		name, content, err := readModule(s.Read, file)
+		name, content, err := readModule(s.Read, file.Path)
 		if err != nil {
-			return fmt.Errorf("make the initrd: read module %s: %w", file, err)
+			return fmt.Errorf("make the initrd: read module %s: %w", file.Path, err)
 		}
 		if err := archive.File("modules/"+name, 0o644, content); err != nil {
 			return fmt.Errorf("make the initrd: %w", err)
 		}
-		order.WriteString(name + "\n")
+		order.WriteString(name)
+		for _, need := range file.Needs {
+			order.WriteString(" " + uncompressed(need))
+		}
+		order.WriteByte('\n')
 	}
 	archive.File("modules/order", 0o644, []byte(order.String()))
 	archive.File("init", 0o755, s.Init)
@@ -65,11 +70,10 @@ func Image(w io.Writer, s Spec) error {
 // the compression.
 func readModule(read ReadFunc, file string) (name string, content []byte, err error) {
 	content, err = read(file)
-	name = path.Base(file)
-	if err != nil || strings.HasSuffix(name, ".ko") {
-		return name, content, err
+	if err != nil || strings.HasSuffix(file, ".ko") {
+		return path.Base(file), content, err
 	}
-	r, err := debian.OpenCompressed(name, bytes.NewReader(content), int64(len(content)), maxModule, 1)
+	r, err := debian.OpenCompressed(path.Base(file), bytes.NewReader(content), int64(len(content)), maxModule, 1)
 	if err != nil {
 		return "", nil, err
 	}
@@ -77,5 +81,11 @@ func readModule(read ReadFunc, file string) (name string, content []byte, err er
 	if content, err = io.ReadAll(r); err != nil {
 		return "", nil, err
 	}
-	return strings.TrimSuffix(name, path.Ext(name)), content, nil
+	return uncompressed(file), content, nil
+}
+
+// uncompressed is the name of a module file without the ending of its compression.
+func uncompressed(file string) string {
+	name, _, _ := strings.Cut(path.Base(file), ".ko")
+	return name + ".ko"
 }

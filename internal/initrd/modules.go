@@ -36,10 +36,16 @@ func Modules() []Module {
 // Names are relative to it. A missing file is an error that is fs.ErrNotExist.
 type ReadFunc func(name string) ([]byte, error)
 
-// Resolve returns the files of the wanted modules and of all they depend on, in
-// the order in which they must be loaded. Names are relative to the module
-// directory, as in modules.dep.
-func Resolve(read ReadFunc, wanted []Module) ([]string, error) {
+// A File is one of a module. Names are relative to the module directory, as in
+// modules.dep.
+type File struct {
+	Path  string
+	Needs []string // what must be loaded before
+}
+
+// Resolve returns the files of the wanted modules and of all they depend on,
+// each after those that it needs.
+func Resolve(read ReadFunc, wanted []Module) ([]File, error) {
 	dep, err := read("modules.dep")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("the kernel's modules.dep is missing: was its package configured (depmod)?")
@@ -78,7 +84,15 @@ func Resolve(read ReadFunc, wanted []Module) ([]string, error) {
 			return nil, fmt.Errorf("this kernel has no module %s, which the initrd needs (%s)", module.Name, module.Why)
 		}
 	}
-	return order, nil
+	var resolved []File
+	for i, file := range order {
+		// Of modules that name each other, the later one waits.
+		needs := slices.DeleteFunc(slices.Clone(order[:i]), func(earlier string) bool {
+			return !slices.Contains(dependencies[file], earlier)
+		})
+		resolved = append(resolved, File{file, needs})
+	}
+	return resolved, nil
 }
 
 // Dependencies are the lines of a modules.dep: module file → the files it

@@ -60,6 +60,14 @@ func upperNumber(name string) (int, bool) {
 	return number, err == nil && number > 0 && strconv.Itoa(number) == name
 }
 
+// NextUpper is the number of the upper that follows after the existing ones.
+func NextUpper(existing []Upper) int {
+	if len(existing) == 0 {
+		return 1
+	}
+	return existing[len(existing)-1].Number + 1
+}
+
 // Begin makes the upper that follows after the existing ones, on the etc image
 // with the given digest. It does not count before [Upper.Finish]; what an
 // unfinished one left behind is removed.
@@ -76,10 +84,7 @@ func Begin(dir string, existing []Upper, image string) (Upper, error) {
 			return Upper{}, fmt.Errorf("remove an unfinished upper of /etc: %w", err)
 		}
 	}
-	u := Upper{Number: 1, Image: image}
-	if len(existing) > 0 {
-		u.Number = existing[len(existing)-1].Number + 1
-	}
+	u := Upper{Number: NextUpper(existing), Image: image}
 	u.Directory = filepath.Join(dir, strconv.Itoa(u.Number)+partial)
 	for _, directory := range []string{u.Directory, u.Upper(), u.Work()} {
 		if err := os.Mkdir(directory, 0o755); err != nil {

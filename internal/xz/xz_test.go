@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -252,12 +251,11 @@ func FuzzXZ(f *testing.F) {
 		if oneErr == nil && !bytes.Equal(one, two) {
 			t.Fatalf("as a stream %d bytes, as blocks %d others", len(one), len(two))
 		}
-		out, err := runXZ(t, data, "-dc", "--memlimit=256MiB")
-		if oneErr == nil && (err != nil || !bytes.Equal(out, one)) {
-			t.Fatalf("xz -d: %d bytes, %v; we read %d", len(out), err, len(one))
+		if oneErr != nil {
+			return
 		}
-		if oneErr != nil && err == nil && !strings.Contains(oneErr.Error(), "not supported") && !strings.Contains(oneErr.Error(), "are allowed") {
-			t.Fatalf("xz -d: %d bytes; we say %v", len(out), oneErr)
+		if out, err := runXZ(t, data, "-dc", "--memlimit=256MiB"); err != nil || !bytes.Equal(out, one) {
+			t.Fatalf("xz -d: %d bytes, %v; we read %d", len(out), err, len(one))
 		}
 	})
 }

@@ -46,7 +46,8 @@ type room struct {
 // rooms is the whole house. To add a package, add its row; to let a package
 // import another, say here why the line still leads only forward.
 var rooms = map[string]room{
-	"internal/debian":   {pure, "", "it knows formats, and everybody may import it"},
+	"internal/xz":       {pure, "", "it is one format of compression, which knows nothing of packages"},
+	"internal/debian":   {pure, "xz", "it knows formats, and everybody may import it"},
 	"internal/machine":  {pure, "", "it is only types, which every room speaks in"},
 	"internal/progress": {pure, "", "it is only a type, which every room reports by"},
 	"internal/lock":     {pure, "", "it is a format; who resolves and who compares is not its matter"},
@@ -97,6 +98,7 @@ var narrow = map[string]struct {
 	"internal/cli":               {[]string{"cmd/stet"}, "nothing comes after the command line"},
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
+	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
 	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},

@@ -10,6 +10,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"stet/internal/xz"
 )
 
 // ErrTooLarge is what decompression ends with when there is more than the
@@ -67,7 +69,7 @@ func decompress(format compression, r io.ReaderAt, size int64, workers int) (io.
 	case gzipped:
 		return gzip.NewReader(bufio.NewReaderSize(section, readSize))
 	case xzipped:
-		return openXZ(r, size, workers)
+		return xz.Open(r, size, workers), nil
 	case zstandard:
 		d, err := zstd.NewReader(section, zstd.WithDecoderConcurrency(1),
 			zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderLowmem(true))

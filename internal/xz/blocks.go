@@ -1,38 +1,39 @@
-package debian
+package xz
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 )
 
-// xzBlockReader decompresses the blocks of one xz stream side by side and gives
+// blockReader decompresses the blocks of one xz stream side by side and gives
 // their bytes in order. One goroutine hands out the blocks, each of which is
 // decompressed by a goroutine of its own; all of them end before Close returns.
-type xzBlockReader struct {
+type blockReader struct {
 	r       io.ReaderAt
-	layout  xzLayout
+	layout  layout
 	workers int
 
 	start   sync.Once
 	running sync.WaitGroup
-	stop    chan struct{}       // closed by Close
-	queue   chan chan decodedXZ // a result for each block, in order
-	buffers chan []byte         // as many as there may be blocks in memory
-	rest    []byte              // of the block that is being read
-	whole   []byte              // that block
-	holding bool                // whole came from buffers and must go back
+	stop    chan struct{}     // closed by Close
+	queue   chan chan decoded // a result for each block, in order
+	buffers chan []byte       // as many as there may be blocks in memory
+	rest    []byte            // of the block that is being read
+	whole   []byte            // that block
+	holding bool              // whole came from buffers and must go back
 	err     error
 }
 
-type decodedXZ struct {
+type decoded struct {
 	content []byte
 	err     error
 }
 
-func newXZBlockReader(r io.ReaderAt, layout xzLayout, workers int) *xzBlockReader {
-	x := &xzBlockReader{
+func newBlockReader(r io.ReaderAt, layout layout, workers int) *blockReader {
+	x := &blockReader{
 		r:       r,
 		layout:  layout,
 		workers: min(workers, len(layout.blocks)),
@@ -40,7 +41,7 @@ func newXZBlockReader(r io.ReaderAt, layout xzLayout, workers int) *xzBlockReade
 	}
 	// One block is being read while each worker fills another.
 	inMemory := x.workers + 1
-	x.queue = make(chan chan decodedXZ, inMemory)
+	x.queue = make(chan chan decoded, inMemory)
 	x.buffers = make(chan []byte, inMemory)
 	for range inMemory {
 		x.buffers <- nil // made when first needed
@@ -48,7 +49,7 @@ func newXZBlockReader(r io.ReaderAt, layout xzLayout, workers int) *xzBlockReade
 	return x
 }
 
-func (x *xzBlockReader) Read(p []byte) (int, error) {
+func (x *blockReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, x.err
 	}
@@ -82,9 +83,9 @@ func (x *xzBlockReader) Read(p []byte) (int, error) {
 }
 
 // Close ends all work and waits for it.
-func (x *xzBlockReader) Close() error {
+func (x *blockReader) Close() error {
 	if x.err == nil || x.err == io.EOF {
-		x.err = errors.New("read of a closed xz stream")
+		x.err = errClosed
 	}
 	x.rest = nil
 	select {
@@ -93,10 +94,18 @@ func (x *xzBlockReader) Close() error {
 		close(x.stop)
 	}
 	x.running.Wait()
+	// What nobody read is left to the garbage collector.
+	if x.holding {
+		giveBuffer(x.whole)
+		x.holding = false
+	}
+	for len(x.buffers) > 0 {
+		giveBuffer(<-x.buffers)
+	}
 	return nil
 }
 
-func (x *xzBlockReader) handOut() {
+func (x *blockReader) handOut() {
 	defer x.running.Done()
 	defer close(x.queue)
 	turns := make(chan struct{}, x.workers)
@@ -112,7 +121,7 @@ func (x *xzBlockReader) handOut() {
 		case <-x.stop:
 			return
 		}
-		result := make(chan decodedXZ, 1)
+		result := make(chan decoded, 1)
 		x.queue <- result // never waits: there are no more buffers than places
 		x.running.Add(1)
 		go func() {
@@ -121,41 +130,52 @@ func (x *xzBlockReader) handOut() {
 			if err != nil {
 				err = fmt.Errorf("xz block %d of %d: %w", i+1, len(x.layout.blocks), err)
 			}
-			result <- decodedXZ{content, err}
+			result <- decoded{content, err}
 			<-turns
 		}()
 	}
 }
 
-func (x *xzBlockReader) decode(b xzBlock, buffer []byte) ([]byte, error) {
-	stream, err := decodeXZ(x.layout.stream(x.r, b))
+// decode decompresses a block into buffer, or a larger one in its place.
+func (x *blockReader) decode(want indexed, buffer []byte) ([]byte, error) {
+	if int64(cap(buffer)) < want.size {
+		giveBuffer(buffer)
+		buffer = takeBuffer(classFor(uint64(want.size)))
+	}
+	buffer = buffer[:0]
+	section := io.NewSectionReader(x.r, want.offset, roundUp4(want.unpadded))
+	src := &source{r: bufio.NewReaderSize(section, readSize)}
+	var first [1]byte
+	if err := src.full(first[:]); err != nil {
+		return buffer, err
+	}
+	if first[0] == 0 {
+		return buffer, errors.New("xz: the index has a block where there is none")
+	}
+	b, err := newBlock(src, first[0], x.layout.kind)
 	if err != nil {
-		return nil, err
+		return buffer, err
 	}
-	if int64(cap(buffer)) < b.size {
-		buffer = make([]byte, b.size)
-	}
-	buffer = buffer[:b.size]
-	for done := 0; done < len(buffer); {
+	defer b.close()
+	for {
 		select {
 		case <-x.stop:
-			return nil, errors.New("closed")
+			return buffer, errClosed
 		default:
 		}
-		n, err := stream.Read(buffer[done:min(done+1<<20, len(buffer))])
-		if done += n; err == io.EOF {
-			return nil, io.ErrUnexpectedEOF
+		p, err := b.next()
+		if int64(len(buffer)+len(p)) > want.size {
+			return buffer, errIndexSizes
+		}
+		buffer = append(buffer, p...)
+		if err == io.EOF {
+			break
 		} else if err != nil {
-			return nil, err
+			return buffer, err
 		}
 	}
-	// The checksums stand behind the content.
-	var one [1]byte
-	switch n, err := io.ReadFull(stream, one[:]); {
-	case n > 0:
-		return nil, errors.New("the block is longer than the index says")
-	case err != io.EOF:
-		return nil, err
+	if b.record != want.record {
+		return buffer, errIndexSizes
 	}
 	return buffer, nil
 }

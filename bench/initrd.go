@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"stet/internal/state"
 	"stet/internal/vm"
 )
 
@@ -24,9 +23,14 @@ const (
 	bootTime    = 5 * time.Minute // more than any emulated boot takes
 )
 
-// initrd boots both in turns and asks each how long its initrd took.
+// initrd boots both in turns, each twice, and asks their kernels how long the
+// initrd took.
 func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	l, err := b.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := b.stetGuest(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -38,109 +42,134 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer.Accelerator = &accelerator
-	var ours, theirs, own []float64
+	ours.Accelerator, peer.Accelerator = &accelerator, &accelerator
+	var stet, debian boots
 	for i := range b.runs {
-		say("initrd, boot %d of %d: stet", i+1, b.runs)
-		took, said, err := b.bootStet(ctx, l)
-		if err != nil {
+		say("initrd, machine %d of %d: stet", i+1, b.runs)
+		if err := stet.add(ctx, ours); err != nil {
 			return nil, err
 		}
-		ours, own = append(ours, took), append(own, said)
-
-		say("initrd, boot %d of %d: Debian", i+1, b.runs)
-		if took, err = bootPeer(ctx, peer); err != nil {
+		say("initrd, machine %d of %d: Debian", i+1, b.runs)
+		if err := debian.add(ctx, peer); err != nil {
 			return nil, err
 		}
-		theirs = append(theirs, took)
 	}
 	how := "emulated"
 	if accelerator.KVM {
 		how = "KVM"
 	}
-	a := measured("initrd of stet, "+how, "s", ours, 0)
-	d := measured("initrd of Debian, "+how, "s", theirs, 0)
+	a := measured("initrd of stet, "+how, "s", stet.initrd, 0)
+	d := measured("initrd of Debian, "+how, "s", debian.initrd, 0)
+	first, debianFirst := measured("initrd of stet, a machine's first boot", "s", stet.first, 0), measured("initrd of Debian, first boot", "s", debian.first, 0)
+	late, debianLate := measured("stet, until systemd counts", "s", stet.systemd, 0), measured("Debian, until systemd counts", "s", debian.systemd, 0)
 	return []result{
-		a, measured("initrd of stet, by its own account", "s", own, 0), d,
-		ratio("initrd: stet / Debian", a, d, 0.2),
+		a, d, ratio("initrd: stet / Debian", a, d, 0.2),
+		first, debianFirst, ratio("initrd, first boot: stet / Debian", first, debianFirst, 0),
+		late, debianLate, ratio("until systemd counts: stet / Debian", late, debianLate, 0),
 	}, nil
 }
 
-// bootStet boots the built system, and gives its time in the initrd as kernel
-// and systemd have it, and as stet-init has it.
-func (b *bench) bootStet(ctx context.Context, l *lab) (kernel, own float64, err error) {
-	_, out, err := b.runStet(ctx, l.repository, l.store, "vm", "--json",
-		"--memory", strconv.Itoa(guestMemory), "--cpus", strconv.Itoa(guestCPUs),
-		"--exec", "cat "+state.BootFile+"; "+times)
+// stetGuest says how QEMU boots the built system, as `stet vm` does.
+func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
+	// It makes the disk, and shows that the system boots.
+	if _, _, err := b.runStet(ctx, l.repository, l.store, "vm", "--exec", "true"); err != nil {
+		return vm.Config{}, err
+	}
+	_, out, err := b.runStet(ctx, l.repository, l.store, "--json", "build")
 	if err != nil {
-		return 0, 0, err
+		return vm.Config{}, err
 	}
-	var answer struct{ Stdout string }
-	if err := json.Unmarshal([]byte(out), &answer); err != nil {
-		return 0, 0, err
+	var built struct{ Digest, Kernel, Initrd string }
+	if err := json.Unmarshal([]byte(out), &built); err != nil {
+		return vm.Config{}, err
 	}
-	record, rest, _ := strings.Cut(answer.Stdout, "\n}\n")
-	boot, err := state.ParseBoot([]byte(record + "\n}\n"))
-	if err != nil {
-		return 0, 0, err
-	}
-	kernel, err = initrdTime(rest)
-	return kernel, float64(boot.InitrdUsec) / 1e6, err
+	disk, err := only(l.store, "vm/"+built.Digest[:32]+"-*.ext4")
+	return vm.Config{
+		Name: "stet", Kernel: built.Kernel, Initrd: built.Initrd, Disk: disk, RunDirectory: b.dir,
+		CommandLine: "quiet console=ttyS0 stet.system=" + built.Digest, Memory: guestMemory, CPUs: guestCPUs,
+	}, err
 }
 
-// bootPeer boots Debian's own system.
-func bootPeer(ctx context.Context, config vm.Config) (took float64, err error) {
+// boots are the times of several machines, in seconds from the start of the
+// initrd's program.
+type boots struct {
+	first   []float64 // to the end of the initrd, at a machine's first boot
+	initrd  []float64 // the same at its second boot
+	systemd []float64 // to systemd's own first time stamp, at the second boot
+}
+
+// add boots a machine, reboots it, and asks it after each.
+func (b *boots) add(ctx context.Context, config vm.Config) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
 	machine, err := vm.Start(ctx, config)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
-	if err := machine.WaitReady(ctx); err != nil {
-		return 0, fmt.Errorf("%w\n%s", err, tail(string(machine.SerialLog())))
+	for _, boot := range []int{1, 2} {
+		answer, err := machine.Exec(ctx, vm.Shell(times))
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, tail(string(machine.SerialLog())))
+		}
+		initrd, systemd, err := initrdTimes(string(answer.Stdout))
+		if err != nil {
+			return err
+		}
+		if boot == 1 {
+			b.first = append(b.first, initrd)
+			err = machine.Reboot(ctx)
+		} else {
+			b.initrd, b.systemd = append(b.initrd, initrd), append(b.systemd, systemd)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	answer, err := machine.Exec(ctx, vm.Shell(times))
-	if err != nil {
-		return 0, err
-	}
-	return initrdTime(string(answer.Stdout))
+	return nil
 }
 
-// times is what a guest is asked for initrdTime.
+// times is what a guest is asked for initrdTimes.
 const times = "dmesg; systemctl show --property=UserspaceTimestampMonotonic"
 
-// What the kernel logs when it starts the initrd's program, and when systemd
-// began as PID 1 of the real root, in microseconds. Both count from the boot.
+// What the kernel logs when it starts the initrd's program; what its last words
+// are before it becomes systemd; and when systemd began as PID 1 of the real
+// root, in microseconds. All count from the boot.
 var (
-	initrdBegins = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] Run /init as init process`)
-	initrdEnds   = regexp.MustCompile(`(?m)^UserspaceTimestampMonotonic=(\d+)$`)
+	initrdBegins  = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] Run /init as init process`)
+	initrdEnds    = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] (?:stet-init: system .* is mounted|bench: the initrd ends)`)
+	systemdBegins = regexp.MustCompile(`(?m)^UserspaceTimestampMonotonic=(\d+)$`)
 )
 
-// initrdTime gives the seconds between the two in what a guest answered.
-func initrdTime(answer string) (float64, error) {
-	begin, end := initrdBegins.FindStringSubmatch(answer), initrdEnds.FindStringSubmatch(answer)
-	if begin == nil || end == nil {
-		return 0, fmt.Errorf("the guest does not say when the initrd began and ended:\n%s", tail(answer))
+// initrdTimes gives the seconds from the first to the other two in what a guest
+// answered.
+func initrdTimes(answer string) (initrd, systemd float64, err error) {
+	var at [3]float64
+	for i, mark := range []*regexp.Regexp{initrdBegins, initrdEnds, systemdBegins} {
+		found := mark.FindStringSubmatch(answer)
+		if found == nil {
+			return 0, 0, fmt.Errorf("the guest does not say when the initrd began and ended:\n%s", tail(answer))
+		}
+		if at[i], err = strconv.ParseFloat(found[1], 64); err != nil {
+			return 0, 0, err
+		}
 	}
-	from, err := strconv.ParseFloat(begin[1], 64)
-	if err != nil {
-		return 0, err
-	}
-	to, err := strconv.ParseFloat(end[1], 64)
-	return to/1e6 - from, err
+	return at[1] - at[0], at[2]/1e6 - at[0], nil
 }
 
 // channelScript is a script of initramfs-tools(7) that does for the driver's
 // control channel what stet-init does: what came with the initrd below
-// /stet.run goes to /run. The initrd has klibc's programs: no cp, no chmod.
+// /stet.run goes to /run. The initrd has klibc's programs: no cp, no chmod. It is
+// the last script of all, and says so a little before the initrd's end: some
+// mounts are still to be moved, and files to be removed.
 const channelScript = `#!/bin/sh
-[ "$1" = prereqs ] && exit 0
+[ "$1" = prereqs ] && echo udev && exit 0
 cd /stet.run
 mkdir -p /run/stet-vm /run/systemd/system/sysinit.target.wants
 cat stet-vm/stet-agent > /run/stet-vm/stet-agent
 cat systemd/system/stet-agent.service > /run/systemd/system/stet-agent.service
 ln -s ../stet-agent.service /run/systemd/system/sysinit.target.wants/stet-agent.service
+echo 'bench: the initrd ends' > /dev/kmsg
 `
 
 // channelDropIn makes the agent executable, long after the initrd.

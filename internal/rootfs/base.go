@@ -112,7 +112,7 @@ func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package,
 	if err := writeDatabase(b.Store, m, packages, nil, in.Architecture, mtime); err != nil {
 		return nil, err
 	}
-	if err := addScaffold(b.Store, m.files, mtime); err != nil {
+	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
 		return nil, err
 	}
 	made := &configuredBase{}

@@ -104,7 +104,7 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 	if err := base.lay(b.Store, m, packages, table); err != nil {
 		return nil, err
 	}
-	if err := addScaffold(b.Store, m.files, mtime); err != nil {
+	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
 		return nil, err
 	}
 	before, err := m.files.Tree()

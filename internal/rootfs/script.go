@@ -41,7 +41,7 @@ func baseScript(packages []*Package) string {
 // Debian Policy 6.5 asks: a preinst may rely on the essential packages only
 // after these were configured once.
 func restScript(s *store.Store, packages []*Package, base *configuredBase) (string, error) {
-	triggers, err := fileTriggers(s, packages)
+	triggers, err := fileTriggers(s, packages, base)
 	if err != nil {
 		return "", err
 	}
@@ -136,26 +136,33 @@ func dpkgVersion(packages []*Package) string {
 type fileTrigger struct{ path, by string }
 
 // fileTriggers gives the file triggers that dpkg would have activated while
-// unpacking (deb-triggers(5)): those with a path that another package has
-// something at or below.
-func fileTriggers(s *store.Store, packages []*Package) ([]fileTrigger, error) {
-	waiting := map[string][]*Package{}
-	for _, p := range sorted(packages) {
+// unpacking (deb-triggers(5)): those of a configured package, the base's, with
+// a path that a later package has something at or below. A package that is not
+// configured yet has no triggers pending: its postinst does the work.
+func fileTriggers(s *store.Store, packages []*Package, base *configuredBase) ([]fileTrigger, error) {
+	waiting := map[string]bool{}
+	for _, p := range packages {
+		if !base.has(p) {
+			continue
+		}
 		interests, err := interestsOf(s, p)
 		if err != nil {
 			return nil, err
 		}
 		for _, i := range interests {
 			if strings.HasPrefix(i.name, "/") {
-				waiting[i.name] = append(waiting[i.name], p)
+				waiting[i.name] = true
 			}
 		}
 	}
 	activated := map[string]string{} // path to the package that activates it
 	for _, p := range sorted(packages) {
+		if base.has(p) {
+			continue
+		}
 		for e := range p.Files.All() {
 			for name := e.Path; name != "/"; name = path.Dir(name) {
-				if waiting[name] != nil && activated[name] == "" {
+				if waiting[name] && activated[name] == "" {
 					activated[name] = p.infoName()
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"stet/internal/progress"
+	"stet/internal/residue"
 	"stet/internal/store"
 	"stet/internal/tree"
 )
@@ -127,12 +128,15 @@ func TestTheBaseIsConfiguredOnceAndKnowsItsLaterPackages(t *testing.T) {
 	base := essential(t, s, basePostinst, "@triggers =interest-noawait /usr/share/watched\n", "/usr/share/shared =the base's\n",
 		"/etc/taken.conf =one\n", "/etc/kept.conf =two\n", "@conffiles =/etc/taken.conf\n/etc/kept.conf\n")
 	rest := pkg(t, s, stanza("rest", "Replaces: essential", people), "/usr/share/watched/rest =1", "/usr/share/shared =its own\n", "/usr/bin/tool =the tool\n",
-		"/etc/taken.conf =mine\n", "@conffiles =/etc/taken.conf\n", "@preinst =#!/bin/sh\ncat /etc/ran >/etc/before\n")
+		"/etc/taken.conf =mine\n", "@conffiles =/etc/taken.conf\n", "@preinst =#!/bin/sh\ncat /etc/ran >/etc/before\n",
+		// Its postinst has seen the files: dpkg has no trigger pending for it.
+		"@triggers =interest-noawait /usr/share/watched\n", "@postinst =#!/bin/sh\necho $1 >>/etc/rest\n")
 
 	made := m.configure(base, rest)
 	for name, want := range map[string]string{
 		"/etc/before":        "configured\n", // the preinst relies on it
 		"/etc/ran":           "configured\ntriggered /usr/share/watched\n",
+		"/etc/rest":          "configure\n",
 		"/usr/share/shared":  "its own\n",
 		"/usr/bin/tool":      "wrapper\n",
 		"/usr/bin/tool.real": "the tool\n",
@@ -185,5 +189,31 @@ func TestABaseConfiguredAheadIsFound(t *testing.T) {
 	err := m.builder().ConfigureBase(context.Background(), input([]*Package{failing}))
 	if err == nil || !strings.Contains(err.Error(), "configure of package essential") || !strings.Contains(err.Error(), "no luck") {
 		t.Errorf("have %v", err)
+	}
+}
+
+func TestWhatStandsForSecretsIsInNoRoot(t *testing.T) {
+	s := openStore(t)
+	table, _, err := residue.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := pkg(t, s, stanza("openssh-server"), "/etc/ssh/sshd_config.d d")
+	b := tree.NewBuilder(server.Files)
+	if err := addScaffold(s, b, []*Package{server}, tree.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	made, err := b.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := paths(t, s, made); !strings.Contains(have, "/etc/ssh/ssh_host_rsa_key=") {
+		t.Errorf("nothing keeps the scripts from making a key: have %s", have)
+	}
+	if made, err = normalise(s, made, table, tree.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if have := paths(t, s, made); have != "" {
+		t.Errorf("have %s", have)
 	}
 }

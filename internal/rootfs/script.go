@@ -47,10 +47,12 @@ func restScript(s *store.Store, packages []*Package, base *configuredBase) (stri
 	}
 	var b strings.Builder
 	writePreamble(&b, packages)
-	writePhase(&b, slices.DeleteFunc(configureOrder(packages), base.has))
+	// As if dpkg had just unpacked: later, others would take the triggers too.
+	fmt.Fprintf(&b, "echo '%striggers' >&3\n", stepPrefix)
 	for _, t := range triggers {
 		fmt.Fprintf(&b, "dpkg-trigger --no-await --by-package=%s %s\n", quote(t.by), quote(t.path))
 	}
+	writePhase(&b, slices.DeleteFunc(configureOrder(packages), base.has))
 	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
 	return b.String(), nil
 }

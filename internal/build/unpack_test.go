@@ -1,10 +1,16 @@
 package build
 
 import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"stet/internal/lock"
+	"stet/internal/store"
 )
 
 // TestQueueTakesTheBaseFirst unpacks one package at a time and writes down
@@ -47,5 +53,30 @@ func TestQueueTakesTheBaseFirst(t *testing.T) {
 		if have := strings.Join(have, " "); have != c.want || done != 161 || total != 161 || q.share(8) != 8 {
 			t.Errorf("%s: have %s, %d of %d", name, have, done, total)
 		}
+	}
+}
+
+// noDebs has no package.
+type noDebs struct{}
+
+func (noDebs) Open(lock.Package) (*os.File, error) { return nil, os.ErrNotExist }
+
+func TestUnpackingAndTheBaseEndEachOther(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	gone := lock.Package{Name: "gone", Version: "1", SHA256: "00", Size: 1}
+	waits := early{configure: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	var missing *MissingError
+	if err := unpackAll(t.Context(), s, noDebs{}, []lock.Package{gone}, []early{waits}, nil); !errors.As(err, &missing) {
+		t.Errorf("a missing package does not end the scripts: have %v", err)
+	}
+	broken := errors.New("a script failed")
+	fails := early{configure: func(context.Context) error { return broken }}
+	if err := unpackAll(t.Context(), s, noDebs{}, nil, []early{fails}, nil); !errors.Is(err, broken) {
+		t.Errorf("have %v", err)
 	}
 }

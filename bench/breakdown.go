@@ -19,8 +19,9 @@ import (
 	"stet/internal/store"
 )
 
-// breakdown builds in this process and notes when which stage began, as the
-// stages report it themselves.
+// breakdown builds in this process and notes when which stage began and when it
+// was last heard of. Stages that run side by side overlap: their seconds are
+// more than the build's.
 func (b *bench) breakdown(ctx context.Context) ([]result, error) {
 	l, err := b.prepared(ctx)
 	if err != nil {
@@ -43,8 +44,11 @@ func (b *bench) breakdown(ctx context.Context) ([]result, error) {
 				order = append(order, stage.name)
 			}
 			end := w.end
-			if j+1 < len(w.stages) {
-				end = w.stages[j+1].begin
+			for _, other := range w.stages[j+1:] {
+				if !other.begin.Before(stage.last) {
+					end = other.begin // it works until the next one begins
+					break
+				}
 			}
 			times[stage.name] = append(times[stage.name], end.Sub(stage.begin).Seconds())
 		}
@@ -56,10 +60,10 @@ func (b *bench) breakdown(ctx context.Context) ([]result, error) {
 	return out, nil
 }
 
-// stage is a part of a build, from its first event to the next one's.
+// stage is a part of a build, with the times of its first and last event.
 type stage struct {
-	name  string
-	begin time.Time
+	name        string
+	begin, last time.Time
 }
 
 type watch struct {
@@ -71,9 +75,14 @@ type watch struct {
 func (w *watch) event(e progress.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.stages) == 0 || w.stages[len(w.stages)-1].name != e.Stage {
-		w.stages = append(w.stages, stage{e.Stage, time.Now()})
+	now := time.Now()
+	for i := range w.stages {
+		if w.stages[i].name == e.Stage {
+			w.stages[i].last = now
+			return
+		}
 	}
+	w.stages = append(w.stages, stage{e.Stage, now, now})
 }
 
 func (b *bench) watchedBuild(ctx context.Context, l *lab, dir string) (*watch, error) {
@@ -105,7 +114,8 @@ func (b *bench) watchedBuild(ctx context.Context, l *lab, dir string) (*watch, e
 		}
 		defer pprof.StopCPUProfile()
 	}
-	w := &watch{stages: []stage{{"unpack packages", time.Now()}}}
+	w := &watch{}
+	w.event(progress.Event{Stage: "unpack packages"})
 	builder := build.Builder{Store: s, Debs: debs{l.store}, Provider: rootfs.Overlay{}, Init: init, Report: w.event}
 	if _, err := builder.Build(ctx, m, l.lock, os.DirFS(l.repository)); err != nil {
 		return nil, fmt.Errorf("build: %w", err)

@@ -22,7 +22,7 @@ const (
 // accounts that their scripts made and that are declared, and notes the root
 // that comes out.
 func (l *Locker) prove(ctx context.Context, machines map[string]*machine.Machine, next *lock.Lock) error {
-	roots := rootfs.Builder{Store: l.Store, Provider: l.Provider, Report: l.Report}
+	roots := l.roots()
 	configured := map[string]string{}
 	inputs := map[string]rootfs.Input{}
 	ledger := newLedger(next.IDs)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -56,7 +57,7 @@ func (l *Locker) Lock(ctx context.Context, machines map[string]*machine.Machine,
 	if err != nil {
 		return nil, err
 	}
-	if err := l.Fetch(ctx, next); err != nil {
+	if err := l.bring(ctx, next, machines); err != nil {
 		return nil, err
 	}
 	if err := l.prove(ctx, machines, next); err != nil {
@@ -234,7 +235,7 @@ func (r *resolver) readHeld(ctx context.Context, p lock.Package) (*debian.Packag
 		if err := l.fetch(ctx, r.old, []lock.Package{p}); err != nil {
 			return nil, fmt.Errorf("%s %s is locked, but no longer listed: %w", p.Name, p.Version, err)
 		}
-		if err := unpackOne(l.Store, l, p); err != nil {
+		if err := unpackOne(l.Store, l, p, runtime.GOMAXPROCS(0)); err != nil {
 			return nil, err
 		}
 	}
@@ -267,18 +268,16 @@ func (r *resolver) choose(s *solve.Solution) []lock.Key {
 }
 
 // Fetch brings every package of a lock here that is not unpacked yet.
-func (l *Locker) Fetch(ctx context.Context, of *lock.Lock) error {
-	var missing []lock.Package
-	for _, p := range of.Packages {
-		if _, ok := unpack.Remembered(l.Store, p.SHA256); !ok && !p.Synthetic {
-			missing = append(missing, p)
-		}
-	}
+func (l *Locker) Fetch(ctx context.Context, of *lock.Lock) error { return l.bring(ctx, of, nil) }
+
+// bring is Fetch, and configures the machines' bases meanwhile.
+func (l *Locker) bring(ctx context.Context, of *lock.Lock, machines map[string]*machine.Machine) error {
+	missing := missingOf(l.Store, of.Packages)
 	for range len(missing) + 1 {
 		if err := l.fetch(ctx, of, missing); err != nil {
 			return err
 		}
-		_, err := unpackAll(ctx, l.Store, l, missing, l.Report)
+		err := unpackAll(ctx, l.Store, l, missing, l.bases(of, machines), l.Report)
 		var damaged *DamagedError
 		if errors.As(err, &damaged) {
 			// It is fetched once more; a mirror cannot give it damaged.
@@ -293,6 +292,31 @@ func (l *Locker) Fetch(ctx context.Context, of *lock.Lock) error {
 		return l.Store.Publish() // what comes next may fail without losing this
 	}
 	return errors.New("packages are damaged as soon as they are written: the store's disk is broken")
+}
+
+// bases gives the bases of machines, each once.
+func (l *Locker) bases(of *lock.Lock, machines map[string]*machine.Machine) []early {
+	var out []early
+	for _, name := range slices.Sorted(maps.Keys(machines)) {
+		for _, base := range earlyBase(l.Store, l, l.roots(), of.Select(of.Machines[name].Packages), machines[name].Debian.Architecture, of.Epoch) {
+			if slices.ContainsFunc(out, base.same) {
+				continue
+			}
+			configure := base.configure
+			base.configure = func(ctx context.Context) error {
+				if err := configure(ctx); err != nil {
+					return fmt.Errorf("machine %s: %w", name, err)
+				}
+				return nil
+			}
+			out = append(out, base)
+		}
+	}
+	return out
+}
+
+func (l *Locker) roots() rootfs.Builder {
+	return rootfs.Builder{Store: l.Store, Provider: l.Provider, Report: l.Report}
 }
 
 func (l *Locker) fetch(ctx context.Context, of *lock.Lock, packages []lock.Package) error {

@@ -1,8 +1,6 @@
 package build
 
 import (
-	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,13 +8,10 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"stet/internal/debian"
 	"stet/internal/lock"
-	"stet/internal/progress"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/unpack"
@@ -55,46 +50,10 @@ func (e *DamagedError) Problem() string {
 // Error implements error.
 func (e *DamagedError) Error() string { return e.Problem() + ": run \"stet fetch\"" }
 
-// unpackAll unpacks packages that are not unpacked yet, the largest first so
-// that no core waits for one at the end. It tells how many were there already.
-func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, report progress.Func) (reused int, err error) {
-	var missing []lock.Package
-	for _, p := range packages {
-		if p.Synthetic {
-			continue
-		}
-		if _, ok := unpack.Remembered(s, p.SHA256); ok {
-			reused++
-			continue
-		}
-		missing = append(missing, p)
-	}
-	slices.SortFunc(missing, func(a, b lock.Package) int { return cmp.Compare(b.Size, a.Size) })
-	var total, done atomic.Int64
-	for _, p := range missing {
-		total.Add(p.Size)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, p := range missing {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err := unpackOne(s, debs, p); err != nil {
-				return fmt.Errorf("unpack %s %s: %w", p.Name, p.Version, err)
-			}
-			report.Report(progress.Event{Stage: "unpack packages", Detail: p.Name, Done: done.Add(p.Size), Total: total.Load(), Bytes: true})
-			return nil
-		})
-	}
-	return reused, group.Wait()
-}
-
 // parallelFrom is the size from which a package's decompression is divided.
 const parallelFrom = 8 << 20
 
-func unpackOne(s *store.Store, debs Debs, p lock.Package) error {
+func unpackOne(s *store.Store, debs Debs, p lock.Package, cores int) error {
 	file, err := debs.Open(p)
 	if errors.Is(err, os.ErrNotExist) {
 		return &MissingError{[]lock.Package{p}}
@@ -113,7 +72,7 @@ func unpackOne(s *store.Store, debs Debs, p lock.Package) error {
 	}
 	workers := 1
 	if p.Size >= parallelFrom {
-		workers = runtime.GOMAXPROCS(0)
+		workers = cores
 	}
 	_, err = unpack.Deb(s, file, p.Size, p.SHA256, workers)
 	return err

@@ -70,7 +70,8 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 		made.Packages = packages
 		return made, nil
 	}
-	if _, err := unpackAll(ctx, b.Store, b.Debs, packages, b.Report); err != nil {
+	bases := earlyBase(b.Store, b.Debs, b.roots(), packages, m.Debian.Architecture, l.Epoch)
+	if err := unpackAll(ctx, b.Store, b.Debs, packages, bases, b.Report); err != nil {
 		return nil, err
 	}
 	root, err := b.root(ctx, m, l, packages)
@@ -176,9 +177,13 @@ func fileSum(sources fs.FS, name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+func (b *Builder) roots() rootfs.Builder {
+	return rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report}
+}
+
 // root gives the configured root, and holds it against what the lock proved.
 func (b *Builder) root(ctx context.Context, m *machine.Machine, l *lock.Lock, packages []lock.Package) (*tree.Tree, error) {
-	roots := rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report}
+	roots := b.roots()
 	in := rootInput(b.Store, packages, m.Debian.Architecture, l.Epoch)
 	configured, err := roots.Configure(ctx, in)
 	if err != nil {
@@ -253,7 +258,7 @@ func (b *Builder) finish(ctx context.Context, in system.Input, composed *tree.Tr
 	if err != nil {
 		return nil, err
 	}
-	roots := rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report}
+	roots := b.roots()
 	for _, f := range finishers {
 		b.Report.Report(progress.Event{Stage: "finish", Detail: f.Name})
 		key := f.Key(composed)

@@ -19,7 +19,7 @@ import (
 
 // Stage is the version of this room's work. It rises whenever the tree made
 // of the same packages changes.
-const Stage = 2
+const Stage = 3
 
 // Input is what a configured root is made of.
 type Input struct {
@@ -55,7 +55,11 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	made, err := b.configure(ctx, packages, in, table)
+	base, err := b.base(ctx, packages, in, tableText)
+	if err != nil {
+		return "", err
+	}
+	made, err := b.configure(ctx, packages, base, in, table)
 	if err != nil {
 		return "", err
 	}
@@ -82,23 +86,59 @@ func (in Input) key(table []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func (b *Builder) configure(ctx context.Context, packages []*Package, in Input, table *residue.Table) (_ *tree.Tree, err error) {
+// configure lays what the base does not have over it and configures that.
+func (b *Builder) configure(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, error) {
 	mtime := tree.Time{Sec: in.Epoch}
 	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
 	m, err := merge(packages, mtime)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeDatabase(b.Store, m, packages, in.Architecture, mtime); err != nil {
+	configured, err := base.stanzas(b.Store)
+	if err != nil {
 		return nil, err
 	}
-	if err := addScaffold(b.Store, m.files, mtime); err != nil {
+	if err := writeDatabase(b.Store, m, packages, configured, in.Architecture, mtime); err != nil {
+		return nil, err
+	}
+	if err := base.lay(b.Store, m, packages, table); err != nil {
+		return nil, err
+	}
+	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
 		return nil, err
 	}
 	before, err := m.files.Tree()
 	if err != nil {
 		return nil, err
 	}
+	script, err := restScript(b.Store, packages, base)
+	if err != nil {
+		return nil, err
+	}
+	run := scriptRun{stage: stageRest, script: script, packages: len(packages) - len(configured)}
+	after, err := b.runScript(ctx, before, run, in.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	return normalise(b.Store, after, table, mtime)
+}
+
+// scriptRun is one run of maintainer scripts in a root of its own.
+type scriptRun struct {
+	stage    string // for people
+	script   string
+	packages int // that it configures
+}
+
+// What people see of the two runs.
+const (
+	stageBase = "configure the base"
+	stageRest = "configure packages"
+)
+
+// runScript runs a script in a root of the given tree and gives the tree as
+// the script left it.
+func (b *Builder) runScript(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (_ *tree.Tree, err error) {
 	provided, err := b.Provider.Provide(b.Store, before)
 	if err != nil {
 		return nil, err
@@ -111,25 +151,17 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, in Input, 
 	if root, err = withStubs(root, before, provided.Scratch()); err != nil {
 		return nil, err
 	}
-	script, err := configureScript(b.Store, m, packages)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
 		return nil, err
 	}
-	err = configure(ctx, root, script, in.Epoch, len(packages), b.Report)
+	err = configure(ctx, root, run, epoch, b.Report)
 	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
 		return nil, full
 	}
 	if err != nil {
 		return nil, err
 	}
-	after, err := provided.Harvest(mtime)
-	if err != nil {
-		return nil, err
-	}
-	return normalise(b.Store, after, table, mtime)
+	return provided.Harvest(tree.Time{Sec: epoch})
 }
 
 // Number gives the digest of a configured tree with the ledger's numbers. A

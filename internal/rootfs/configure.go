@@ -41,9 +41,9 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 // shownLines is how much of a failed script's output an error shows.
 const shownLines = 12
 
-// configure runs the script in the root and says how far it is.
-func configure(ctx context.Context, root sandbox.Root, script string, epoch int64, packages int, report progress.Func) error {
-	scriptFile, err := temporary(script)
+// configure runs a script in the root and says how far it is.
+func configure(ctx context.Context, root sandbox.Root, run scriptRun, epoch int64, report progress.Func) error {
+	scriptFile, err := temporary(run.script)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func configure(ctx context.Context, root sandbox.Root, script string, epoch int6
 	defer statusReader.Close()
 
 	var output tail
-	status := follower{total: packages, report: report}
+	status := follower{stage: run.stage, total: run.packages, report: report}
 	var group errgroup.Group
 	group.Go(func() error { return status.follow(statusReader) })
 	err = sandbox.Run(ctx, sandbox.Spec{
@@ -93,6 +93,7 @@ func temporary(text string) (*os.File, error) {
 // follower reads the script's steps and dpkg's status lines (dpkg(1),
 // --status-fd) and remembers the last of each.
 type follower struct {
+	stage   string
 	total   int
 	report  progress.Func
 	step    string
@@ -126,7 +127,7 @@ func (f *follower) line(line string) {
 	case words[0] == "status" && (words[2] == "installed" || words[2] == "triggers-pending" || words[2] == "triggers-awaited") && f.step == "configure":
 		f.done = min(f.done+1, f.total)
 	}
-	f.report.Report(progress.Event{Stage: "configure packages", Detail: f.current, Done: int64(f.done), Total: int64(f.total)})
+	f.report.Report(progress.Event{Stage: f.stage, Detail: f.current, Done: int64(f.done), Total: int64(f.total)})
 }
 
 func (f *follower) failed() string {

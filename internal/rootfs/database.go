@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"stet/internal/debian"
 	"stet/internal/store"
 	"stet/internal/tree"
 )
@@ -17,7 +19,8 @@ import (
 const databaseDir = "/var/lib/dpkg"
 
 // database writes dpkg's database into the merged tree: every package
-// unpacked and none configured (dpkg's doc/spec, deb-triggers(5)).
+// unpacked (dpkg's doc/spec, deb-triggers(5)), apart from those that dpkg has
+// configured in the base and has an account of.
 type database struct {
 	store *store.Store
 	files *tree.Builder
@@ -25,12 +28,14 @@ type database struct {
 	err   error
 }
 
-func writeDatabase(s *store.Store, m *merged, packages []*Package, architecture string, mtime tree.Time) error {
+// writeDatabase takes dpkg's own stanzas of packages that are configured
+// already, by [Package.key].
+func writeDatabase(s *store.Store, m *merged, packages []*Package, configured map[string]debian.Stanza, architecture string, mtime tree.Time) error {
 	d := &database{store: s, files: m.files, mtime: mtime}
 	var status []byte
 	triggers := map[string][]string{} // file below triggers/ to lines
 	for _, p := range sorted(packages) {
-		stanza, err := d.status(m, p)
+		stanza, err := d.status(m, p, configured)
 		if err != nil {
 			return err
 		}
@@ -98,22 +103,43 @@ func (d *database) put(name string, data []byte, mode uint32) {
 }
 
 // status is the package's stanza in the status file.
-func (d *database) status(m *merged, p *Package) ([]byte, error) {
-	stanza := p.Stanza
-	stanza.Fields = slices.Clone(stanza.Fields)
-	stanza.Set("Status", "install ok unpacked")
-	conffiles, err := d.conffiles(m, p)
-	if err != nil {
-		return nil, err
+func (d *database) status(m *merged, p *Package, configured map[string]debian.Stanza) ([]byte, error) {
+	stanza, known := configured[p.key()]
+	if !known {
+		stanza = p.Stanza
+		stanza.Fields = slices.Clone(stanza.Fields)
+		stanza.Set("Status", "install ok unpacked")
 	}
-	if conffiles != "" {
-		stanza.Set("Conffiles", conffiles)
+	if !known || len(m.taken[p]) > 0 { // another package may have a conffile now
+		conffiles, err := d.conffiles(m, p)
+		if err != nil {
+			return nil, err
+		}
+		if conffiles != "" {
+			stanza.Set("Conffiles", conffiles)
+		}
 	}
 	text, err := stanza.AppendText(nil)
 	if err != nil {
 		return nil, fmt.Errorf("package %s: %w", p.Name, err)
 	}
 	return append(text, '\n'), nil
+}
+
+// readStatus gives the stanzas of dpkg's status file, by [Package.key].
+func readStatus(text []byte) (map[string]debian.Stanza, error) {
+	out := map[string]debian.Stanza{}
+	scanner := debian.NewScanner(bytes.NewReader(text))
+	for {
+		stanza, err := scanner.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[stanza.Get("Package")+":"+stanza.Get("Architecture")] = stanza
+	}
 }
 
 // conffiles gives the field of that name: the files are at their places, so

@@ -7,6 +7,10 @@
 // they changed and treats it as the residue table says. It never touches the
 // network and decides nothing about which packages there are.
 //
+// Scripts run in two roots, one after the other. The first has the base alone,
+// the packages that every script may rely on; it can be made ahead by
+// [Builder.ConfigureBase]. The second has everything, laid over the first.
+//
 // The root that scripts run in comes from a [Provider]; the only one today
 // lays an overlay over a composefs image of the merged tree.
 package rootfs

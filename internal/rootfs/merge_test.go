@@ -178,7 +178,7 @@ func TestDatabaseHasWhatDpkgWouldHaveWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeDatabase(s, m, packages, "amd64", tree.Time{}); err != nil {
+	if err := writeDatabase(s, m, packages, nil, "amd64", tree.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	made, err := m.files.Tree()

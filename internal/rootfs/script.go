@@ -27,44 +27,55 @@ func environment(epoch int64) []string {
 	}
 }
 
-// configureScript gives the shell script that configures the root, in the
-// phases that Debian Policy 6.5 asks for: a preinst may rely on the essential
-// packages only after these were configured once.
-func configureScript(s *store.Store, m *merged, packages []*Package) (string, error) {
+// baseScript gives the shell script that configures base packages. What
+// they trigger stays pending in dpkg's database.
+func baseScript(packages []*Package) string {
+	var b strings.Builder
+	writePreamble(&b, packages)
+	writePhase(&b, configureOrder(packages))
+	return b.String()
+}
+
+// restScript gives the shell script that configures what the base does not
+// have, and then processes the triggers of all. It is a phase of its own, as
+// Debian Policy 6.5 asks: a preinst may rely on the essential packages only
+// after these were configured once.
+func restScript(s *store.Store, packages []*Package, base *configuredBase) (string, error) {
+	triggers, err := fileTriggers(s, packages, base)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	writePreamble(&b, packages)
+	// As if dpkg had just unpacked: later, others would take the triggers too.
+	fmt.Fprintf(&b, "echo '%striggers' >&3\n", stepPrefix)
+	for _, t := range triggers {
+		fmt.Fprintf(&b, "dpkg-trigger --no-await --by-package=%s %s\n", quote(t.by), quote(t.path))
+	}
+	writePhase(&b, slices.DeleteFunc(configureOrder(packages), base.has))
+	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
+	return b.String(), nil
+}
+
+func writePreamble(b *strings.Builder, packages []*Package) {
+	b.WriteString("set -e\nexport DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_ROOT=\n")
+	b.WriteString("export DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_MAINTSCRIPT_DEBUG=0 DPKG_ADMINDIR=" + databaseDir + "\n")
+	fmt.Fprintf(b, "export DPKG_RUNNING_VERSION=%s\n", dpkgVersion(packages))
+}
+
+// configureOrder sorts packages so that what one depends on comes before it.
+func configureOrder(packages []*Package) []*Package {
 	byKey := map[string]*Package{}
 	plain := make([]debian.Package, 0, len(packages))
 	for _, p := range packages {
 		byKey[p.key()] = p
 		plain = append(plain, p.Package)
 	}
-	base := map[string]bool{}
-	for _, p := range solve.Closure(plain, func(p *debian.Package) bool { return p.Essential || p.Priority == "required" }) {
-		base[p.Name+":"+p.Architecture] = true
-	}
-	var first, rest []*Package
+	out := make([]*Package, 0, len(packages))
 	for _, p := range solve.ConfigureOrder(plain) {
-		member := byKey[p.Name+":"+p.Architecture]
-		if base[member.key()] {
-			first = append(first, member)
-		} else {
-			rest = append(rest, member)
-		}
+		out = append(out, byKey[p.Name+":"+p.Architecture])
 	}
-	triggers, err := fileTriggers(s, m, packages)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	b.WriteString("set -e\nexport DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_ROOT=\n")
-	b.WriteString("export DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_MAINTSCRIPT_DEBUG=0 DPKG_ADMINDIR=" + databaseDir + "\n")
-	fmt.Fprintf(&b, "export DPKG_RUNNING_VERSION=%s\n", dpkgVersion(packages))
-	writePhase(&b, first)
-	writePhase(&b, rest)
-	for _, t := range triggers {
-		fmt.Fprintf(&b, "dpkg-trigger --no-await --by-package=%s %s\n", quote(t.by), quote(t.path))
-	}
-	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
-	return b.String(), nil
+	return out
 }
 
 // dpkgCommand leaves syncing to the store and the log to nobody.
@@ -127,26 +138,33 @@ func dpkgVersion(packages []*Package) string {
 type fileTrigger struct{ path, by string }
 
 // fileTriggers gives the file triggers that dpkg would have activated while
-// unpacking (deb-triggers(5)): those with a path that another package has
-// something at or below.
-func fileTriggers(s *store.Store, m *merged, packages []*Package) ([]fileTrigger, error) {
-	waiting := map[string][]*Package{}
-	for _, p := range sorted(packages) {
+// unpacking (deb-triggers(5)): those of a configured package, the base's, with
+// a path that a later package has something at or below. A package that is not
+// configured yet has no triggers pending: its postinst does the work.
+func fileTriggers(s *store.Store, packages []*Package, base *configuredBase) ([]fileTrigger, error) {
+	waiting := map[string]bool{}
+	for _, p := range packages {
+		if !base.has(p) {
+			continue
+		}
 		interests, err := interestsOf(s, p)
 		if err != nil {
 			return nil, err
 		}
 		for _, i := range interests {
 			if strings.HasPrefix(i.name, "/") {
-				waiting[i.name] = append(waiting[i.name], p)
+				waiting[i.name] = true
 			}
 		}
 	}
 	activated := map[string]string{} // path to the package that activates it
 	for _, p := range sorted(packages) {
+		if base.has(p) {
+			continue
+		}
 		for e := range p.Files.All() {
 			for name := e.Path; name != "/"; name = path.Dir(name) {
-				if waiting[name] != nil && activated[name] == "" {
+				if waiting[name] && activated[name] == "" {
 					activated[name] = p.infoName()
 				}
 			}

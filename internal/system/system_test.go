@@ -30,6 +30,7 @@ var root = map[string]string{
 	"/usr/lib/systemd/system/plain.service":               "[Service]\nExecStart=/bin/true\n",
 	"/usr/lib/systemd/system/daily.timer":                 "[Install]\nWantedBy=timers.target\n",
 	"/etc/systemd/system/timers.target.wants/daily.timer": ">/usr/lib/systemd/system/daily.timer",
+	"/etc/systemd/system/alias.timer":                     ">/lib/systemd/system/daily.timer",
 	"/boot/vmlinuz-6.12.9":                                "old kernel",
 	"/boot/vmlinuz-6.12.10":                               "kernel",
 	"/usr/lib/modules/6.12.10/modules.dep":                "",
@@ -195,6 +196,12 @@ func TestUnitsAreWrittenAndEnabled(t *testing.T) {
 		etc + "web.service.requires/own.service":    ">" + etc + "own.service",
 		etc + "unwanted.socket":                     ">/dev/null",
 	})
+}
+
+func TestAnAliasThroughLibIsFollowed(t *testing.T) {
+	f := newFixture(t)
+	made := f.must(&machine.Machine{Units: map[string]machine.Unit{"alias.timer": {Enable: yes()}}})
+	f.expect(made, map[string]string{"/etc/systemd/system/timers.target.wants/alias.timer": ">/usr/lib/systemd/system/daily.timer"})
 }
 
 func TestWhatCannotBeIsRefused(t *testing.T) {

@@ -82,6 +82,10 @@ func (c *composer) findUnit(name string) (string, bool) {
 				if strings.HasPrefix(e.Target, "/") {
 					at = e.Target
 				}
+				// deb-systemd-helper links so where it runs before systemd is there.
+				if strings.HasPrefix(at, "/lib/") {
+					at = "/usr" + at
+				}
 			}
 		}
 	}

@@ -1,0 +1,82 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"stet/internal/lock"
+	"stet/internal/store"
+)
+
+// TestQueueTakesTheBaseFirst unpacks one package at a time and writes down
+// what is begun: packages by their sums, bases as "!".
+func TestQueueTakesTheBaseFirst(t *testing.T) {
+	sized := func(sum string, size int64) lock.Package { return lock.Package{SHA256: sum, Size: size} }
+	missing := []lock.Package{sized("kernel", 90), sized("libc", 30), sized("dpkg", 40), sized("doc", 1)}
+	for name, c := range map[string]struct {
+		bases [][]lock.Package
+		want  string
+	}{
+		"no base":                        {nil, "kernel dpkg libc doc"},
+		"a base":                         {[][]lock.Package{{sized("libc", 30), sized("dpkg", 40)}}, "dpkg libc ! kernel doc"},
+		"a base that was unpacked":       {[][]lock.Package{{sized("old", 5)}}, "! kernel dpkg libc doc"},
+		"bases that share some packages": {[][]lock.Package{{sized("libc", 30)}, {sized("libc", 30), sized("doc", 1)}}, "libc ! doc ! kernel dpkg"},
+	} {
+		var bases []early
+		for _, members := range c.bases {
+			bases = append(bases, early{packages: members})
+		}
+		q := newQueue(append([]lock.Package(nil), missing...), bases)
+		var have []string
+		var done, total int64
+		for {
+			base, p := q.next()
+			if base != nil {
+				have = append(have, "!")
+				if q.share(8) != 7 || q.share(1) != 1 {
+					t.Errorf("%s: no core is left to the scripts", name)
+				}
+				q.configured()
+				continue
+			}
+			if p == nil {
+				break
+			}
+			have = append(have, p.SHA256)
+			done, total = q.unpacked(p)
+		}
+		if have := strings.Join(have, " "); have != c.want || done != 161 || total != 161 || q.share(8) != 8 {
+			t.Errorf("%s: have %s, %d of %d", name, have, done, total)
+		}
+	}
+}
+
+// noDebs has no package.
+type noDebs struct{}
+
+func (noDebs) Open(lock.Package) (*os.File, error) { return nil, os.ErrNotExist }
+
+func TestUnpackingAndTheBaseEndEachOther(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	gone := lock.Package{Name: "gone", Version: "1", SHA256: "00", Size: 1}
+	waits := early{configure: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	var missing *MissingError
+	if err := unpackAll(t.Context(), s, noDebs{}, []lock.Package{gone}, []early{waits}, nil); !errors.As(err, &missing) {
+		t.Errorf("a missing package does not end the scripts: have %v", err)
+	}
+	broken := errors.New("a script failed")
+	fails := early{configure: func(context.Context) error { return broken }}
+	if err := unpackAll(t.Context(), s, noDebs{}, nil, []early{fails}, nil); !errors.Is(err, broken) {
+		t.Errorf("have %v", err)
+	}
+}

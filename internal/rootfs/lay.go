@@ -1,0 +1,205 @@
+package rootfs
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stet/internal/lock"
+	"stet/internal/residue"
+	"stet/internal/store"
+	"stet/internal/tree"
+)
+
+// lay makes of the merged files of all packages what dpkg would have made by
+// unpacking the others over the configured base. What is dropped in the end
+// anyway (logs, locks, backups) is left behind here.
+func (c *configuredBase) lay(s *store.Store, m *merged, packages []*Package, table *residue.Table) error {
+	if c == nil {
+		return nil
+	}
+	l := layer{base: c, m: m, table: table, shipped: map[string]*Package{}}
+	for _, p := range packages {
+		if c.has(p) {
+			continue
+		}
+		for e := range p.Files.All() {
+			if e.Type == tree.Directory {
+				l.shipped[unalias(e)] = p
+			}
+		}
+	}
+	if err := l.divert(s); err != nil {
+		return err
+	}
+	if err := l.override(s); err != nil {
+		return err
+	}
+	return l.scripts()
+}
+
+// layer is the work of laying packages over a base.
+type layer struct {
+	base    *configuredBase
+	m       *merged
+	table   *residue.Table
+	shipped map[string]*Package // directories of packages that are not of the base
+}
+
+// over gives the package outside the base whose file is at a path.
+func (l *layer) over(name string) *Package {
+	if owner := l.m.owners[name]; owner != nil && !l.base.has(owner) {
+		return owner
+	}
+	return nil
+}
+
+// scripts carries over what the base's scripts did. A file of a package that
+// is not of the base stands over whatever was at its path, as when dpkg
+// unpacks it; a directory that was there stays as it is.
+func (l *layer) scripts() error {
+	var removed []string
+	for change := range tree.Diff(l.base.before, l.base.after) {
+		name := change.Path()
+		if isScaffold(name) || isRewritten(name) || l.isDropped(change) {
+			continue
+		}
+		if change.New == nil {
+			removed = append(removed, name)
+			continue
+		}
+		e := *change.New
+		have, there := l.m.files.Get(name)
+		switch {
+		case !there || e.Type == tree.Directory && have.Type == tree.Directory:
+		case l.over(name) != nil:
+			if e.Type == tree.Directory {
+				return l.clash(l.over(name), name, &have, &e)
+			}
+			continue
+		case have.Type == tree.Directory:
+			if by := l.shipped[name]; by != nil {
+				return l.clash(by, name, &have, &e)
+			}
+			l.m.files.Remove(name)
+		}
+		l.m.files.Put(e)
+	}
+	slices.Reverse(removed) // what is in a directory comes before it
+	for _, name := range removed {
+		if l.over(name) == nil && l.shipped[name] == nil {
+			l.m.files.Remove(name)
+		}
+	}
+	return nil
+}
+
+func (l *layer) clash(by *Package, name string, have, made *tree.Entry) error {
+	return fmt.Errorf("package %s %s ships %s as a %s, but a script of the base made a %s of it: leave the package out",
+		by.Name, by.Version, name, have.Type, made.Type)
+}
+
+func (l *layer) isDropped(change tree.Change) bool {
+	if change.New != nil && change.New.Type == tree.Directory || change.Old != nil && change.Old.Type == tree.Directory {
+		return false
+	}
+	rule, ok := l.table.Match(change.Path())
+	return ok && rule.Class == residue.Dropped
+}
+
+// isRewritten reports whether a path of dpkg's database is a function of all
+// packages and therefore written anew, and not as it was in the base alone.
+// Triggers that are not incorporated yet are what dpkg has of its own there.
+func isRewritten(name string) bool {
+	below, ok := strings.CutPrefix(name, databaseDir+"/triggers/")
+	return ok && below != "Unincorp" || name == databaseDir+"/status"
+}
+
+// divert moves the files that the base's scripts diverted (dpkg-divert(1)).
+// The package that diverts, if any, has its own file at the path itself.
+func (l *layer) divert(s *store.Store) error {
+	text, err := readFile(s, l.base.after, databaseDir+"/diversions")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for ; len(lines) >= 3; lines = lines[3:] {
+		from, to, by := unaliasFile(lines[0]), unaliasFile(lines[1]), lines[2]
+		p := l.over(from)
+		if p == nil || p.Name == by {
+			continue
+		}
+		e, _ := l.m.files.Get(from)
+		l.m.files.Remove(from)
+		delete(l.m.owners, from)
+		e.Path = to
+		l.m.files.Put(e)
+		l.m.owners[to] = p
+	}
+	return nil
+}
+
+func unaliasFile(name string) string {
+	return unalias(&tree.Entry{Path: name, Type: tree.Regular})
+}
+
+// override gives paths the owner and mode that the base's scripts asked for
+// before they were there (dpkg-statoverride(1)).
+func (l *layer) override(s *store.Store) error {
+	text, err := readFile(s, l.base.after, databaseDir+"/statoverride")
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	ids, err := IDs(s, l.base.after)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) != 4 {
+			return fmt.Errorf("read %s/statoverride: %q is no override", databaseDir, strings.TrimSpace(line))
+		}
+		name := unaliasFile(words[3])
+		e, there := l.m.files.Get(name)
+		_, had := l.base.before.Lookup(name)
+		if !there || l.over(name) == nil && (e.Type != tree.Directory || had) {
+			continue // the script itself has applied it
+		}
+		if err := applyOverride(&e, words, ids); err != nil {
+			return fmt.Errorf("read %s/statoverride: %s: %w", databaseDir, name, err)
+		}
+		l.m.files.Put(e)
+	}
+	return nil
+}
+
+// applyOverride sets what the words "USER GROUP MODE PATH" say.
+func applyOverride(e *tree.Entry, words []string, ids lock.IDs) error {
+	number := func(word string, known int, ok bool) (uint32, error) {
+		if digits, numeric := strings.CutPrefix(word, "#"); numeric {
+			n, err := strconv.ParseUint(digits, 10, 32)
+			return uint32(n), err
+		}
+		if !ok {
+			return 0, fmt.Errorf("%s has no number", word)
+		}
+		return uint32(known), nil
+	}
+	user, ok := ids.Users[words[0]]
+	uid, err := number(words[0], user.UID, ok)
+	if err != nil {
+		return err
+	}
+	group, ok := ids.Groups[words[1]]
+	gid, err := number(words[1], group, ok)
+	if err != nil {
+		return err
+	}
+	mode, err := strconv.ParseUint(words[2], 8, 12)
+	if err != nil {
+		return err
+	}
+	e.UID, e.GID, e.Mode = uid, gid, uint32(mode)
+	return nil
+}

@@ -14,6 +14,7 @@ import (
 // when it shall be writable, an upper directory.
 type Composefs struct {
 	Image   string // path of the EROFS image
+	Beneath string // path of one more image beneath it, in the same directory; or ""
 	Objects string // directory the redirects of the image start from
 
 	// Upper and Work make the tree writable (see overlayfs.rst of the kernel).
@@ -81,15 +82,6 @@ func (c Composefs) mount() (*Mount, error) {
 		return nil, layers.err
 	}
 
-	low, err := mountEROFS(clone.Root() + "/" + filepath.Base(c.Image))
-	if err != nil {
-		return nil, err
-	}
-	defer low.Close()
-	if err := low.Attach(directory); err != nil {
-		return nil, err
-	}
-
 	ctx := newContext("overlay")
 	defer ctx.close()
 	if c.Source != "" {
@@ -97,7 +89,20 @@ func (c Composefs) mount() (*Mount, error) {
 	}
 	ctx.set("metacopy", "on")
 	ctx.set("redirect_dir", "on")
-	ctx.set("lowerdir+", fdPath(low.fd))
+	for _, image := range []string{c.Image, c.Beneath} {
+		if image == "" {
+			continue
+		}
+		low, err := mountEROFS(clone.Root() + "/" + filepath.Base(image))
+		if err != nil {
+			return nil, err
+		}
+		defer low.Close()
+		if err := low.Attach(directory); err != nil {
+			return nil, err
+		}
+		ctx.set("lowerdir+", fdPath(low.fd))
+	}
 	ctx.set("datadir+", objects)
 	if c.RequireVerity {
 		ctx.set("verity", "require")

@@ -42,6 +42,9 @@ type baseMemo struct {
 // of a machine's, and no others: it is the same for nearly every machine of a
 // suite, so that only the first one pays for it.
 func (b *Builder) ConfigureBase(ctx context.Context, in Input) error {
+	if b.Shuffle != 0 {
+		return nil // nothing would remember it
+	}
 	_, tableText, err := residue.Builtin()
 	if err != nil {
 		return err
@@ -88,7 +91,7 @@ func (b *Builder) base(ctx context.Context, packages []*Package, in Input, table
 
 func (b *Builder) rememberedBase(key string) (*configuredBase, bool) {
 	text, ok := b.Store.Memo("base", key)
-	if !ok {
+	if !ok || b.Shuffle != 0 {
 		return nil, false
 	}
 	var memo baseMemo
@@ -120,7 +123,7 @@ func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package,
 		return nil, err
 	}
 	b.Report.Report(progress.Event{Stage: stageBase, Total: int64(len(packages))})
-	run := scriptRun{stage: stageBase, script: baseScript(packages), packages: len(packages)}
+	run := scriptRun{stage: stageBase, script: baseScript(packages, b.Shuffle), packages: len(packages)}
 	if made.after, err = b.runScript(ctx, made.before, run, in.Epoch); err != nil {
 		return nil, err
 	}
@@ -135,7 +138,9 @@ func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package,
 	if err != nil {
 		return nil, err
 	}
-	b.Store.Memoise("base", key, text)
+	if b.Shuffle == 0 {
+		b.Store.Memoise("base", key, text)
+	}
 	return made, nil
 }
 

@@ -41,8 +41,8 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 // shownLines is how much of a failed script's output an error shows.
 const shownLines = 12
 
-// configure runs a script in the root and says how far it is.
-func configure(ctx context.Context, root sandbox.Root, run scriptRun, epoch int64, report progress.Func) error {
+// runIn runs a script in the root and says how far it is.
+func (b *Builder) runIn(ctx context.Context, root sandbox.Root, run scriptRun, epoch int64) error {
 	scriptFile, err := temporary(run.script)
 	if err != nil {
 		return err
@@ -55,12 +55,13 @@ func configure(ctx context.Context, root sandbox.Root, run scriptRun, epoch int6
 	defer statusReader.Close()
 
 	var output tail
-	status := follower{stage: run.stage, total: run.packages, report: report}
+	status := follower{stage: run.stage, total: run.packages, report: b.Report}
 	var group errgroup.Group
 	group.Go(func() error { return status.follow(statusReader) })
 	err = sandbox.Run(ctx, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "/proc/self/fd/4"}, Env: environment(epoch),
 		Stdout: &output, Stderr: &output, Files: []*os.File{statusWriter, scriptFile},
+		FirstPID: b.firstPID(),
 	})
 	statusWriter.Close()
 	followErr := group.Wait()
@@ -69,6 +70,15 @@ func configure(ctx context.Context, root sandbox.Root, run scriptRun, epoch int6
 		return &ScriptError{Package: status.failed(), Step: status.step, Output: output.String(), Err: err}
 	}
 	return errors.Join(err, followErr)
+}
+
+// firstPID is where process numbers begin: where the kernel has them, or, in a
+// shuffled run, at one of 16384 other numbers.
+func (b *Builder) firstPID() int {
+	if b.Shuffle == 0 {
+		return 0
+	}
+	return 1000 + int(b.Shuffle%16384)
 }
 
 // temporary is a file in memory that holds text and is at its beginning: a

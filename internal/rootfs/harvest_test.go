@@ -33,43 +33,49 @@ func TestHarvestSeesEveryKindOfChange(t *testing.T) {
 		"a mode without a content": {"chmod 600 /data/a", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a"},
 		"moved with another mode":  {"chmod 600 /data/a; mv /data/a /data/dir/z", "/data/dir/b=two /data/dir/c=three /data/dir/z=one /data/l>a"},
 	} {
-		s := openStore(t)
-		base := pkg(t, s, stanza("a"), "/data/a =one", "/data/dir/b =two", "/data/dir/c =three", "/data/l >a",
-			"/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
-		provided, err := Overlay{}.Provide(s, base.Files)
-		if err != nil {
-			t.Fatal(err)
+		for _, shuffle := range []uint64{0, 3} {
+			harvests(t, name, c.script, c.want, shuffle)
 		}
-		root, err := provided.Root()
-		if err != nil {
-			t.Fatal(err)
+	}
+}
+
+func harvests(t *testing.T, name, script, want string, shuffle uint64) {
+	s := openStore(t)
+	base := pkg(t, s, stanza("a"), "/data/a =one", "/data/dir/b =two", "/data/dir/c =three", "/data/l >a",
+		"/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
+	provided, err := Overlay{Shuffle: shuffle}.Provide(s, base.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := provided.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = append(root, sandbox.Mount{Target: "/usr", Bind: &sandbox.Bind{Source: "/usr", ReadOnly: true}})
+	var out strings.Builder
+	err = sandbox.Run(context.Background(), sandbox.Spec{Root: root, Argv: []string{"/bin/sh", "-ec", script}, Env: []string{"PATH=/usr/bin"}, Stdout: &out, Stderr: &out})
+	if err != nil {
+		t.Fatalf("%s: %v %s", name, err, out.String())
+	}
+	after, err := provided.Harvest(tree.Time{Sec: 77})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	have, _, _ := strings.Cut(paths(t, s, after), " /lib>")
+	have = strings.TrimPrefix(have, "/bin>usr/bin ")
+	if have != want {
+		t.Errorf("%s: have %s\nwant %s", name, have, want)
+	}
+	if e, ok := after.Lookup("/data/a"); ok && strings.HasPrefix(script, "chmod") {
+		if e.Mode != 0o600 || e.Mtime.Sec != 1000 {
+			t.Errorf("%s: mode %o, time %v", name, e.Mode, e.Mtime)
 		}
-		root = append(root, sandbox.Mount{Target: "/usr", Bind: &sandbox.Bind{Source: "/usr", ReadOnly: true}})
-		var out strings.Builder
-		err = sandbox.Run(context.Background(), sandbox.Spec{Root: root, Argv: []string{"/bin/sh", "-ec", c.script}, Env: []string{"PATH=/usr/bin"}, Stdout: &out, Stderr: &out})
-		if err != nil {
-			t.Fatalf("%s: %v %s", name, err, out.String())
-		}
-		after, err := provided.Harvest(tree.Time{Sec: 77})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		have, _, _ := strings.Cut(paths(t, s, after), " /lib>")
-		have = strings.TrimPrefix(have, "/bin>usr/bin ")
-		if have != c.want {
-			t.Errorf("%s: have %s\nwant %s", name, have, c.want)
-		}
-		if e, ok := after.Lookup("/data/a"); ok && strings.HasPrefix(c.script, "chmod") {
-			if e.Mode != 0o600 || e.Mtime.Sec != 1000 {
-				t.Errorf("%s: mode %o, time %v", name, e.Mode, e.Mtime)
-			}
-		}
-		if e, ok := after.Lookup("/data/n"); ok && e.Mtime.Sec != 77 {
-			t.Errorf("%s: a new file has the time %v", name, e.Mtime)
-		}
-		if err := provided.Close(); err != nil {
-			t.Error(err)
-		}
+	}
+	if e, ok := after.Lookup("/data/n"); ok && e.Mtime.Sec != 77 {
+		t.Errorf("%s: a new file has the time %v", name, e.Mtime)
+	}
+	if err := provided.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -97,6 +103,48 @@ func TestOverlayAttributesAreNotHarvested(t *testing.T) {
 	for e := range after.All() {
 		for _, x := range e.Xattrs {
 			t.Errorf("%s has %s", e.Path, x.Key)
+		}
+	}
+}
+
+// A directory of a shuffled root lists the same entries in another order, as
+// another file system would.
+func TestAShuffledRootListsInAnotherOrder(t *testing.T) {
+	s := openStore(t)
+	lines := []string{"/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64"}
+	for _, c := range "abcdefghijklmnopqrstuvwxyz" {
+		lines = append(lines, "/data/"+string(c)+" ="+string(c))
+	}
+	base := pkg(t, s, stanza("a"), lines...)
+	list := func(shuffle uint64) (order, contents string) {
+		provided, err := Overlay{Shuffle: shuffle}.Provide(s, base.Files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer provided.Close()
+		root, err := provided.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		root = append(root, sandbox.Mount{Target: "/usr", Bind: &sandbox.Bind{Source: "/usr", ReadOnly: true}})
+		var out strings.Builder
+		err = sandbox.Run(context.Background(), sandbox.Spec{
+			Root: root, Argv: []string{"/bin/sh", "-ec", "ls -U /data | tr -d '\\n'; echo; cat /data/*"}, Env: []string{"PATH=/usr/bin"}, Stdout: &out, Stderr: &out,
+		})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		order, contents, _ = strings.Cut(out.String(), "\n")
+		return order, contents
+	}
+	first, all := list(0)
+	for _, seed := range []uint64{1, 2} {
+		order, contents := list(seed)
+		if order == first || len(order) != len(first) || contents != all {
+			t.Errorf("seed %d: it lists %s after %s, and reads %s", seed, order, first, contents)
+		}
+		if again, _ := list(seed); again != order {
+			t.Errorf("seed %d: it lists %s, then %s", seed, order, again)
 		}
 	}
 }

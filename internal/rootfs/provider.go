@@ -1,6 +1,9 @@
 package rootfs
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -34,15 +37,21 @@ type Provided interface {
 
 // Overlay provides roots as overlays over a composefs image. It needs root
 // and a kernel that mounts EROFS.
-type Overlay struct{}
+type Overlay struct {
+	// Shuffle, when it is not 0, divides the tree over two images that lie one
+	// on the other: directories list their entries in another order.
+	Shuffle uint64
+	// Dir is where roots are kept while they are used; "" is the store itself.
+	Dir string
+}
 
 // Provide implements [Provider].
-func (Overlay) Provide(s *store.Store, before *tree.Tree) (Provided, error) {
-	dir, err := s.TempDir("root")
+func (p Overlay) Provide(s *store.Store, before *tree.Tree) (Provided, error) {
+	dir, err := p.tempDir(s)
 	if err != nil {
 		return nil, err
 	}
-	o := &overlay{store: s, dir: dir, before: before}
+	o := &overlay{store: s, dir: dir, before: before, shuffle: p.Shuffle}
 	if err := o.prepare(); err != nil {
 		o.Close()
 		return nil, err
@@ -50,11 +59,19 @@ func (Overlay) Provide(s *store.Store, before *tree.Tree) (Provided, error) {
 	return o, nil
 }
 
+func (p Overlay) tempDir(s *store.Store) (string, error) {
+	if p.Dir == "" {
+		return s.TempDir("root")
+	}
+	return os.MkdirTemp(p.Dir, "root-*")
+}
+
 type overlay struct {
-	store  *store.Store
-	before *tree.Tree
-	dir    string
-	buffer [128 << 10]byte // for names and one value of extended attributes
+	store   *store.Store
+	before  *tree.Tree
+	dir     string
+	shuffle uint64
+	buffer  [128 << 10]byte // for names and one value of extended attributes
 }
 
 func (o *overlay) prepare() error {
@@ -71,16 +88,54 @@ func (o *overlay) prepare() error {
 	if err := os.Chmod(o.upper(), 0o755); err != nil {
 		return err
 	}
-	image, err := os.Create(o.image())
+	if o.shuffle == 0 {
+		return writeImage(o.image(), o.before)
+	}
+	above, beneath, err := divide(o.before, o.shuffle)
 	if err != nil {
 		return err
 	}
-	defer image.Close()
-	return erofs.Write(image, o.before)
+	return errors.Join(writeImage(o.image(), above), writeImage(o.beneath(), beneath))
+}
+
+func writeImage(name string, t *tree.Tree) error {
+	image, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(erofs.Write(image, t), image.Close())
+}
+
+// divide gives two trees that, one laid on the other, are the tree: both have
+// every directory, and one of them each file. An overlay lists the entries of
+// its lowest layer first.
+func divide(t *tree.Tree, seed uint64) (above, beneath *tree.Tree, err error) {
+	var entries [2][]tree.Entry
+	for e := range t.All() {
+		if e.Type == tree.Directory {
+			entries[0], entries[1] = append(entries[0], *e), append(entries[1], *e)
+			continue
+		}
+		side := sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, e.Path))[0] & 1
+		entries[side] = append(entries[side], *e)
+	}
+	if above, err = tree.New(entries[0]); err != nil {
+		return nil, nil, err
+	}
+	beneath, err = tree.New(entries[1])
+	return above, beneath, err
 }
 
 func (o *overlay) upper() string { return filepath.Join(o.dir, "upper") }
 func (o *overlay) image() string { return filepath.Join(o.dir, "lower", "image") }
+
+// beneath is the image under the first; there is none when nothing is shuffled.
+func (o *overlay) beneath() string {
+	if o.shuffle == 0 {
+		return ""
+	}
+	return filepath.Join(o.dir, "lower", "beneath")
+}
 
 // Root implements [Provided]. Every mount has a work directory of its own:
 // the kernel does not take one a second time after a volatile mount.
@@ -90,7 +145,7 @@ func (o *overlay) Root() (sandbox.Root, error) {
 		return nil, err
 	}
 	return sandbox.Root{{Target: "/", Composefs: &mount.Composefs{
-		Image: o.image(), Objects: o.store.ObjectsDir(),
+		Image: o.image(), Beneath: o.beneath(), Objects: o.store.ObjectsDir(),
 		Upper: o.upper(), Work: work, Volatile: true, Source: "stet:build",
 	}}}, nil
 }

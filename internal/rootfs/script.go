@@ -29,10 +29,10 @@ func environment(epoch int64) []string {
 
 // baseScript gives the shell script that configures base packages. What
 // they trigger stays pending in dpkg's database.
-func baseScript(packages []*Package) string {
+func baseScript(packages []*Package, shuffle uint64) string {
 	var b strings.Builder
 	writePreamble(&b, packages)
-	writePhase(&b, configureOrder(packages))
+	writePhase(&b, configureOrder(packages, shuffle))
 	return b.String()
 }
 
@@ -40,7 +40,7 @@ func baseScript(packages []*Package) string {
 // have, and then processes the triggers of all. It is a phase of its own, as
 // Debian Policy 6.5 asks: a preinst may rely on the essential packages only
 // after these were configured once.
-func restScript(s *store.Store, packages []*Package, base *configuredBase) (string, error) {
+func restScript(s *store.Store, packages []*Package, base *configuredBase, shuffle uint64) (string, error) {
 	triggers, err := fileTriggers(s, packages, base)
 	if err != nil {
 		return "", err
@@ -52,7 +52,7 @@ func restScript(s *store.Store, packages []*Package, base *configuredBase) (stri
 	for _, t := range triggers {
 		fmt.Fprintf(&b, "dpkg-trigger --no-await --by-package=%s %s\n", quote(t.by), quote(t.path))
 	}
-	writePhase(&b, slices.DeleteFunc(configureOrder(packages), base.has))
+	writePhase(&b, slices.DeleteFunc(configureOrder(packages, shuffle), base.has))
 	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
 	return b.String(), nil
 }
@@ -63,8 +63,9 @@ func writePreamble(b *strings.Builder, packages []*Package) {
 	fmt.Fprintf(b, "export DPKG_RUNNING_VERSION=%s\n", dpkgVersion(packages))
 }
 
-// configureOrder sorts packages so that what one depends on comes before it.
-func configureOrder(packages []*Package) []*Package {
+// configureOrder sorts packages so that what one depends on comes before it:
+// in Debian's own order, or, when shuffle is not 0, in one that it draws.
+func configureOrder(packages []*Package, shuffle uint64) []*Package {
 	byKey := map[string]*Package{}
 	plain := make([]debian.Package, 0, len(packages))
 	for _, p := range packages {
@@ -72,7 +73,11 @@ func configureOrder(packages []*Package) []*Package {
 		plain = append(plain, p.Package)
 	}
 	out := make([]*Package, 0, len(packages))
-	for _, p := range solve.ConfigureOrder(plain) {
+	order := solve.ConfigureOrder
+	if shuffle != 0 {
+		order = func(all []debian.Package) []debian.Package { return solve.ShuffledOrder(all, shuffle) }
+	}
+	for _, p := range order(plain) {
 		out = append(out, byKey[p.Name+":"+p.Architecture])
 	}
 	return out

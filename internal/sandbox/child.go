@@ -57,6 +57,11 @@ func become(config io.ReaderAt) error {
 	if err := unix.Sethostname([]byte(hostname)); err != nil {
 		return fmt.Errorf("set host name: %w", err)
 	}
+	if s.FirstPID > 0 {
+		// A host that forbids it, such as a container, keeps its own numbers:
+		// what is built must not depend on them anyway.
+		_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(s.FirstPID-1)), 0)
+	}
 	unix.Umask(0o022) // for what is made in the root, and for the program
 	if err := enter(s.Root); err != nil {
 		return err

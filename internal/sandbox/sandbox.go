@@ -27,6 +27,9 @@ type Spec struct {
 	// AllCPUs lets the program see every CPU. Without it, it sees one, so
 	// that nothing it writes depends on their number.
 	AllCPUs bool
+	// FirstPID is about the number that the program's first child gets, where
+	// the host lets that be chosen; 0 leaves it to the kernel.
+	FirstPID int
 	// Terminal makes the program the foreground process group of the
 	// terminal on Stdin.
 	Terminal bool
@@ -41,11 +44,12 @@ const marker = "stet-sandbox"
 
 // setup is what the second run is told.
 type setup struct {
-	Root    Root
-	Argv    []string
-	Env     []string
-	Dir     string
-	AllCPUs bool
+	Root     Root
+	Argv     []string
+	Env      []string
+	Dir      string
+	AllCPUs  bool
+	FirstPID int
 }
 
 // firstFile is the descriptor of the first of Spec.Files. Behind them the
@@ -64,7 +68,7 @@ func Run(ctx context.Context, spec Spec) error {
 	if err != nil {
 		return fmt.Errorf("start sandbox: %w", err)
 	}
-	config, err := json.Marshal(setup{spec.Root, spec.Argv, spec.Env, spec.Dir, spec.AllCPUs})
+	config, err := json.Marshal(setup{spec.Root, spec.Argv, spec.Env, spec.Dir, spec.AllCPUs, spec.FirstPID})
 	if err != nil {
 		return fmt.Errorf("start sandbox: %w", err)
 	}

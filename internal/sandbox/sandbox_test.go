@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,5 +120,20 @@ func TestDescriptorsArePassedAndNoOthers(t *testing.T) {
 	// ls itself opens one to read the directory.
 	if want := "0\n1\n2\n3\n4\n"; string(have) != want {
 		t.Errorf("have %q, want %q", have, want)
+	}
+}
+
+func TestProcessNumbersCanBeginElsewhere(t *testing.T) {
+	var out bytes.Buffer
+	err := Run(context.Background(), Spec{
+		Root: hostRoot(t), Argv: []string{"sh", "-c", "sh -c 'echo $$'; true"}, FirstPID: 4711,
+		Env: []string{"PATH=/usr/sbin:/usr/bin"}, Stdout: &out, Stderr: &out,
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	// Threads of the second run have numbers, too.
+	if pid, err := strconv.Atoi(strings.TrimSpace(out.String())); err != nil || pid < 4711 || pid > 4800 {
+		t.Errorf("the first child has the number %q", out.String())
 	}
 }

@@ -3,6 +3,8 @@ package solve
 import (
 	"cmp"
 	"container/heap"
+	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"stet/internal/debian"
@@ -17,7 +19,23 @@ import (
 // Depends are broken so, never Pre-Depends (unless these form a cycle
 // themselves, which Debian Policy 7.2 forbids).
 func ConfigureOrder(pkgs []debian.Package) []debian.Package {
+	return newGraph(pkgs).configureOrder()
+}
+
+// ShuffledOrder is ConfigureOrder with chance in the place of the names: another
+// order that dependencies allow as well. The same seed gives the same order.
+func ShuffledOrder(pkgs []debian.Package, seed uint64) []debian.Package {
 	g := newGraph(pkgs)
+	g.rank = make([]uint64, len(g.pkgs))
+	for i, p := range g.pkgs {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%d %s %s", seed, p.Name, p.Architecture)
+		g.rank[i] = h.Sum64()
+	}
+	return g.configureOrder()
+}
+
+func (g *graph) configureOrder() []debian.Package {
 	base := g.closure(func(p *debian.Package) bool { return p.Essential })
 	g.less = func(a, b int32) int {
 		return cmp.Or(first(base[a], base[b]), g.compare(a, b))
@@ -55,9 +73,15 @@ type graph struct {
 	pre  [][]int32 // Pre-Depends
 	dep  [][]int32 // Depends, without those that are in pre
 	less func(a, b int32) int
+	rank []uint64 // comes before the name, where there is one
 }
 
-func (g *graph) compare(a, b int32) int { return int(a) - int(b) }
+func (g *graph) compare(a, b int32) int {
+	if g.rank != nil && g.rank[a] != g.rank[b] {
+		return cmp.Compare(g.rank[a], g.rank[b])
+	}
+	return int(a) - int(b)
+}
 
 func newGraph(pkgs []debian.Package) *graph {
 	sorted := make([]*debian.Package, len(pkgs))

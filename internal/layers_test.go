@@ -71,14 +71,15 @@ var rooms = map[string]room{
 	"internal/store":             {edge, "tree verity", "it keeps bytes and decides nothing about them"},
 	"internal/mount":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
+	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
 	"internal/source":            {edge, "", "it asks git and knows nothing of machines"},
 	"internal/vm":                {edge, "initrd vm/agent", "it drives any kernel, initrd and disk: it must not know how they are made"},
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk lock machine mirror mount progress rootfs sandbox solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount progress rootfs sandbox solve source store system term tree trial verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk lock machine mirror mount progress residue rootfs sandbox solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount progress rootfs sandbox solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 type buildReport struct {
 	Machine  string            `json:"machine"`
 	Digest   string            `json:"digest"`
+	Root     string            `json:"root"` // of the packages alone, as the lock's result has it
 	Trees    map[string]string `json:"trees"`
 	Images   map[string]string `json:"images"` // name to path in the store
 	Kernel   string            `json:"kernel"`
@@ -27,19 +29,30 @@ type buildReport struct {
 	Bytes    int64             `json:"bytes"` // of the objects that the trees name, each once
 	Seconds  float64           `json:"seconds"`
 	Reused   bool              `json:"reused"`
+	Twice    *twiceReport      `json:"twice,omitempty"`
 }
 
 func newBuild(a *app) *cobra.Command {
 	var committed bool
+	var twice twice
 	cmd := &cobra.Command{
 		Use:   "build [MACHINE]",
 		Short: "Build a machine's system from the lock",
 		Long: `Build the system of a machine: its trees, images, initrd and manifest. Nothing
 is asked of the network; the same configuration and lock give the same digest
-everywhere.`,
+everywhere.
+
+With --twice it is built once more, remembering nothing but unpacked packages,
+in surroundings and an order as different as one host can have. Every
+path that comes out differently is named, with the package that most likely
+made it and the class that it may need in the residue table; exit code 1.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := a.Now()
+			conditions, err := a.enter(&twice)
+			if err != nil {
+				return err
+			}
 			if committed {
 				if err := a.needCommitted(cmd.Context()); err != nil {
 					return err
@@ -56,8 +69,19 @@ everywhere.`,
 			}
 			report := reportBuild(s, built.System)
 			report.Seconds = a.Now().Sub(begin).Seconds()
+			if twice.again {
+				return a.printJSON(againReport{buildReport: *report, Surroundings: conditions})
+			}
+			if twice.on {
+				if report.Twice, err = a.buildAgain(cmd.Context(), s, twice, built, args); err != nil {
+					return err
+				}
+			}
 			if a.json {
-				return a.printJSON(report)
+				return errors.Join(a.printJSON(report), report.Twice.failure())
+			}
+			if report.Twice != nil {
+				return a.reportTwice(report)
 			}
 			fmt.Fprintf(a.Stdout, "%s %s\n", report.Machine, report.Digest)
 			how := "built"
@@ -69,6 +93,10 @@ everywhere.`,
 		},
 	}
 	cmd.Flags().BoolVar(&committed, "committed", false, "refuse a repository with changes that are not committed")
+	cmd.Flags().BoolVar(&twice.on, "twice", false, "build it again under other conditions, and compare")
+	cmd.Flags().Uint64Var(&twice.seed, "seed", 0, "with --twice: the order of the second build; by default a random one")
+	cmd.Flags().BoolVar(&twice.again, "again", false, "be the second build of --twice")
+	cmd.Flags().Lookup("again").Hidden = true
 	return cmd
 }
 
@@ -112,6 +140,9 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, err
 	}
+	if a.again != nil {
+		a.again.unlike(b)
+	}
 	sources, closeSources, err := repositoryFS(c)
 	if err != nil {
 		return nil, err
@@ -120,6 +151,9 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	system, err := b.Build(ctx, m, l, sources)
 	if err != nil {
 		return nil, explain(err)
+	}
+	if a.again != nil {
+		return &builtMachine{system, c, l, b}, nil
 	}
 	if err := a.recordProvenance(ctx, s, c, m.Name, system); err != nil {
 		return nil, err
@@ -130,7 +164,7 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 func reportBuild(s *store.Store, built *build.System) *buildReport {
 	m := built.Manifest
 	report := &buildReport{
-		Machine: m.Machine, Digest: built.Digest, Trees: m.Trees, Images: map[string]string{},
+		Machine: m.Machine, Digest: built.Digest, Root: built.Root, Trees: m.Trees, Images: map[string]string{},
 		Kernel: s.ObjectPath(m.Kernel), Initrd: s.ObjectPath(m.Initrd), Manifest: s.SystemPath(built.Digest),
 		Packages: len(built.Packages), Bytes: built.Bytes, Reused: built.Reused,
 	}

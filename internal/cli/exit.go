@@ -75,7 +75,8 @@ func (a *app) fail(err error) int {
 		report.Remedy = "make room, or let STET_STORE name a directory on another disk"
 	}
 	report.Reason = reasonOf(err)
-	if report.Error != "" {
+	// What goes wrong in a second build is told by the first.
+	if report.Error != "" && a.again == nil {
 		a.term.Error(report.Error, report.Remedy)
 	}
 	if a.json && !a.printed {

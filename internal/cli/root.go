@@ -28,6 +28,8 @@ type app struct {
 	verbose bool   // -v
 
 	printed bool // the one document of --json is out
+
+	again *twice // set in the process that is the second build of --twice
 }
 
 // Run runs one command line and gives its exit code.

@@ -27,6 +27,7 @@ func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, ep
 	var output tail
 	err = sandbox.Run(ctx, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "-c", command}, Env: environment(epoch), Stdout: &output, Stderr: &output,
+		FirstPID: b.firstPID(),
 	})
 	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
 		return nil, full

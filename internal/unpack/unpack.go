@@ -14,9 +14,9 @@ import (
 	"stet/internal/tree"
 )
 
-// stage names the memo of this room. Its number rises when the trees that it
+// Stage names the memo of this room. Its number rises when the trees that it
 // makes of the same .deb change.
-const stage = "unpack-1"
+const Stage = "unpack-1"
 
 // Package is an unpacked .deb: the digests of two trees in the store.
 type Package struct {
@@ -28,7 +28,7 @@ type Package struct {
 // unpacked into this store before.
 func Remembered(s *store.Store, sha256 string) (Package, bool) {
 	var p Package
-	memo, ok := s.Memo(stage, sha256)
+	memo, ok := s.Memo(Stage, sha256)
 	return p, ok && json.Unmarshal(memo, &p) == nil
 }
 
@@ -54,7 +54,7 @@ func Deb(s *store.Store, r io.ReaderAt, size int64, sha256 string, workers int) 
 	if err != nil {
 		return Package{}, err
 	}
-	s.Memoise(stage, sha256, memo)
+	s.Memoise(Stage, sha256, memo)
 	return p, nil
 }
 

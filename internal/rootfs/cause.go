@@ -1,0 +1,239 @@
+package rootfs
+
+import (
+	"bytes"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/store"
+	"stet/internal/tree"
+)
+
+// Cause is what most likely made a path of a configured root.
+type Cause struct {
+	Package string // "" when nothing points to one
+	By      string // how it is known: "ships it", "postinst names it", …
+}
+
+// Causes finds who makes paths: by what packages ship, else by what their
+// maintainer scripts name, else by their triggers, else by whose directory it
+// is in. It serves messages to people: what cannot be read is passed over.
+type Causes struct {
+	store    *store.Store
+	packages []*Package
+	owners   map[string]*Package // of shipped paths that are no directory
+	texts    []scriptText
+	waiting  map[string][]*Package // file triggers
+	above    map[string]*Cause     // what was found for directories
+	programs []scriptText          // read when needed
+	read     bool
+}
+
+// scriptText is a script without its comments.
+type scriptText struct {
+	of   *Package
+	name string
+	text []byte
+}
+
+// NewCauses reads what the packages say.
+func NewCauses(s *store.Store, packages []*Package) *Causes {
+	c := &Causes{store: s, packages: sorted(packages), owners: map[string]*Package{}, waiting: map[string][]*Package{}, above: map[string]*Cause{}}
+	for _, p := range c.packages {
+		for e := range p.Files.All() {
+			if e.Type != tree.Directory {
+				c.owners[unalias(e)] = p
+			}
+		}
+		for _, name := range []string{"postinst", "config", "preinst"} {
+			if text, err := p.controlFile(s, name); err == nil && len(text) > 0 {
+				c.texts = append(c.texts, scriptText{p, name, withoutComments(text)})
+			}
+		}
+		interests, err := interestsOf(s, p)
+		if err != nil {
+			continue
+		}
+		for _, i := range interests {
+			if strings.HasPrefix(i.name, "/") {
+				c.waiting[i.name] = append(c.waiting[i.name], p)
+			}
+		}
+	}
+	return c
+}
+
+// Of gives the cause of one path.
+func (c *Causes) Of(name string) Cause {
+	if p := c.owners[name]; p != nil {
+		return Cause{p.Name, "ships it"}
+	}
+	if found := c.named(c.texts, name, "names it"); found != nil {
+		return *found
+	}
+	if found := c.namedInParts(name); found != nil {
+		return *found
+	}
+	if isTooGeneral(path.Dir(name)) {
+		c.readPrograms()
+		if found := c.named(c.programs, name, "names it"); found != nil {
+			return *found
+		}
+		return Cause{}
+	}
+	if found := c.ofDirectory(path.Dir(name)); found != nil {
+		return *found
+	}
+	return Cause{}
+}
+
+// named finds scripts that have a path as it is. When there are several, they
+// are all named, up to three.
+func (c *Causes) named(texts []scriptText, name, how string) *Cause {
+	var found *Cause
+	var names []string
+	for _, t := range texts {
+		if !hasWord(t.text, name) || slices.Contains(names, t.of.Name) {
+			continue
+		}
+		names = append(names, t.of.Name)
+		if found == nil {
+			found = &Cause{By: t.name + " " + how}
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	// The one that gave the path its name is the likeliest.
+	for _, n := range names {
+		if strings.Contains(name, "/"+n) {
+			names = []string{n}
+			break
+		}
+	}
+	if len(names) > 3 {
+		names = append(names[:3], "…")
+	}
+	found.Package = strings.Join(names, " or ")
+	return found
+}
+
+// namedInParts finds a script that has a file's name and its directory, which
+// it joins by a variable.
+func (c *Causes) namedInParts(name string) *Cause {
+	dir, base := path.Dir(name), path.Base(name)
+	if len(base) < 4 {
+		return nil
+	}
+	for _, t := range c.texts {
+		if hasWord(t.text, dir) && hasWord(t.text, base) {
+			return &Cause{t.of.Name, t.name + " names its parts"}
+		}
+	}
+	return nil
+}
+
+// ofDirectory goes up from a directory until somebody is found.
+func (c *Causes) ofDirectory(dir string) *Cause {
+	if found, ok := c.above[dir]; ok {
+		return found
+	}
+	var found *Cause
+	if waiting := c.waiting[dir]; len(waiting) > 0 {
+		found = &Cause{waiting[0].Name, "its trigger " + dir}
+	}
+	if found == nil {
+		found = c.named(c.texts, dir, "names "+dir)
+	}
+	if found == nil {
+		found = c.onlyOwner(dir)
+	}
+	if parent := path.Dir(dir); found == nil && !isTooGeneral(parent) {
+		found = c.ofDirectory(parent)
+	}
+	c.above[dir] = found
+	return found
+}
+
+// onlyOwner finds the one package that ships a directory or what is below it.
+func (c *Causes) onlyOwner(dir string) *Cause {
+	var owner *Package
+	for _, p := range c.packages {
+		for _, shipped := range []string{dir, strings.TrimPrefix(dir, "/usr")} {
+			if _, ok := p.Files.Lookup(shipped); !ok {
+				continue
+			}
+			if owner != nil && owner != p {
+				return nil
+			}
+			owner = p
+		}
+	}
+	if owner == nil {
+		return nil
+	}
+	return &Cause{owner.Name, "ships " + dir}
+}
+
+// isTooGeneral tells directories that say nothing of whose they are.
+func isTooGeneral(dir string) bool {
+	switch dir {
+	case "/", "/etc", "/etc/default", "/etc/init.d", "/var", "/var/lib", "/var/cache", "/var/log", "/var/spool",
+		"/usr", "/usr/lib", "/usr/share", "/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu", "/home", "/root", "/srv", "/opt":
+		return true
+	}
+	return false
+}
+
+// readPrograms reads the scripts among the packages' programs: maintainer
+// scripts leave their work to those.
+func (c *Causes) readPrograms() {
+	if c.read {
+		return
+	}
+	c.read = true
+	const largest = 256 << 10
+	for _, p := range c.packages {
+		for e := range p.Files.All() {
+			where := unalias(e)
+			if e.Type != tree.Regular || e.Mode&0o111 == 0 || e.Size > largest || !strings.HasPrefix(where, "/usr/sbin/") && !strings.HasPrefix(where, "/usr/bin/") {
+				continue
+			}
+			text, err := c.store.ReadObject(e.Digest)
+			if err == nil && bytes.HasPrefix(text, []byte("#!")) {
+				c.programs = append(c.programs, scriptText{p, where, withoutComments(text)})
+			}
+		}
+	}
+}
+
+func withoutComments(text []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(text) {
+		if !bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")) {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// hasWord reports whether a text has a path or name that does not go on.
+func hasWord(text []byte, word string) bool {
+	for {
+		i := bytes.Index(text, []byte(word))
+		if i < 0 {
+			return false
+		}
+		after := text[i+len(word):]
+		begins := strings.HasPrefix(word, "/") || i == 0 || !isNameByte(text[i-1])
+		if begins && (len(after) == 0 || !isNameByte(after[0])) {
+			return true
+		}
+		text = text[i+1:]
+	}
+}
+
+func isNameByte(b byte) bool {
+	return b == '_' || b == '-' || b == '.' || '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
+}

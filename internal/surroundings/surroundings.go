@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,8 +34,11 @@ type Report struct {
 	Same   []string `json:"same"`
 }
 
-// wallClock is the one condition that no namespace has.
-const wallClock = "wall clock: it only goes on; the time namespaces of the kernel do not have it"
+// constant are the conditions that no namespace has.
+var constant = []string{
+	"wall clock: it only goes on, for the kernel's time namespaces do not have it",
+	"kernel and processor",
+}
 
 // Run runs a command elsewhere: with another environment, on one CPU, and,
 // where this process may do so, without a network and with a host name and
@@ -80,7 +84,7 @@ func mayMakeNamespaces() bool { return os.Geteuid() == 0 }
 func Enter(dir string) (Report, error) {
 	r := Report{
 		Varied: []string{"environment, locale and time zone", "umask", "path of the store"},
-		Same:   []string{wallClock},
+		Same:   slices.Clone(constant),
 	}
 	unix.Umask(0o077)
 	if runtime.NumCPU() == 1 {

@@ -54,12 +54,15 @@ const rootsInMemory = "roots in memory"
 // enter is what the second build does first.
 func (a *app) enter(t *twice) (surroundings.Report, error) {
 	if !t.again {
+		if t.seed != 0 && !t.on {
+			return surroundings.Report{}, wrongInput(errors.New("--seed is the order of a second build, and there is none"), "add --twice, or leave --seed out")
+		}
 		return surroundings.Report{}, nil
 	}
-	a.again = t
 	if t.seed == 0 {
 		return surroundings.Report{}, wrongInput(errors.New("a second build needs --seed"), "`stet build --twice` starts it")
 	}
+	a.again = t
 	dir, err := a.storeDir()
 	if err != nil {
 		return surroundings.Report{}, err

@@ -75,17 +75,46 @@ func (c *Causes) Of(name string) Cause {
 	if found := c.namedInParts(name); found != nil {
 		return *found
 	}
-	if isTooGeneral(path.Dir(name)) {
-		c.readPrograms()
-		if found := c.named(c.programs, name, "names it"); found != nil {
+	if dir := path.Dir(name); !isTooGeneral(dir) {
+		if found := c.ofDirectory(dir); found != nil {
 			return *found
 		}
-		return Cause{}
 	}
-	if found := c.ofDirectory(path.Dir(name)); found != nil {
+	c.readPrograms()
+	if found := c.named(c.programs, name, "names it"); found != nil {
 		return *found
 	}
-	return Cause{}
+	return c.namesake(name)
+}
+
+// namesake finds packages by the first part of a path that says something: one
+// of that name, else those that ship something of that name elsewhere.
+func (c *Causes) namesake(name string) Cause {
+	top := name
+	for !isTooGeneral(path.Dir(top)) {
+		top = path.Dir(top)
+	}
+	base, _, _ := strings.Cut(path.Base(top), ".")
+	if base == "" {
+		return Cause{}
+	}
+	var names []string
+	how := ""
+	for _, p := range c.packages {
+		if p.Name == base {
+			return Cause{base, "has its name"}
+		}
+		for e := range p.Files.All() {
+			if path.Base(e.Path) == base {
+				names, how = append(names, p.Name), "ships "+unalias(e)
+				break
+			}
+		}
+	}
+	if len(names) == 0 || len(names) > 3 {
+		return Cause{}
+	}
+	return Cause{strings.Join(names, " or "), how}
 }
 
 // named finds scripts that have a path as it is. When there are several, they

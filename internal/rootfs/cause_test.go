@@ -25,6 +25,8 @@ func TestCauses(t *testing.T) {
 		"/etc/both":                           {"both", "postinst names it"},
 		"/etc/short.conf":                     {},
 		"/var/lib/nobody":                     {},
+		"/var/cache/joiner/index":             {"joiner", "has its name"},
+		"/var/cache/own/index":                {"shipper", "ships /usr/lib/own"},
 	} {
 		if have := c.Of(path); have != want {
 			t.Errorf("%s: %+v, want %+v", path, have, want)

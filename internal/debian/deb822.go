@@ -149,11 +149,12 @@ type Scanner struct {
 	start  int // of what is not yet consumed
 	line   int // number of the line at start
 	err    error
+	chunk  int // the least that is read at a time
 }
 
 // NewScanner returns a Scanner on r.
 func NewScanner(r io.Reader) *Scanner {
-	return &Scanner{r: r, line: 1}
+	return &Scanner{r: r, line: 1, chunk: 256 << 10}
 }
 
 // Next returns the next stanza, or io.EOF after the last one. Any other error
@@ -181,6 +182,7 @@ func (s *Scanner) next(fields []Field) (Stanza, error) {
 // file of a package.
 func ParseStanza(text []byte) (Stanza, error) {
 	s := NewScanner(bytes.NewReader(text))
+	s.chunk = len(text) + 1 // a machine has thousands of control files, all small
 	first, err := s.Next()
 	if err == io.EOF {
 		return Stanza{}, errors.New("no stanza")
@@ -249,13 +251,12 @@ func (s *Scanner) take(size, lines int) (string, int, error) {
 
 // fill reads more behind what is not yet consumed.
 func (s *Scanner) fill() {
-	const chunk = 256 << 10
 	if s.start > 0 {
 		s.buffer = s.buffer[:copy(s.buffer, s.buffer[s.start:])]
 		s.start = 0
 	}
-	if cap(s.buffer)-len(s.buffer) < chunk {
-		grown := make([]byte, len(s.buffer), 2*cap(s.buffer)+chunk)
+	if cap(s.buffer)-len(s.buffer) < s.chunk {
+		grown := make([]byte, len(s.buffer), 2*cap(s.buffer)+s.chunk)
 		copy(grown, s.buffer)
 		s.buffer = grown
 	}

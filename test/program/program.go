@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ type Result struct {
 	Stdout, Stderr string
 	Code           int
 	Took           time.Duration
+	Memory         int64 // the most that it had at one time, in bytes
 }
 
 // Command is the process before it starts.
@@ -75,6 +77,9 @@ func (p Program) Run(t testing.TB, args ...string) Result {
 		t.Fatalf("run stet %v: %v", args, err)
 	}
 	result.Code = cmd.ProcessState.ExitCode()
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		result.Memory = usage.Maxrss << 10
+	}
 	return result
 }
 

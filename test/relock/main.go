@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"stet/test/example"
 )
@@ -22,7 +23,7 @@ func relock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range example.Names {
+	for _, name := range slices.Concat(example.Names, example.Large) {
 		fmt.Println("relock examples/" + name)
 		if err := example.Relock(ctx, stet, name); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package twice_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"stet/internal/build"
 	"stet/internal/mirror/mirrortest"
 	"stet/test/loopback"
-	"stet/test/program"
 )
 
 func TestMain(m *testing.M) {
@@ -106,7 +104,7 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 	w.GiveDebs(t)
 	w.Want(t, names...)
 	w.Stet.Must(t, "lock")
-	found := buildTwice(t, w.Stet, 1)
+	found := buildTwice(t, w.Stet, 11, 1)
 	if found.Same {
 		t.Fatal("it is said to be the same")
 	}
@@ -139,26 +137,4 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 	if r.Code != 1 || lines > 24 || !strings.Contains(r.Stdout, "/etc/dice.id: dice (postinst names it); random; class identity") {
 		t.Errorf("exit code %d, and %d lines:\n%s%s", r.Code, lines, r.Stdout, r.Stderr)
 	}
-}
-
-// twiceReport is the part of `stet build --twice --json` about the second build.
-type twiceReport struct {
-	Same        bool               `json:"same"`
-	Digest      string             `json:"digest"`
-	Varied      []string           `json:"varied"`
-	Differences []build.Difference `json:"differences"`
-}
-
-// buildTwice builds the only machine of a repository twice.
-func buildTwice(t *testing.T, p program.Program, code int) *twiceReport {
-	t.Helper()
-	r := p.Run(t, "build", "--twice", "--json", "--seed", "11")
-	var report struct {
-		Twice *twiceReport `json:"twice"`
-	}
-	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil || r.Code != code || report.Twice == nil {
-		t.Fatalf("exit code %d, %v\n%s%s", r.Code, err, r.Stdout, r.Stderr)
-	}
-	t.Logf("varied: %s", strings.Join(report.Twice.Varied, "; "))
-	return report.Twice
 }

@@ -108,6 +108,12 @@ func (a *app) buildAgain(ctx context.Context, s *store.Store, t twice, first *bu
 	if err != nil {
 		return nil, err
 	}
+	if len(report.Differences) == 0 {
+		report.Differences, err = first.builder.Dated(second.Root, first.Packages, first.lock.Epoch, begin, a.Now())
+		if err != nil {
+			return nil, err
+		}
+	}
 	report.Same = len(report.Differences) == 0
 	if report.Same {
 		report.Differences = []build.Difference{}

@@ -36,7 +36,7 @@ type Report struct {
 
 // constant are the conditions that no namespace has.
 var constant = []string{
-	"wall clock: it only goes on, for the kernel's time namespaces do not have it",
+	"wall clock: it only goes on, for the kernel's time namespaces do not have it (files are searched for the day instead)",
 	"kernel and processor",
 }
 

@@ -30,6 +30,7 @@ var elsewhere = map[string]struct{ file, as string }{
 	"stet vm --exec 'systemctl is-system-running --wait'": {"test/demo/main.go", "systemctl is-system-running --wait"},
 	"stet vm --forward 8080:80":                           {"test/demo/main.go", `"vm", "--forward"`},
 	"stet test":                                           {"internal/trial/trial_test.go", "Run("},
+	"stet build --twice":                                  {"test/twice/examples_test.go", `"build", "--twice"`},
 	"stet shell":                                          {"test/guide/guide_test.go", "stet shell -- cat"},
 }
 

@@ -32,9 +32,9 @@ type Rule struct {
 	Class     Class
 	Treatment string // of a kept file; "" or TreatmentSort
 	Place     string // of a derived directory: where it is in the generation; "" leaves it to system
-	Package   string // of an identity: the package whose programs make it
+	Package   string // of an identity, or of what is made last: the package whose programs make it
 	Done      string // of an identity: the path that is there once it was made
-	Make      string // of an identity: the shell command that makes it
+	Make      string // of an identity: the shell command that makes it; of others: the one that makes the paths anew at last
 	Why       string
 }
 
@@ -97,8 +97,13 @@ func parseRule(s debian.Stanza) (Rule, error) {
 			return r, fmt.Errorf("%q is no pattern of an absolute path", p)
 		}
 	}
+	if r.Treatment != "" && r.Treatment != TreatmentSort {
+		return r, fmt.Errorf("unknown treatment %q", r.Treatment)
+	}
 	switch r.Class {
-	case Kept, Dropped:
+	case Dropped:
+	case Kept:
+		return r, r.checkMake()
 	case Identity:
 		if (r.Make == "") != (r.Done == "") {
 			return r, errors.New("an identity has both Make and Done, or neither")
@@ -109,14 +114,23 @@ func parseRule(s debian.Stanza) (Rule, error) {
 				return r, fmt.Errorf("%q: what is derived is a directory and ends with a slash", p)
 			}
 		}
+		return r, r.checkMake()
 	default:
 		return r, fmt.Errorf("unknown class %q", r.Class)
 	}
-	if r.Treatment != "" && r.Treatment != TreatmentSort {
-		return r, fmt.Errorf("unknown treatment %q", r.Treatment)
-	}
 	return r, nil
 }
+
+// checkMake wants the package of a command that makes paths at last.
+func (r *Rule) checkMake() error {
+	if (r.Make == "") != (r.Package == "") {
+		return errors.New("what is made by a command has both Make and Package")
+	}
+	return nil
+}
+
+// MadeLast reports whether the paths are made anew when all scripts ran.
+func (r *Rule) MadeLast() bool { return r.Make != "" && (r.Class == Kept || r.Class == Derived) }
 
 // Match gives the first rule that has a pattern for a path.
 func (t *Table) Match(name string) (*Rule, bool) {

@@ -25,7 +25,7 @@ func TestBuiltinTableClassifies(t *testing.T) {
 		"/etc/ssh/sshd_config":          "",
 		"/var/lib/dpkgx":                "",
 		"/etc/ssh/sub/ssh_host_rsa_key": "",
-		"/usr/share/info/dir":           "",
+		"/usr/share/info/dir":           Kept,
 	} {
 		have := Class("")
 		if rule, ok := table.Match(name); ok {
@@ -46,6 +46,8 @@ func TestParseRefuses(t *testing.T) {
 		"Format: 1\n\nPaths: /x\nClass: lost\nWhy: y\n":                                   `unknown class "lost"`,
 		"Format: 1\n\nPaths: /x\nClass: derived\nWhy: y\n":                                "ends with a slash",
 		"Format: 1\n\nPaths: /x\nClass: identity\nMake: m\nWhy: y\n":                      "both Make and Done",
+		"Format: 1\n\nPaths: /x/\nClass: derived\nMake: m\nWhy: y\n":                      "both Make and Package",
+		"Format: 1\n\nPaths: /x\nClass: kept\nPackage: p\nWhy: y\n":                       "both Make and Package",
 		"Format: 1\n\nPaths: /x\nClass: kept\nTreatment: shuffle\nWhy: y\n":               "unknown treatment",
 		"Format: 1\n\nPaths: /x\nClass: kept\nWhy: y\n\nPaths: /y\nClass: lost\nWhy: z\n": "line 7",
 	} {

@@ -122,7 +122,7 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 	if err != nil {
 		return nil, err
 	}
-	run := scriptRun{stage: stageRest, script: script, packages: len(packages) - len(configured)}
+	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: len(packages) - len(configured)}
 	after, err := b.runScript(ctx, before, run, in.Epoch)
 	if err != nil {
 		return nil, err

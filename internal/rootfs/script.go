@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"stet/internal/debian"
+	"stet/internal/residue"
 	"stet/internal/solve"
 	"stet/internal/store"
 )
@@ -55,6 +56,27 @@ func restScript(s *store.Store, packages []*Package, base *configuredBase, shuff
 	writePhase(&b, slices.DeleteFunc(configureOrder(packages, shuffle), base.has))
 	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
 	return b.String(), nil
+}
+
+// lastScript makes what is a function of all packages anew, once every other
+// script ran: what packages made of it on their way depends on their order.
+func lastScript(table *residue.Table, packages []*Package) string {
+	var b strings.Builder
+	for _, rule := range table.Rules {
+		if !rule.MadeLast() || !slices.ContainsFunc(packages, func(p *Package) bool { return p.Name == rule.Package }) {
+			continue
+		}
+		fmt.Fprintf(&b, "echo '%smake %s' >&3\n", stepPrefix, rule.Package)
+		for _, dir := range rule.Patterns {
+			if dir, isDir := strings.CutSuffix(dir, "/"); isDir {
+				fmt.Fprintf(&b, "mkdir -p %[1]s\nfind %[1]s -mindepth 1 -delete\n", quote(dir))
+			} else {
+				fmt.Fprintf(&b, "rm -f %s\n", quote(dir))
+			}
+		}
+		fmt.Fprintf(&b, "sh -c %s\n", quote(rule.Make))
+	}
+	return b.String()
 }
 
 func writePreamble(b *strings.Builder, packages []*Package) {

@@ -120,32 +120,37 @@ func (c *Causes) namesake(name string) Cause {
 // named finds scripts that have a path as it is. When there are several, they
 // are all named, up to three.
 func (c *Causes) named(texts []scriptText, name, how string) *Cause {
-	var found *Cause
 	var names []string
+	by := ""
 	for _, t := range texts {
-		if !hasWord(t.text, name) || slices.Contains(names, t.of.Name) {
+		switch {
+		case slices.Contains(names, t.of.Name) || !hasWord(t.text, name):
 			continue
+		case gaveName(t.of.Name, name): // the likeliest of all
+			return &Cause{t.of.Name, t.name + " " + how}
 		}
-		names = append(names, t.of.Name)
-		if found == nil {
-			found = &Cause{By: t.name + " " + how}
+		if names = append(names, t.of.Name); by == "" {
+			by = t.name + " " + how
 		}
 	}
-	if found == nil {
+	if len(names) == 0 {
 		return nil
-	}
-	// The one that gave the path its name is the likeliest.
-	for _, n := range names {
-		if strings.Contains(name, "/"+n) {
-			names = []string{n}
-			break
-		}
 	}
 	if len(names) > 3 {
 		names = append(names[:3], "…")
 	}
-	found.Package = strings.Join(names, " or ")
-	return found
+	return &Cause{strings.Join(names, " or "), by}
+}
+
+// gaveName reports whether a part of a path is called after a package, or the
+// package after it: /var/cache/man and man-db.
+func gaveName(who, name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if part == who || strings.HasPrefix(part, who) || part != "" && strings.HasPrefix(who, part+"-") {
+			return true
+		}
+	}
+	return false
 }
 
 // namedInParts finds a script that has a file's name and its directory, which

@@ -11,6 +11,8 @@ func TestCauses(t *testing.T) {
 		pkg(t, s, stanza("icons"), "@triggers =interest-noawait /usr/share/icons/x\n"),
 		pkg(t, s, stanza("nameless"), "@preinst =#!/bin/sh\necho /etc/both\n"),
 		pkg(t, s, stanza("both"), "@postinst =#!/bin/sh\necho /etc/both\n"),
+		pkg(t, s, stanza("man-db"), "@postinst =#!/bin/sh\nmkdir /var/cache/man\n"),
+		pkg(t, s, stanza("base-passwd"), "@preinst =#!/bin/sh\necho man:/var/cache/man\n"),
 		pkg(t, s, stanza("longer"), "@postinst =#!/bin/sh\necho /etc/short.conf.d\n"),
 	})
 	for path, want := range map[string]Cause{
@@ -23,6 +25,7 @@ func TestCauses(t *testing.T) {
 		"/var/lib/joined/other.db":            {"joiner", "postinst names /var/lib/joined"},
 		"/usr/share/icons/x/icon-theme.cache": {"icons", "its trigger /usr/share/icons/x"},
 		"/etc/both":                           {"both", "postinst names it"},
+		"/var/cache/man/de/index.db":          {"man-db", "postinst names /var/cache/man"},
 		"/etc/short.conf":                     {},
 		"/var/lib/nobody":                     {},
 		"/var/cache/joiner/index":             {"joiner", "has its name"},

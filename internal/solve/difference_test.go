@@ -214,8 +214,9 @@ func (c *comparison) neededBesides(d relationOf, y id) bool {
 			if other.alternatives.String() == d.alternatives.String() {
 				continue
 			}
+			// Nothing else of ours meets it, or nothing better could.
 			met := c.met(other, c.mine)
-			if len(met) == 1 && met[0] == y {
+			if len(met) > 0 && met[0] == y && (len(met) == 1 || c.choices(other.alternatives, c.arch(p), nil)[0] == y) {
 				return true
 			}
 		}

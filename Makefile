@@ -41,6 +41,7 @@ TEST_PACKAGES += xz-utils#         oracle of decompression
 
 # What the benchmarks compare Stet with.
 BENCH_PACKAGES := $(DEMO_PACKAGES)
+BENCH_PACKAGES += apt#             the peer in resolving
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
 
@@ -78,7 +79,7 @@ test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 .cache/trixie/main-amd64:
 	go run ./test/packages trixie main amd64 $@
 
-bench: setup-bench build
+bench: setup-bench build .cache/trixie/main-amd64
 	go run ./bench
 
 lint: build

@@ -29,6 +29,8 @@ const (
 	settledBefore = "settled before"
 	// Apt leaves out a Recommends that can be had.
 	leftOut = "left out by apt"
+	// Nothing in apt's own set asks for it: what did was marked, and taken back.
+	leftOver = "left over by apt"
 	// It comes with another difference.
 	follows = "follows"
 )
@@ -87,7 +89,8 @@ func (c *comparison) count(rule, told string) {
 	c.told = append(c.told, rule+": "+told)
 }
 
-// onlyOurs judges what only our set has by the reason that each package has.
+// onlyOurs judges what only our set has by the relations that it meets there:
+// its reason first, then others.
 func (c *comparison) onlyOurs() {
 	for i := range c.ours.Packages {
 		chosen := &c.ours.Packages[i]
@@ -95,33 +98,68 @@ func (c *comparison) onlyOurs() {
 		if c.theirs[y] {
 			continue
 		}
-		owner := c.ours.Find(chosen.Reason.By)
-		if owner == nil {
+		if chosen.Reason.Kind <= Priority {
 			c.wrong = append(c.wrong, "apt has not what is wished: "+chosen.Name)
 			continue
 		}
-		p := c.id(owner.Name, owner.Version)
-		if !c.theirs[p] {
-			c.count(follows, "ours "+chosen.Name+" by "+owner.Name)
-			continue
-		}
-		d := relationOf{p, chosen.Reason.Kind, chosen.Reason.Relation}
-		where := fmt.Sprintf("%s has %q: ours %s", owner.Name, d.alternatives, chosen.Name)
-		x := c.first(d, c.theirs)
-		switch {
-		case x < 0 && d.kind == Recommends:
-			c.count(leftOut, where+", apt's none")
-		case x >= 0 && !c.mine[x]:
-			rule := c.rule(d, y, x)
-			if rule == "" {
-				c.wrong = append(c.wrong, where+", apt's "+c.packages[x].Name)
-			} else {
-				c.count(rule, where+", apt's "+c.packages[x].Name)
+		by := c.ours.Find(chosen.Reason.By)
+		needs := append([]relationOf{{c.id(by.Name, by.Version), chosen.Reason.Kind, chosen.Reason.Relation}}, c.needs(y)...)
+		rule, told := "", ""
+		for _, d := range needs {
+			var words string
+			if rule, words = c.ruleOfOurs(d, y); rule != "" {
+				told = words
+				break
 			}
-		default:
-			c.wrong = append(c.wrong, fmt.Sprintf("%s, though we have %v, which apt has too", where, c.named(x)))
+			told += words + "; "
+		}
+		if rule == "" {
+			c.wrong = append(c.wrong, told)
+		} else {
+			c.count(rule, told)
 		}
 	}
+}
+
+// ruleOfOurs says why our set has y for d and apt's has not, or "".
+func (c *comparison) ruleOfOurs(d relationOf, y id) (rule, told string) {
+	owner := c.packages[d.owner].Name
+	if !c.theirs[d.owner] {
+		return follows, fmt.Sprintf("ours %s by %s", c.packages[y].Name, owner)
+	}
+	x := c.first(d, c.theirs)
+	told = fmt.Sprintf("%s has %q: ours %s, apt's %s", owner, d.alternatives, c.packages[y].Name, c.named(x))
+	switch {
+	case x < 0 && d.kind == Recommends:
+		return leftOut, told
+	case x >= 0 && (!c.mine[x] || c.because(x, y)): // y may bring what apt has in its place
+		return c.rule(d, y, x), told
+	}
+	return "", told
+}
+
+// needs lists the relations of our set that y meets best, of packages that are
+// not there because of y.
+func (c *comparison) needs(y id) []relationOf {
+	var all []relationOf
+	for _, p := range c.sorted(c.mine) {
+		if c.because(p, y) {
+			continue
+		}
+		for _, d := range c.relations(p) {
+			if c.first(d, c.mine) == y {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// because reports whether p's chain leads through y.
+func (c *comparison) because(p, y id) bool {
+	return slices.ContainsFunc(c.ours.Chain(KeyOf(c.packages[p].Package)), func(step Chosen) bool {
+		return step.Name == c.packages[y].Name
+	})
 }
 
 // onlyTheirs judges what only apt's set has by the relations that it meets.
@@ -174,11 +212,43 @@ func (c *comparison) onlyTheirs() {
 			}
 		}
 	}
+	asked := c.asked()
 	for _, x := range slices.Sorted(maps.Keys(open)) {
-		if !explained[x] {
+		if explained[x] {
+			continue
+		}
+		if !asked[x] {
+			c.count(leftOver, c.packages[x].Name)
+		} else {
 			c.wrong = append(c.wrong, "apt's "+c.packages[x].Name+": "+open[x])
 		}
 	}
+}
+
+// asked is what of apt's set something asks for, from the wishes on.
+func (c *comparison) asked() map[id]bool {
+	asked := map[id]bool{}
+	var queue []id
+	for i := range c.ours.Packages {
+		p := &c.ours.Packages[i]
+		if q := c.id(p.Name, p.Version); p.Reason.Kind <= Priority && c.theirs[q] {
+			asked[q] = true
+			queue = append(queue, q)
+		}
+	}
+	for len(queue) > 0 {
+		p := queue[0]
+		queue = queue[1:]
+		for _, d := range c.relations(p) {
+			for _, q := range c.met(d, c.theirs) {
+				if !asked[q] {
+					asked[q] = true
+					queue = append(queue, q)
+				}
+			}
+		}
+	}
+	return asked
 }
 
 // rule says why d is met by y here and by x there, or "".
@@ -206,19 +276,11 @@ func (c *comparison) neededBesides(d relationOf, y id) bool {
 	if chosen.Reason.Kind <= Priority {
 		return true
 	}
-	for p := range c.mine {
-		if slices.ContainsFunc(c.ours.Chain(KeyOf(c.packages[p].Package)), func(step Chosen) bool { return step.Name == chosen.Name }) {
-			continue // it is there because of y
-		}
-		for _, other := range c.relations(p) {
-			if other.alternatives.String() == d.alternatives.String() {
-				continue
-			}
-			// Nothing else of ours meets it, or nothing better could.
-			met := c.met(other, c.mine)
-			if len(met) > 0 && met[0] == y && (len(met) == 1 || c.choices(other.alternatives, c.arch(p), nil)[0] == y) {
-				return true
-			}
+	for _, other := range c.needs(y) {
+		// Nothing else of ours meets it, or nothing better could.
+		if other.alternatives.String() != d.alternatives.String() &&
+			(len(c.met(other, c.mine)) == 1 || c.choices(other.alternatives, c.arch(other.owner), nil)[0] == y) {
+			return true
 		}
 	}
 	return false

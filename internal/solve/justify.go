@@ -5,12 +5,120 @@ import (
 	"slices"
 )
 
-// needed walks from the wishes through what the search installed and keeps what
+// needed keeps of what the search installed the least that gives as much: see
+// reachable and drop.
+func (p *problem) needed(installed func(int32) bool) []bool {
+	kept := p.reachable(installed)
+	for {
+		least := p.drop(kept)
+		if least == nil {
+			return kept
+		}
+		kept = least
+	}
+}
+
+// drop finds a kept package that came by a relation which another one meets that
+// is needed anyway, and which can go: everything that then remains has what it
+// had. It gives what remains, or nil when every package is needed.
+func (p *problem) drop(kept []bool) []bool {
+	why := p.reasons(kept)
+	spare := make([]bool, len(kept))
+	for v, d := range why {
+		spare[v] = d != nil && slices.ContainsFunc(d.choices, func(c int32) bool { return int(c) != v && kept[c] })
+	}
+	p.needOne(kept, spare, why)
+	for v := range spare {
+		if !spare[v] {
+			continue
+		}
+		least := p.reachable(func(c int32) bool { return kept[c] && int(c) != v })
+		if p.gives(least, kept) && p.meetsWithout(int32(v), least) {
+			return least
+		}
+	}
+	return nil
+}
+
+// meetsWithout reports whether all that v would meet is met by packages that are
+// there for another reason: not by a provider that takes v's place, nor by what
+// that one brings.
+func (p *problem) meetsWithout(v int32, least []bool) bool {
+	why := p.reasons(least)
+	anyway := func(c int32) bool {
+		for ; c >= 0; c = why[c].owner {
+			if slices.Contains(why[c].choices, v) {
+				return false
+			}
+		}
+		return true
+	}
+	for u, is := range least {
+		for i := p.first[u]; is && i < p.first[u+1]; i++ {
+			d := &p.demands[i]
+			if slices.Contains(d.choices, v) && !slices.ContainsFunc(d.choices, func(c int32) bool {
+				return least[c] && anyway(c)
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// needOne takes from spare what a kept package needs that would be there all
+// the same. It only saves trying.
+func (p *problem) needOne(kept, spare []bool, why []*demand) {
+	for u, is := range kept {
+		for i := p.first[u]; is && i < p.first[u+1]; i++ {
+			met, only := 0, int32(-1)
+			for _, c := range p.demands[i].choices {
+				if kept[c] {
+					met, only = met+1, c
+				}
+			}
+			if met == 1 && spare[only] && !cameBy(why, int32(u), only) {
+				spare[only] = false
+			}
+		}
+	}
+}
+
+// cameBy reports whether u's chain leads through v.
+func cameBy(why []*demand, u, v int32) bool {
+	for u >= 0 && u != v {
+		u = why[u].owner
+	}
+	return u == v
+}
+
+// gives reports whether each wish, and each relation of a package in least, is
+// met in least if it was met in kept.
+func (p *problem) gives(least, kept []bool) bool {
+	met := func(d *demand, in []bool) bool {
+		return slices.ContainsFunc(d.choices, func(c int32) bool { return in[c] })
+	}
+	for i := range p.wishes {
+		if d := &p.wishes[i]; met(d, kept) && !met(d, least) {
+			return false
+		}
+	}
+	for v, is := range least {
+		for i := p.first[v]; is && i < p.first[v+1]; i++ {
+			if d := &p.demands[i]; met(d, kept) && !met(d, least) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reachable walks from the wishes through what is installed and keeps what
 // it reaches, so that a choice which became needless is dropped. What only one
 // installed package meets decides nothing and comes first, Recommends too; of
 // several that meet a relation the best one counts, unless another is there
 // already.
-func (p *problem) needed(installed func(int32) bool) []bool {
+func (p *problem) reachable(installed func(int32) bool) []bool {
 	n := need{problem: p, installed: installed, kept: make([]bool, len(p.vars))}
 	for i := range p.wishes {
 		n.take(&p.wishes[i])
@@ -91,10 +199,10 @@ func (n *need) choose(of *later) bool {
 	return false
 }
 
-// solution gives each kept package its reason: the last step of the chain from a
-// wish that has the fewest Recommends, and among these the fewest steps. Of
-// several packages that meet a relation, the best one is there by it.
-func (p *problem) solution(kept []bool) *Solution {
+// reasons gives for each kept package the last step of the chain from a wish
+// that has the fewest Recommends, and among these the fewest steps. Of several
+// packages that meet a relation, the best one is there by it.
+func (p *problem) reasons(kept []bool) []*demand {
 	why := make([]*demand, len(kept))
 	var queue, soft []int32
 	reach := func(d *demand, into *[]int32) {
@@ -123,12 +231,16 @@ func (p *problem) solution(kept []bool) *Solution {
 		}
 		queue = append(queue[:0], soft...)
 	}
+	return why
+}
+
+// solution is what is kept, with reasons.
+func (p *problem) solution(kept []bool) *Solution {
 	sol := &Solution{}
-	for v, is := range kept {
-		if !is {
+	for v, d := range p.reasons(kept) {
+		if !kept[v] {
 			continue
 		}
-		d := why[v]
 		c := Chosen{Package: *p.pkg(int32(v)), Reason: Reason{Kind: d.kind, Because: d.because, Relation: d.relation}}
 		if d.owner >= 0 {
 			c.Reason.By = KeyOf(p.pkg(d.owner))

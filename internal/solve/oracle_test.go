@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"stet/internal/debian"
+	"stet/test/apt"
 )
 
 // packagesFile is trixie's main for amd64 as the archive has it; `make` fetches
@@ -84,14 +85,17 @@ func TestSolveLikeApt(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	u := NewUniverse(Group{Packages: pkgs})
-	oracle := newApt(t)
-	t.Logf("STET_SEED=%d, %d sets, %d packages in the index, %s", seed, randomSets, len(pkgs), oracle.version())
+	oracle, err := apt.New(t.TempDir(), packagesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("STET_SEED=%d, %d sets, %d packages in the index, %s", seed, randomSets, len(pkgs), oracle.Version())
 	base := baseNames(pkgs)
 	var sum tallies
 	hold := func(t *testing.T, names []string, recommends bool) {
 		req := baseRequest(names, recommends)
 		s, err := Solve(u, req)
-		theirs, complaint := oracle.install(slices.Concat(base, names), recommends)
+		theirs, complaint := oracle.Install(slices.Concat(base, names), recommends)
 		if err != nil {
 			if theirs != nil {
 				t.Errorf("only apt installs %v (Recommends: %v): %v", names, recommends, err)

@@ -1,6 +1,7 @@
-package solve
+package apt
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,30 +9,28 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 )
 
-// apt is apt's own resolver over one index, under an empty dpkg status: it sees
-// nothing of the host's.
-type apt struct{ dir string }
+// Apt is apt with one index and nothing installed.
+type Apt struct{ dir string }
 
-func newApt(t testing.TB) apt {
-	t.Helper()
+// New makes apt's world in dir, which must be empty, and reads the index, an
+// uncompressed Packages file of amd64.
+func New(dir, packages string) (*Apt, error) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		t.Fatal("the oracle is apt-get: install the package apt")
+		return nil, errors.New("apt-get is not here: install the package apt")
 	}
-	packages, err := filepath.Abs(packagesFile)
+	packages, err := filepath.Abs(packages)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	dir := t.TempDir()
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/preferences.d", "repo"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
 	if err := os.Symlink(packages, filepath.Join(dir, "repo/Packages")); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	for name, text := range map[string]string{
 		"etc/sources.list": "deb [trusted=yes] copy:" + dir + "/repo ./\n",
@@ -43,40 +42,43 @@ APT::Sandbox::User "root"; Acquire::Languages "none";
 `, dir+"/", dir+"/state/status"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
-	a := apt{dir}
+	a := &Apt{dir}
 	if out, err := a.run("update"); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		return nil, fmt.Errorf("apt-get update: %w\n%s", err, out)
 	}
-	return a
+	return a, nil
 }
 
-func (a apt) run(args ...string) (string, error) {
+func (a *Apt) run(args ...string) (string, error) {
 	cmd := exec.Command("apt-get", args...)
 	cmd.Env = []string{"APT_CONFIG=" + a.dir + "/apt.conf", "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// install simulates an installation and gives the versions by name, or nil and
+// Install simulates an installation and gives the versions by name, or nil and
 // what apt says.
-func (a apt) install(names []string, recommends bool) (set map[string]string, complaint string) {
+func (a *Apt) Install(names []string, recommends bool) (set map[string]string, complaint string) {
 	option := fmt.Sprintf("APT::Install-Recommends=%v", recommends)
 	out, err := a.run(slices.Concat([]string{"install", "-s", "-q", "-o", option, "--"}, names)...)
 	if err != nil {
 		return nil, out
 	}
 	set = map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^Inst (\S+) \((\S+) `).FindAllStringSubmatch(out, -1) {
+	for _, m := range installed.FindAllStringSubmatch(out, -1) {
 		set[m[1]] = m[2]
 	}
 	return set, ""
 }
 
-// version is apt's own, for the record.
-func (a apt) version() string {
+// installed is a line of the simulation: "Inst name (version …".
+var installed = regexp.MustCompile(`(?m)^Inst (\S+) \((\S+) `)
+
+// Version is what apt calls itself.
+func (a *Apt) Version() string {
 	out, _ := a.run("--version")
 	first, _, _ := strings.Cut(out, "\n")
 	return first

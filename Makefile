@@ -25,8 +25,10 @@ DEMO_PACKAGES += qemu-system-x86#  stet vm
 # What the tests need beside that. Most are oracles: other people's programs
 # that must agree with ours.
 TEST_PACKAGES := $(DEMO_PACKAGES)
+TEST_PACKAGES += apt#              oracle of the solver: what apt-get would install
 TEST_PACKAGES += bzip2#            packs .debs of an old kind
 TEST_PACKAGES += cpio#             oracle of the initrd
+TEST_PACKAGES += dose-distcheck#   oracle of the solver: can a set be installed
 TEST_PACKAGES += e2fsprogs#        mke2fs: a disk for the VM driver's own tests
 TEST_PACKAGES += erofs-utils#      fsck.erofs: oracle of images
 TEST_PACKAGES += fsverity#         oracle of digests
@@ -39,6 +41,7 @@ TEST_PACKAGES += xz-utils#         oracle of decompression
 
 # What the benchmarks compare Stet with.
 BENCH_PACKAGES := $(DEMO_PACKAGES)
+BENCH_PACKAGES += apt#             the peer in resolving
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
 
@@ -52,13 +55,13 @@ build:
 demo: setup-demo build
 	go run ./test/demo
 
-test: setup-test build .cache/kernel
+test: setup-test build .cache/kernel .cache/trixie/main-amd64
 	go test -count=1 -timeout 25m ./...
 
 # What takes too long for every change: tests in files tagged `long`, and every
 # fuzz target for a while.
-test-long: setup-test build .cache/kernel
-	go test -count=1 -timeout 90m -tags long ./test/...
+test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
+	go test -count=1 -timeout 90m -tags long ./test/... ./internal/solve
 	set -e; for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
 	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
@@ -72,7 +75,11 @@ test-long: setup-test build .cache/kernel
 	  bin/stet -C "$$dir" shell -- tar -C /usr/lib/stet -c boot -C / usr/lib/modules | tar -C $@.new -x
 	rm -rf $@ && mv $@.new $@ && touch $@
 
-bench: setup-bench build
+# The solver is held against apt and dose with all that Debian has.
+.cache/trixie/main-amd64:
+	go run ./test/packages trixie main amd64 $@
+
+bench: setup-bench build .cache/trixie/main-amd64
 	go run ./bench
 
 lint: build

@@ -19,6 +19,13 @@ func main() {
 	sandbox.Main() // the breakdown builds in this process
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if len(os.Args) == 4 && os.Args[1] == resolveAloneCommand {
+		if err := resolveAlone(ctx, os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx); err != nil {
 		stop()
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -40,6 +47,7 @@ var measurements = []struct {
 	name string
 	make func(*bench, context.Context) ([]result, error)
 }{
+	{"resolve", (*bench).resolve},
 	{"lock", (*bench).lock},
 	{"server190", (*bench).server190},
 	{"unchanged", (*bench).unchanged},
@@ -50,7 +58,7 @@ var measurements = []struct {
 func run(ctx context.Context) (err error) {
 	var b bench
 	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
-	only := flag.String("only", "", "measure only these, separated by commas: lock, server190, unchanged, breakdown, initrd")
+	only := flag.String("only", "", "measure only these, separated by commas: resolve, lock, server190, unchanged, breakdown, initrd")
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
 	flag.StringVar(&b.dir, "dir", "", "work in `DIR` and leave it; default: a temporary directory")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")

@@ -136,7 +136,7 @@ type resolver struct {
 
 // universe is every package that a machine of these wishes may have.
 func (r *resolver) universe(ctx context.Context, w wishes) (*solve.Universe, error) {
-	id := fmt.Sprint(w.Suite, w.Components, w.Architecture)
+	id := fmt.Sprint(w.Suite, w.Components, w.architectures())
 	if u, ok := r.universes[id]; ok {
 		return u, nil
 	}
@@ -152,6 +152,9 @@ func (r *resolver) universe(ctx context.Context, w wishes) (*solve.Universe, err
 	if err != nil {
 		return nil, err
 	}
+	held = slices.DeleteFunc(held, func(p *debian.Package) bool { // another machine's
+		return p.Architecture != "all" && !slices.Contains(w.architectures(), p.Architecture)
+	})
 	u := solve.NewUniverse(
 		solve.Group{Packages: own, Preferred: true},
 		solve.Group{Packages: held, Preferred: true},
@@ -170,17 +173,19 @@ func (r *resolver) index(ctx context.Context, w wishes) ([]*debian.Package, erro
 		return nil, err
 	}
 	note := lock.Archive{
-		ID: w.Suite, Name: archive.Name, Suite: archive.Suite, Components: slices.Clone(w.Components), Architectures: []string{w.Architecture},
+		ID: w.Suite, Name: archive.Name, Suite: archive.Suite, Components: slices.Clone(w.Components), Architectures: slices.Sorted(slices.Values(w.architectures())),
 		Date: release.Date.UTC(), SHA256: release.SHA256, Signers: slices.Clone(release.Signers),
 	}
 	r.note(note)
 	var out []*debian.Package
 	for _, component := range w.Components {
-		packages, err := r.locker.Mirror.Index(ctx, release, component, w.Architecture)
-		if err != nil {
-			return nil, err
+		for _, architecture := range w.architectures() {
+			packages, err := r.locker.Mirror.Index(ctx, release, component, architecture)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, packages...)
 		}
-		out = append(out, packages...)
 	}
 	for _, p := range out {
 		r.origins[p.SHA256] = note.ID

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"stet/internal/debian"
@@ -22,19 +23,37 @@ type wishes struct {
 	Architecture string
 	Base         string
 	Packages     map[string]wish
+
+	// What is not said is not in the digest either, so that locks made before
+	// there was a switch still answer.
+	Foreign    []string          `json:",omitempty"`
+	Recommends bool              `json:",omitempty"`
+	Exclude    []string          `json:",omitempty"`
+	excludedBy map[string]string // the words to Exclude
 }
 
 type wish struct {
-	Suite   string
-	Because string `json:"-"`
+	Suite      string
+	Recommends *bool  `json:",omitempty"`
+	Because    string `json:"-"`
 }
 
 func wishesOf(m *machine.Machine) wishes {
-	w := wishes{m.Debian.Suite, m.Debian.Components, m.Debian.Architecture, m.Base, map[string]wish{}}
+	w := wishes{
+		Suite: m.Debian.Suite, Components: m.Debian.Components, Architecture: m.Debian.Architecture,
+		Base: m.Base, Packages: map[string]wish{},
+		Foreign: m.Debian.ForeignArchitectures, Recommends: m.Debian.Recommends,
+		Exclude: slices.Sorted(maps.Keys(m.Exclude)), excludedBy: m.Exclude,
+	}
 	for name, p := range m.Packages {
-		w.Packages[name] = wish{p.Suite, p.Because}
+		w.Packages[name] = wish{Suite: p.Suite, Recommends: p.Recommends, Because: p.Because}
 	}
 	return w
+}
+
+// architectures are those whose indices are read, the native one first.
+func (w wishes) architectures() []string {
+	return append([]string{w.Architecture}, w.Foreign...)
 }
 
 // digest names the wishes.
@@ -49,7 +68,10 @@ func (w wishes) digest() string {
 
 // request puts the wishes to the solver.
 func (w wishes) request() solve.Request {
-	r := solve.Request{Architecture: w.Architecture, Essential: true}
+	r := solve.Request{
+		Architecture: w.Architecture, Essential: true,
+		Recommends: w.Recommends, RecommendsOf: map[string]bool{}, Exclude: map[string]string{},
+	}
 	if w.Base == machine.BaseStandard {
 		r.Priorities = []string{"required", "important"}
 	}
@@ -59,6 +81,12 @@ func (w wishes) request() solve.Request {
 			because = "packages"
 		}
 		r.Wants = append(r.Wants, solve.Want{Name: name, Because: because})
+		if p.Recommends != nil {
+			r.RecommendsOf[name] = *p.Recommends
+		}
+	}
+	for _, name := range w.Exclude {
+		r.Exclude[name] = cmp.Or(w.excludedBy[name], "exclude")
 	}
 	slices.SortFunc(r.Wants, func(a, b solve.Want) int { return cmp.Compare(a.Name, b.Name) })
 	return r

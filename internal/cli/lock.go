@@ -17,7 +17,6 @@ import (
 	"stet/internal/mirror"
 	"stet/internal/rootfs"
 	"stet/internal/solve"
-	"stet/internal/term"
 )
 
 // lockReport is what `stet lock --json` and `stet update --json` print.
@@ -37,18 +36,6 @@ type movedItem struct {
 	Architecture string `json:"architecture"`
 	From         string `json:"from,omitempty"`
 	To           string `json:"to,omitempty"`
-}
-
-type lockMachine struct {
-	Name     string          `json:"name"`
-	Packages []lockedPackage `json:"packages"`
-}
-
-type lockedPackage struct {
-	Name         string `json:"name"`
-	Version      string `json:"version"`
-	Architecture string `json:"architecture"`
-	Reason       string `json:"reason"`
 }
 
 func newLock(a *app) *cobra.Command {
@@ -127,16 +114,17 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 		return err
 	}
 	locker := build.Locker{Store: s, Mirror: client, Provider: rootfs.Overlay{}, Report: report, Now: a.Now()}
+	var reasons []lockMachine // with --dry-run and --explain
 	if o.dryRun || o.explain {
 		next, solutions, err := locker.Resolve(ctx, c.Machines, old, o.update)
 		if err != nil {
 			return explainLock(err)
 		}
-		done()
+		reasons = machineReasons(c.Machines, solutions)
 		if o.dryRun {
-			return a.reportLock(old, next, solutions, o.explain, a.Now().Sub(begin))
+			done()
+			return a.reportLock(old, next, reasons, o.explain, a.Now().Sub(begin))
 		}
-		defer func() { a.printReasons(solutions) }()
 	}
 	next, err := locker.Lock(ctx, c.Machines, old, o.update)
 	if err != nil {
@@ -148,7 +136,7 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 		}
 	}
 	done()
-	return a.reportLock(old, next, nil, false, a.Now().Sub(begin))
+	return a.reportLock(old, next, reasons, o.explain, a.Now().Sub(begin))
 }
 
 // knownPackages refuses to update what is not locked.
@@ -180,26 +168,26 @@ func writeLock(c *config.Configuration, l *lock.Lock) error {
 	return nil
 }
 
-func (a *app) reportLock(old, next *lock.Lock, solutions map[string]*solve.Solution, explain bool, took time.Duration) error {
+func (a *app) reportLock(old, next *lock.Lock, reasons []lockMachine, explain bool, took time.Duration) error {
 	report := lockReport{
 		OK: true, Changed: old != next, Packages: len(next.Packages), Moved: moved(old, next), Seconds: took.Seconds(),
-		Epoch: time.Unix(next.Epoch, 0).UTC().Format(time.RFC3339), Machines: reasons(solutions),
+		Epoch: time.Unix(next.Epoch, 0).UTC().Format(time.RFC3339), Machines: reasons,
 	}
 	if a.json {
 		return a.printJSON(report)
 	}
 	if !report.Changed {
 		fmt.Fprintf(a.Stdout, "%s is up to date: %s\n", lock.FileName, count(report.Packages, "package"))
-		return nil
-	}
-	if old != nil {
-		for _, m := range report.Moved {
-			fmt.Fprintln(a.Stdout, describeMove(m))
+	} else {
+		if old != nil {
+			for _, m := range report.Moved {
+				fmt.Fprintln(a.Stdout, describeMove(m))
+			}
 		}
+		fmt.Fprintf(a.Stdout, "%s: %s, epoch %s\n", lock.FileName, count(report.Packages, "package"), report.Epoch)
 	}
-	fmt.Fprintf(a.Stdout, "%s: %s, epoch %s\n", lock.FileName, count(report.Packages, "package"), report.Epoch)
 	if explain {
-		a.printReasons(solutions)
+		a.printReasons(reasons)
 	}
 	return nil
 }
@@ -240,46 +228,6 @@ func moved(old, next *lock.Lock) []movedItem {
 		return slices.Compare([]string{a.Name, a.Architecture}, []string{b.Name, b.Architecture})
 	})
 	return out
-}
-
-func reasons(solutions map[string]*solve.Solution) []lockMachine {
-	var out []lockMachine
-	for name, solution := range solutions {
-		m := lockMachine{Name: name}
-		for _, p := range solution.Packages {
-			m.Packages = append(m.Packages, lockedPackage{p.Name, p.Version, p.Architecture, reasonText(p.Reason)})
-		}
-		out = append(out, m)
-	}
-	slices.SortFunc(out, func(a, b lockMachine) int { return slices.Compare([]string{a.Name}, []string{b.Name}) })
-	return out
-}
-
-// reasonText says in Debian's words why a package is there.
-func reasonText(r solve.Reason) string {
-	switch r.Kind {
-	case solve.Wish:
-		return "wanted by " + r.Because
-	case solve.Essential:
-		return "Essential"
-	case solve.Priority:
-		return "Priority: " + r.Because
-	}
-	return fmt.Sprintf("%s of %s: %s", r.Kind, r.By.Name, r.Relation)
-}
-
-func (a *app) printReasons(solutions map[string]*solve.Solution) {
-	if a.json {
-		return
-	}
-	for _, m := range reasons(solutions) {
-		var rows [][]string
-		for _, p := range m.Packages {
-			rows = append(rows, []string{"  " + p.Name, p.Version, p.Reason})
-		}
-		fmt.Fprintf(a.Stdout, "%s:\n", m.Name)
-		term.Table(a.Stdout, rows)
-	}
 }
 
 // explainLock tells wrong wishes from failures: the former are input.

@@ -8,6 +8,8 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
+
+	"stet/internal/similar"
 )
 
 // checker compares what a person wrote with the schema, value by value, before
@@ -75,7 +77,7 @@ func (c *checker) unknown(v, of cue.Value, path []string) {
 	}
 	all, _ := options(of)
 	remedy := ""
-	if near := nearest(name, all); near != "" {
+	if near := similar.Nearest(name, all); near != "" {
 		remedy = fmt.Sprintf("did you mean %q?", near)
 	} else if len(all) > 0 && len(all) <= 12 {
 		remedy = "known here: " + strings.Join(all, ", ")
@@ -149,7 +151,7 @@ func (c *checker) mismatch(v, of cue.Value, path []string) {
 	text, _ := v.String()
 	switch {
 	case len(all) > 0 && kind == cue.StringKind:
-		if near := nearest(text, all); near != "" {
+		if near := similar.Nearest(text, all); near != "" {
 			remedy = fmt.Sprintf("did you mean %q?", near)
 		}
 	case kind == cue.NullKind && want&cue.StructKind != 0:

@@ -26,17 +26,21 @@ type (
 			Suite        string
 			Components   set
 			Architecture string
+			Foreign      set `json:"foreign_architectures"`
+			Recommends   bool
 		}
 		Base, Hostname, Timezone, Locale string
 		Network                          machine.Network
 		Packages                         map[string]struct {
-			Suite   string
-			Because map[string]bool
+			Suite      string
+			Recommends *bool
+			Because    map[string]bool
 		}
-		Users  map[string]textUser
-		Groups map[string]machine.Group
-		Files  map[string]textFile
-		Units  map[string]struct {
+		Exclude map[string]struct{ Because map[string]bool }
+		Users   map[string]textUser
+		Groups  map[string]machine.Group
+		Files   map[string]textFile
+		Units   map[string]struct {
 			Enable  *bool
 			Mask    bool
 			Text    string
@@ -101,20 +105,22 @@ func (e *evaluation) decode() (Problems, error) {
 	}
 	m := &machine.Machine{
 		Name: t.Name, Base: t.Base, Hostname: t.Hostname, Timezone: t.Timezone, Locale: t.Locale, Network: t.Network,
-		Debian:   machine.Debian{Suite: t.Debian.Suite, Components: t.Debian.Components.sorted(), Architecture: t.Debian.Architecture},
+		Debian: machine.Debian{
+			Suite: t.Debian.Suite, Components: t.Debian.Components.sorted(), Architecture: t.Debian.Architecture,
+			ForeignArchitectures: foreign(&t), Recommends: t.Debian.Recommends,
+		},
 		Kernel:   machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted()},
 		Persist:  t.Persist.sorted(),
 		Groups:   t.Groups,
-		Packages: map[string]machine.Package{}, Users: map[string]machine.User{}, Files: map[string]machine.File{},
+		Packages: map[string]machine.Package{}, Exclude: map[string]string{}, Users: map[string]machine.User{}, Files: map[string]machine.File{},
 		Units: map[string]machine.Unit{}, Sysctl: map[string]string{}, Tests: map[string][]machine.Step{},
 	}
 	var problems Problems
 	for name, p := range t.Packages {
-		because := strings.Join(slices.Sorted(maps.Keys(p.Because)), ", ")
-		if e.isWritten("packages", name) {
-			because = ""
-		}
-		m.Packages[name] = machine.Package{Suite: p.Suite, Because: because}
+		m.Packages[name] = machine.Package{Suite: p.Suite, Recommends: p.Recommends, Because: e.because(p.Because, "packages", name)}
+	}
+	for name, x := range t.Exclude {
+		m.Exclude[name] = e.because(x.Because, "exclude", name)
 	}
 	for name, u := range t.Users {
 		m.Users[name] = machine.User{
@@ -145,6 +151,29 @@ func (e *evaluation) decode() (Problems, error) {
 	}
 	e.machine = m
 	return problems, nil
+}
+
+// because names the options and modules that want something; nobody when a
+// person wrote it.
+func (e *evaluation) because(who map[string]bool, path ...string) string {
+	if e.isWritten(path...) {
+		return ""
+	}
+	return strings.Join(slices.Sorted(maps.Keys(who)), ", ")
+}
+
+// foreign lists the declared foreign architectures and those that packages
+// are wanted from.
+func foreign(t *textMachine) []string {
+	all := set{}
+	maps.Copy(all, t.Debian.Foreign)
+	for name := range t.Packages {
+		if _, architecture, qualified := strings.Cut(name, ":"); qualified && architecture != "native" {
+			all[architecture] = nil
+		}
+	}
+	delete(all, t.Debian.Architecture)
+	return all.sorted()
 }
 
 // sysctl writes a value as sysctl.d(5) wants it.

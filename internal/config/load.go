@@ -16,6 +16,7 @@ import (
 	"cuelang.org/go/cue/parser"
 
 	"stet/internal/machine"
+	"stet/internal/similar"
 )
 
 // FileName is the configuration of one machine, in YAML.
@@ -48,7 +49,7 @@ func (c *Configuration) Machine(name string) (*machine.Machine, error) {
 	if m, ok := c.Machines[name]; ok {
 		return m, nil
 	}
-	if near := nearest(name, names); near != "" {
+	if near := similar.Nearest(name, names); near != "" {
 		return nil, fmt.Errorf("no machine %q is declared; did you mean %q?", name, near)
 	}
 	return nil, fmt.Errorf("no machine %q is declared; there is %s", name, strings.Join(names, ", "))

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"stet/internal/similar"
 )
 
 // source checks a file that a configuration refers to: it must be a regular
@@ -50,7 +52,7 @@ func near(root *os.Root, name string) string {
 			names = append(names, e.Name())
 		}
 	}
-	if found := nearest(path.Base(name), names); found != "" {
+	if found := similar.Nearest(path.Base(name), names); found != "" {
 		return fmt.Sprintf("did you mean %q?", "./"+path.Join(path.Dir(name), found))
 	}
 	return ""

@@ -20,6 +20,7 @@ type Machine struct {
 	Locale   string             `json:"locale"`
 	Network  Network            `json:"network"`
 	Packages map[string]Package `json:"packages,omitempty"`
+	Exclude  map[string]string  `json:"exclude,omitempty"` // packages that are never installed, by "name" or "name:architecture", to who says so; empty when a person does
 	Users    map[string]User    `json:"users,omitempty"`
 	Groups   map[string]Group   `json:"groups,omitempty"`
 	Files    map[string]File    `json:"files,omitempty"`
@@ -43,6 +44,11 @@ type Debian struct {
 	Suite        string   `json:"suite"`
 	Components   []string `json:"components"` // sorted
 	Architecture string   `json:"architecture"`
+	// ForeignArchitectures are those that packages may also come from, as in
+	// dpkg --print-foreign-architectures: sorted, without Architecture.
+	ForeignArchitectures []string `json:"foreign_architectures,omitempty"`
+	// Recommends installs what packages recommend, where it can be had.
+	Recommends bool `json:"recommends,omitempty"`
 }
 
 // Network is how the machine reaches its network.
@@ -55,6 +61,9 @@ type Network struct {
 type Package struct {
 	Suite   string `json:"suite,omitempty"`
 	Because string `json:"because,omitempty"` // the option or module that wants it; empty when a person wrote it
+	// Recommends says it for this package's own Recommends; nil leaves it to
+	// [Debian.Recommends].
+	Recommends *bool `json:"recommends,omitempty"`
 }
 
 // User is one account. An id that is zero is taken from the lock's ledger.

@@ -75,7 +75,7 @@ func writeDatabase(s *store.Store, m *merged, packages []*Package, configured ma
 		d.put("triggers/"+file, []byte(strings.Join(slices.Compact(lines), "\n")+"\n"), 0o644)
 	}
 	d.put("info/format", []byte("1\n"), 0o644)
-	d.put("arch", []byte(architecture+"\n"), 0o644)
+	d.put("arch", architectures(packages, architecture), 0o644)
 	for _, name := range []string{"available", "diversions", "statoverride", "triggers/Unincorp"} {
 		d.put(name, nil, 0o644)
 	}
@@ -83,6 +83,19 @@ func writeDatabase(s *store.Store, m *merged, packages []*Package, configured ma
 		d.add(tree.Entry{Path: databaseDir + "/" + name, Type: tree.Directory, Mode: 0o755, Mtime: mtime})
 	}
 	return d.err
+}
+
+// architectures is the list that dpkg --add-architecture keeps: the native one,
+// then the foreign ones.
+func architectures(packages []*Package, native string) []byte {
+	all := []string{native}
+	for _, p := range packages {
+		if a := p.Architecture; a != "all" && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	slices.Sort(all[1:])
+	return []byte(strings.Join(all, "\n") + "\n")
 }
 
 func isScript(name string) bool {

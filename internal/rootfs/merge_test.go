@@ -174,6 +174,7 @@ func TestDatabaseHasWhatDpkgWouldHaveWritten(t *testing.T) {
 			"@triggers =interest-noawait /usr/share/t\ninterest named\n"),
 		pkg(t, s, stanza("b", "Replaces: a"), "/usr/share/a =3", "@triggers =interest /usr/share/t\nactivate-noawait ldconfig\n"),
 	}
+	packages = append(packages, pkg(t, s, strings.ReplaceAll(stanza("c"), "amd64", "i386")))
 	m, err := merge(packages, tree.Time{})
 	if err != nil {
 		t.Fatal(err)
@@ -187,13 +188,14 @@ func TestDatabaseHasWhatDpkgWouldHaveWritten(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"status": "Package: a\nVersion: 1\nArchitecture: amd64\nMulti-Arch: same\nStatus: install ok unpacked\nConffiles:\n /etc/a.conf 5bbf5a52328e7439ae6e719dfe712200\n\n" +
-			"Package: b\nVersion: 1\nArchitecture: amd64\nReplaces: a\nStatus: install ok unpacked\n\n",
+			"Package: b\nVersion: 1\nArchitecture: amd64\nReplaces: a\nStatus: install ok unpacked\n\n" +
+			"Package: c\nVersion: 1\nArchitecture: i386\nStatus: install ok unpacked\n\n",
 		"info/a:amd64.list":     "/.\n/etc\n/etc/a.conf\n/usr\n/usr/share\n",
 		"info/b.list":           "/.\n/usr\n/usr/share\n/usr/share/a\n",
 		"info/a:amd64.postinst": "#!/bin/sh\n",
 		"triggers/File":         "/usr/share/t a:amd64/noawait\n/usr/share/t b\n",
 		"triggers/named":        "a:amd64\n",
-		"arch":                  "amd64\n",
+		"arch":                  "amd64\ni386\n",
 	} {
 		e, ok := made.Lookup(databaseDir + "/" + name)
 		if !ok {

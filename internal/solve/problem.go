@@ -52,13 +52,24 @@ func newProblem(v view, req *Request) (*problem, error) {
 		q := p.packages[p.vars[n]].Package
 		p.addDemands(n, PreDepends, q.PreDepends)
 		p.addDemands(n, Depends, q.Depends)
-		if on, set := req.RecommendsOf[q.Name]; on || !set && req.Recommends {
+		if p.recommends(p.vars[n]) {
 			p.addDemands(n, Recommends, q.Recommends)
 		}
 	}
 	p.first = append(p.first, int32(len(p.demands)))
 	p.addClashes()
 	return p, nil
+}
+
+// recommends reports whether what q recommends is looked at.
+func (p *problem) recommends(q id) bool {
+	if on, set := p.req.RecommendsOf[p.packages[q].Name+":"+p.arch(q)]; set {
+		return on
+	}
+	if on, set := p.req.RecommendsOf[p.packages[q].Name]; set {
+		return on
+	}
+	return p.req.Recommends
 }
 
 // number gives a package its number, and with it its place in the problem.

@@ -26,7 +26,8 @@ type Request struct {
 	Priorities []string
 
 	// Recommends installs recommended packages where possible. RecommendsOf
-	// overrides it for the Recommends of single packages, by name.
+	// overrides it for the Recommends of single packages, by "name" or
+	// "name:arch".
 	Recommends   bool
 	RecommendsOf map[string]bool
 

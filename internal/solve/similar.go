@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"stet/internal/similar"
 )
 
 // similar lists up to three names of real packages that look like a mistyped
@@ -20,8 +22,8 @@ func (p *problem) similar(mistyped string) []string {
 			continue
 		}
 		d := limit + 1
-		if abs(len(s)-len(mistyped)) <= limit {
-			d = distance(s, mistyped)
+		if max(len(s)-len(mistyped), len(mistyped)-len(s)) <= limit { // spares 70,000 names the counting
+			d = similar.Distance(s, mistyped)
 		}
 		if len(mistyped) >= 4 && strings.HasPrefix(s, mistyped+"-") {
 			d = 0
@@ -40,30 +42,4 @@ func (p *problem) similar(mistyped string) []string {
 		}
 	}
 	return names
-}
-
-func abs(n int) int { return max(n, -n) }
-
-// distance is the number of letters to insert, delete, change or swap with
-// their neighbour (optimal string alignment).
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

@@ -1,22 +1,23 @@
-package config
+package similar
 
 import "strings"
 
-// nearest is the candidate that a person most likely meant, or "" when none
+// Nearest is the candidate that a person most likely meant, or "" when none
 // is near: one slip in a short word, one in three letters of a long one.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, distance := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
-		if d := editDistance(strings.ToLower(word), c); d < distance {
+		if d := Distance(strings.ToLower(word), c); d < distance {
 			best, distance = c, d
 		}
 	}
 	return best
 }
 
-// editDistance counts insertions, deletions, replacements and swaps of
-// neighbours (optimal string alignment).
-func editDistance(a, b string) int {
+// Distance counts insertions, deletions, replacements and swaps of neighbours
+// (optimal string alignment) that turn a into b, in bytes. A text of more than
+// 128 bytes is far from all others: people mistype words.
+func Distance(a, b string) int {
 	const far = 1 << 20
 	if len(a) > 128 || len(b) > 128 {
 		return far

@@ -1,0 +1,263 @@
+package solve
+
+import (
+	"cmp"
+	"slices"
+)
+
+// needed keeps of what the search installed the least that gives as much: see
+// reachable and drop.
+func (p *problem) needed(installed func(int32) bool) []bool {
+	kept := p.reachable(installed)
+	for {
+		least := p.drop(kept)
+		if least == nil {
+			return kept
+		}
+		kept = least
+	}
+}
+
+// drop finds a kept package that came by a relation which another one meets that
+// is needed anyway, and which can go: everything that then remains has what it
+// had. It gives what remains, or nil when every package is needed.
+func (p *problem) drop(kept []bool) []bool {
+	why := p.reasons(kept)
+	spare := make([]bool, len(kept))
+	for v, d := range why {
+		spare[v] = d != nil && slices.ContainsFunc(d.choices, func(c int32) bool { return int(c) != v && kept[c] })
+	}
+	p.needOne(kept, spare, why)
+	for v := range spare {
+		if !spare[v] {
+			continue
+		}
+		least := p.reachable(func(c int32) bool { return kept[c] && int(c) != v })
+		if p.gives(least, kept) && p.meetsWithout(int32(v), least) {
+			return least
+		}
+	}
+	return nil
+}
+
+// meetsWithout reports whether all that v would meet is met by packages that are
+// there for another reason: not by a provider that takes v's place, nor by what
+// that one brings.
+func (p *problem) meetsWithout(v int32, least []bool) bool {
+	why := p.reasons(least)
+	anyway := func(c int32) bool {
+		for ; c >= 0; c = why[c].owner {
+			if slices.Contains(why[c].choices, v) {
+				return false
+			}
+		}
+		return true
+	}
+	for u, is := range least {
+		for i := p.first[u]; is && i < p.first[u+1]; i++ {
+			d := &p.demands[i]
+			if slices.Contains(d.choices, v) && !slices.ContainsFunc(d.choices, func(c int32) bool {
+				return least[c] && anyway(c)
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// needOne takes from spare what a kept package needs that would be there all
+// the same. It only saves trying.
+func (p *problem) needOne(kept, spare []bool, why []*demand) {
+	for u, is := range kept {
+		for i := p.first[u]; is && i < p.first[u+1]; i++ {
+			met, only := 0, int32(-1)
+			for _, c := range p.demands[i].choices {
+				if kept[c] {
+					met, only = met+1, c
+				}
+			}
+			if met == 1 && spare[only] && !cameBy(why, int32(u), only) {
+				spare[only] = false
+			}
+		}
+	}
+}
+
+// cameBy reports whether u's chain leads through v.
+func cameBy(why []*demand, u, v int32) bool {
+	for u >= 0 && u != v {
+		u = why[u].owner
+	}
+	return u == v
+}
+
+// gives reports whether each wish, and each relation of a package in least, is
+// met in least if it was met in kept.
+func (p *problem) gives(least, kept []bool) bool {
+	met := func(d *demand, in []bool) bool {
+		return slices.ContainsFunc(d.choices, func(c int32) bool { return in[c] })
+	}
+	for i := range p.wishes {
+		if d := &p.wishes[i]; met(d, kept) && !met(d, least) {
+			return false
+		}
+	}
+	for v, is := range least {
+		for i := p.first[v]; is && i < p.first[v+1]; i++ {
+			if d := &p.demands[i]; met(d, kept) && !met(d, least) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reachable walks from the wishes through what is installed and keeps what
+// it reaches, so that a choice which became needless is dropped. What only one
+// installed package meets decides nothing and comes first, Recommends too; of
+// several that meet a relation the best one counts, unless another is there
+// already.
+func (p *problem) reachable(installed func(int32) bool) []bool {
+	n := need{problem: p, installed: installed, kept: make([]bool, len(p.vars))}
+	for i := range p.wishes {
+		n.take(&p.wishes[i])
+	}
+	for n.follow() || n.choose(&n.several) || n.choose(&n.recommended) {
+	}
+	return n.kept
+}
+
+type need struct {
+	*problem
+	installed func(int32) bool
+	kept      []bool
+	queue     []int32 // kept, in order; queue[:at] had their relations looked at
+	at        int
+
+	several, recommended later
+}
+
+// later are relations that several installed packages meet.
+type later struct {
+	demands []*demand
+	at      int
+}
+
+// take keeps the best installed choice of a demand, unless one is kept.
+func (n *need) take(d *demand) bool {
+	best := int32(-1)
+	for _, c := range d.choices {
+		if n.kept[c] {
+			return false
+		}
+		if best < 0 && n.installed(c) {
+			best = c
+		}
+	}
+	if best < 0 {
+		return false
+	}
+	n.kept[best] = true
+	n.queue = append(n.queue, best)
+	return true
+}
+
+// follow keeps all that relations bring which only one installed package meets.
+func (n *need) follow() bool {
+	moved := n.at < len(n.queue)
+	for ; n.at < len(n.queue); n.at++ {
+		v := n.queue[n.at]
+		for i := n.first[v]; i < n.first[v+1]; i++ {
+			d := &n.demands[i]
+			met := 0
+			for _, c := range d.choices {
+				if n.installed(c) {
+					met++
+				}
+			}
+			switch {
+			case met == 1:
+				n.take(d)
+			case met > 1 && d.kind == Recommends:
+				n.recommended.demands = append(n.recommended.demands, d)
+			case met > 1:
+				n.several.demands = append(n.several.demands, d)
+			}
+		}
+	}
+	return moved
+}
+
+// choose settles the first relation that still brings something.
+func (n *need) choose(of *later) bool {
+	for ; of.at < len(of.demands); of.at++ {
+		if n.take(of.demands[of.at]) {
+			return true
+		}
+	}
+	return false
+}
+
+// reasons gives for each kept package the last step of the chain from a wish
+// that has the fewest Recommends, and among these the fewest steps. Of several
+// packages that meet a relation, the best one is there by it.
+func (p *problem) reasons(kept []bool) []*demand {
+	why := make([]*demand, len(kept))
+	var queue, soft []int32
+	reach := func(d *demand, into *[]int32) {
+		for _, c := range d.choices {
+			if kept[c] {
+				if why[c] == nil {
+					why[c] = d
+					*into = append(*into, c)
+				}
+				return
+			}
+		}
+	}
+	for i := range p.wishes {
+		reach(&p.wishes[i], &queue)
+	}
+	// Rounds of ever more Recommends: in each, all that dependencies reach.
+	for len(queue) > 0 {
+		begin := 0
+		for ; begin < len(queue); begin++ {
+			p.each(queue[begin], false, func(d *demand) { reach(d, &queue) })
+		}
+		soft = soft[:0]
+		for _, v := range queue {
+			p.each(v, true, func(d *demand) { reach(d, &soft) })
+		}
+		queue = append(queue[:0], soft...)
+	}
+	return why
+}
+
+// solution is what is kept, with reasons.
+func (p *problem) solution(kept []bool) *Solution {
+	sol := &Solution{}
+	for v, d := range p.reasons(kept) {
+		if !kept[v] {
+			continue
+		}
+		c := Chosen{Package: *p.pkg(int32(v)), Reason: Reason{Kind: d.kind, Because: d.because, Relation: d.relation}}
+		if d.owner >= 0 {
+			c.Reason.By = KeyOf(p.pkg(d.owner))
+		}
+		sol.Packages = append(sol.Packages, c)
+	}
+	slices.SortFunc(sol.Packages, func(a, b Chosen) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture))
+	})
+	return sol
+}
+
+// each calls yield for the demands of v: its Recommends, or all others.
+func (p *problem) each(v int32, recommends bool, yield func(*demand)) {
+	for i := p.first[v]; i < p.first[v+1]; i++ {
+		if d := &p.demands[i]; (d.kind == Recommends) == recommends {
+			yield(d)
+		}
+	}
+}

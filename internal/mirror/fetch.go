@@ -12,16 +12,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"stet/internal/debian"
 	"stet/internal/progress"
 )
 
 // parallel is how many packages are fetched at a time.
 const parallel = 4
-
-// snapshotDelay is how long after a Release's Date a snapshot surely has that
-// Release: four are made a day. Files stay in the pool for longer than that
-// after they left the suite.
-const snapshotDelay = 12 * time.Hour
 
 // Deb is a package to be fetched, as a lock names it.
 type Deb struct {
@@ -106,7 +102,7 @@ func (c *Client) fetchDeb(ctx context.Context, d Deb, count func(int64)) ([]Atte
 
 	at := d.Date
 	if !at.IsZero() {
-		at = at.Add(snapshotDelay)
+		at = at.Add(debian.SnapshotDelay)
 	}
 	var tried []Attempt
 	absent := false

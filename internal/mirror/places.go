@@ -6,11 +6,12 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"stet/internal/debian"
 )
 
-// SnapshotURL is Debian's public snapshot service, which keeps every state of
-// the archive. It is the only host that Stet itself knows.
-const SnapshotURL = "https://snapshot.debian.org"
+// SnapshotURL is the only host that Stet itself knows.
+const SnapshotURL = debian.SnapshotURL
 
 // Sources says where to look for mirrors. The places are tried in the order of
 // the fields; each may be empty.
@@ -87,7 +88,7 @@ func (c *Client) places(archive Archive, at time.Time) []place {
 	}
 	if c.snapshot != "" && !at.IsZero() {
 		all = append(all, place{
-			base:     c.snapshot + "/archive/" + archive.Name + "/" + at.UTC().Format("20060102T150405Z"),
+			base:     debian.SnapshotBase(c.snapshot, archive.Name, at),
 			origin:   "Debian's snapshot service",
 			snapshot: true,
 		})

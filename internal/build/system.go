@@ -21,7 +21,7 @@ import (
 )
 
 // systemStage is the version of what system makes of the same inputs.
-const systemStage = 2
+const systemStage = 3
 
 // Builder builds systems without a network.
 type Builder struct {
@@ -83,7 +83,7 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 	if err != nil {
 		return nil, err
 	}
-	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Epoch: l.Epoch, Sources: sources})
+	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Origins: origins(m, l), Epoch: l.Epoch, Sources: sources})
 	if err != nil {
 		return nil, err
 	}
@@ -145,12 +145,27 @@ func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
 	return l.Select(locked.Packages), nil
 }
 
+// origins gives the archives that a machine's packages came from, and the one
+// it wishes for, which is also that of packages still to come.
+func origins(m *machine.Machine, l *lock.Lock) []lock.Archive {
+	used := map[string]bool{}
+	for _, p := range l.Select(l.Machines[m.Name].Packages) {
+		used[p.Archive] = true
+	}
+	return slices.DeleteFunc(slices.Clone(l.Archives), func(a lock.Archive) bool {
+		return !used[a.ID] && a.Suite != m.Debian.Suite
+	})
+}
+
 // systemKey covers everything that a system depends on.
 func (b *Builder) systemKey(m *machine.Machine, l *lock.Lock, packages []lock.Package, sources fs.FS) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "stages %d %d\nmachine %s\nepoch %d\ninit %x\n", systemStage, rootfs.Stage, m.Digest(), l.Epoch, sha256.Sum256(b.Init))
 	for _, p := range packages {
 		fmt.Fprintf(h, "package %s %s\n", p.Key(), p.SHA256)
+	}
+	for _, a := range origins(m, l) {
+		fmt.Fprintf(h, "origin %s %s %q %d\n", a.Name, a.Suite, a.Components, a.Date.Unix())
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.IDs.Users)) {
 		fmt.Fprintf(h, "user %s %d %d\n", name, l.IDs.Users[name].UID, l.IDs.Users[name].GID)

@@ -28,6 +28,7 @@ type (
 			Architecture string
 			Foreign      set `json:"foreign_architectures"`
 			Recommends   bool
+			Mirror       string
 		}
 		Base, Hostname, Timezone, Locale string
 		Network                          machine.Network
@@ -107,7 +108,7 @@ func (e *evaluation) decode() (Problems, error) {
 		Name: t.Name, Base: t.Base, Hostname: t.Hostname, Timezone: t.Timezone, Locale: t.Locale, Network: t.Network,
 		Debian: machine.Debian{
 			Suite: t.Debian.Suite, Components: t.Debian.Components.sorted(), Architecture: t.Debian.Architecture,
-			ForeignArchitectures: foreign(&t), Recommends: t.Debian.Recommends,
+			ForeignArchitectures: foreign(&t), Recommends: t.Debian.Recommends, Mirror: t.Debian.Mirror,
 		},
 		Kernel:   machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted()},
 		Persist:  t.Persist.sorted(),

@@ -49,6 +49,9 @@ type Debian struct {
 	ForeignArchitectures []string `json:"foreign_architectures,omitempty"`
 	// Recommends installs what packages recommend, where it can be had.
 	Recommends bool `json:"recommends,omitempty"`
+	// Mirror is the URL that the machine's own apt asks; empty is the snapshot
+	// service.
+	Mirror string `json:"mirror,omitempty"`
 }
 
 // Network is how the machine reaches its network.

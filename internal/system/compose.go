@@ -16,8 +16,9 @@ type Input struct {
 	Machine *machine.Machine
 	Rootfs  *tree.Tree // the configured root, numbered by the ledger
 	IDs     lock.IDs
-	Epoch   int64 // seconds since 1970
-	Sources fs.FS // the repository, for files with a source
+	Origins []lock.Archive // where the packages came from, sorted
+	Epoch   int64          // seconds since 1970
+	Sources fs.FS          // the repository, for files with a source
 }
 
 // composer lays what is declared over the root.
@@ -40,6 +41,7 @@ func Compose(s *store.Store, in Input) (*tree.Tree, error) {
 		{"time zone", c.timezone},
 		{"locale", c.locale},
 		{"sysctl", c.sysctl},
+		{"package manager", c.packageManager},
 		{"files", c.declaredFiles},
 		{"units", c.units},
 		{"identity", c.identity},

@@ -186,6 +186,29 @@ func problem(t *testing.T, dir string) Problem {
 	return problems[0]
 }
 
+// TestMirrorIsOneURL: it is written into a file that apt reads line by line.
+func TestMirrorIsOneURL(t *testing.T) {
+	for text, valid := range map[string]bool{
+		"http://mirror.example.org/debian": true, "https://mirror.example.org": true, "file:///srv/debian": true,
+		"mirror.example.org": false, "ftp://mirror.example.org/debian": false, "http://": false, "file://srv": false,
+		"http://a/debian http://b/debian": false, "http://a/debian\\nTrusted: yes": false, "http://a/?x": false,
+	} {
+		dir := repository(t, FileName, "name: a\ndebian: {mirror: \""+text+"\"}\n")
+		if !valid {
+			if got := problem(t, dir); got.Place.Line != 2 || !strings.Contains(got.Error(), "the URL of a Debian mirror") {
+				t.Errorf("%s: got %v", text, got)
+			}
+			continue
+		}
+		c, err := Load(context.Background(), dir)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := c.Machines["a"].Debian.Mirror; got != text {
+			t.Errorf("%s: became %q", text, got)
+		}
+	}
+}
+
 func TestTextThatIsNoText(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"invalid UTF-8":    {"name: a\nhostname: \xff\xfe\n", "stet.yaml:2:11: not UTF-8 text: byte 0xff"},

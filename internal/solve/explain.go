@@ -185,7 +185,7 @@ func (w *walk) causes(d *demand) []Cause {
 
 func (p *problem) cause(r debian.Relation, owner string) Cause {
 	c := Cause{Relation: r}
-	n := p.names[r.Name]
+	n := p.names.find(r.Name)
 	if n == nil {
 		return c
 	}
@@ -218,7 +218,7 @@ func (p *problem) cause(r debian.Relation, owner string) Cause {
 func (p *problem) explainWant(w Want) *WantError {
 	e := &WantError{Want: w}
 	name, arch := p.splitName(w.Name)
-	n := p.names[name]
+	n := p.names.find(name)
 	if n == nil {
 		e.Similar = p.similar(name)
 		return e

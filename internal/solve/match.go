@@ -49,7 +49,7 @@ func (v view) providedArch(p provider) string {
 // eachSatisfier calls yield for every package that satisfies r for an owner of
 // that architecture; a package may come twice, as itself and as a provider.
 func (v view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, provides bool)) {
-	n := v.names[r.Name]
+	n := v.names.find(r.Name)
 	if n == nil {
 		return
 	}
@@ -70,7 +70,7 @@ func (v view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, p
 // package named owner hits. Without a qualifier these hit all architectures; a
 // package never conflicts with its own name, nor with what it provides itself.
 func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) {
-	n := v.names[r.Name]
+	n := v.names.find(r.Name)
 	if n == nil {
 		return
 	}
@@ -103,7 +103,7 @@ func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) 
 func (v view) rank(p id) int {
 	rank := 0
 	arch := v.arch(p)
-	for _, q := range v.names[v.packages[p].Name].real {
+	for _, q := range v.named(p).real {
 		if q == p {
 			break
 		}

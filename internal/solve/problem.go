@@ -129,7 +129,7 @@ func (p *problem) addWishes() error {
 		return errs.err()
 	}
 	for _, n := range p.base() {
-		all := p.names[n.name].real
+		all := p.names.find(n.name).real
 		var choices []id
 		for _, q := range all {
 			if p.arch(q) == p.native && p.allowed(q) {
@@ -183,7 +183,7 @@ func (p *problem) base() []baseName {
 // the wished architecture, by default the native one.
 func (p *problem) wanted(w *Want) []id {
 	name, arch := p.splitName(w.Name)
-	n := p.names[name]
+	n := p.names.find(name)
 	if n == nil {
 		return nil
 	}
@@ -232,7 +232,7 @@ func (p *problem) addClashes() {
 		q := p.pkg(owner)
 		p.addConflicts(owner, "Conflicts", q.Conflicts)
 		p.addConflicts(owner, "Breaks", q.Breaks)
-		for _, other := range p.names[q.Name].real {
+		for _, other := range p.named(p.vars[owner]).real {
 			if o := p.varOf[other] - 1; o > owner && !p.canCoexist(p.vars[owner], other) {
 				p.clashes = append(p.clashes, clash{owner: owner, other: o})
 			}

@@ -17,8 +17,9 @@ func (p *problem) similar(mistyped string) []string {
 	}
 	limit := max(1, len(mistyped)/3)
 	var found []near
-	for s, n := range p.names {
-		if len(n.real) == 0 || s == mistyped {
+	for i := range p.names.list {
+		s := p.names.list[i].text
+		if len(p.names.list[i].real) == 0 || s == mistyped {
 			continue
 		}
 		d := limit + 1

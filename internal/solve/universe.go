@@ -22,7 +22,7 @@ type Group struct {
 // NewUniverse, so any number of Solve calls may share it.
 type Universe struct {
 	packages []member
-	names    map[string]*name
+	names    *names
 }
 
 // id is a package's index in Universe.packages.
@@ -32,70 +32,33 @@ type member struct {
 	*debian.Package
 	group     int32
 	preferred bool
+	name      int32 // in names.list
 }
 
-// name is what a relation can hit: the packages so called, best version
-// first, and those that provide the name.
-type name struct {
-	real      []id
-	providers []provider
-}
-
-type provider struct {
-	id      id
-	arch    string // qualifier of the provided name, mostly ""
-	version string // "" when the name is provided without a version
-}
+// named is the name that a package has.
+func (u *Universe) named(p id) *name { return &u.names.list[u.packages[p].name] }
 
 // NewUniverse indexes the groups, most preferred first. It keeps the packages:
 // the caller must not change them afterwards. Of two equal packages (name,
 // version, architecture, bytes) the earlier group's is kept.
 func NewUniverse(groups ...Group) *Universe {
-	total := 0
+	total, provided := 0, 0
 	for _, g := range groups {
 		total += len(g.Packages)
-	}
-	u := &Universe{
-		packages: make([]member, 0, total),
-		names:    make(map[string]*name, total+total/4),
-	}
-	arena := make([]name, 0, total)
-	get := func(s string) *name {
-		n := u.names[s]
-		if n == nil {
-			if len(arena) == cap(arena) {
-				arena = make([]name, 0, 1024)
-			}
-			arena = append(arena, name{})
-			n = &arena[len(arena)-1]
-			u.names[s] = n
+		for _, p := range g.Packages {
+			provided += len(p.Provides)
 		}
-		return n
 	}
-	reals := make([]id, 0, total)
+	u := &Universe{packages: make([]member, 0, total), names: newNames(total+provided, total+provided/2)}
+	b := universeBuilder{Universe: u, provides: make([]int32, 0, provided), next: make([]id, 0, total)}
 	for gi, g := range groups {
 		for _, p := range g.Packages {
-			n := get(p.Name)
-			if u.hasTwin(n, p) {
-				continue
-			}
-			pi := id(len(u.packages))
-			u.packages = append(u.packages, member{p, int32(gi), g.Preferred})
-			if n.real == nil {
-				reals = append(reals, pi)
-				n.real = reals[len(reals)-1 : len(reals) : len(reals)]
-			} else {
-				n.real = append(n.real, pi)
-			}
-			for _, alternatives := range p.Provides {
-				for _, r := range alternatives {
-					v := get(r.Name)
-					v.providers = append(v.providers, provider{pi, r.Arch, r.Version})
-				}
-			}
+			b.add(p, int32(gi), g.Preferred)
 		}
 	}
-	for _, n := range u.names {
+	b.fill()
+	for i := range u.names.list {
+		n := &u.names.list[i]
 		if len(n.real) > 1 {
 			slices.SortFunc(n.real, u.compareVersionsOfOne)
 		}
@@ -108,15 +71,73 @@ func NewUniverse(groups ...Group) *Universe {
 	return u
 }
 
-// hasTwin reports whether the same package is among n's already.
-func (u *Universe) hasTwin(n *name, p *debian.Package) bool {
-	for _, i := range n.real {
-		q := u.packages[i]
-		if q.Version == p.Version && q.Architecture == p.Architecture && q.SHA256 == p.SHA256 && q.Filename == p.Filename {
-			return true
+// universeBuilder notes which names each package provides, so that the lists of
+// all names can be cut from one piece of memory each.
+type universeBuilder struct {
+	*Universe
+	provides []int32 // names, package by package
+	next     []id    // of a package: the one before it of the same name, or -1
+	last     []id    // of a name: the last package so called, or -1
+}
+
+func (b *universeBuilder) name(text string) int32 {
+	n := b.names.add(text)
+	if int(n) == len(b.last) {
+		b.last = append(b.last, -1)
+	}
+	return n
+}
+
+func (b *universeBuilder) add(p *debian.Package, group int32, preferred bool) {
+	n := b.name(p.Name)
+	for q := b.last[n]; q >= 0; q = b.next[q] {
+		if twins(b.packages[q].Package, p) {
+			return
 		}
 	}
-	return false
+	b.next = append(b.next, b.last[n])
+	b.last[n] = id(len(b.packages))
+	b.packages = append(b.packages, member{p, group, preferred, n})
+	for _, alternatives := range p.Provides {
+		for i := range alternatives {
+			b.provides = append(b.provides, b.name(alternatives[i].Name))
+		}
+	}
+}
+
+// fill gives every name its lists.
+func (b *universeBuilder) fill() {
+	real, provided := make([]int32, len(b.names.list)), make([]int32, len(b.names.list))
+	for i := range b.packages {
+		real[b.packages[i].name]++
+	}
+	for _, n := range b.provides {
+		provided[n]++
+	}
+	reals, providers := make([]id, len(b.packages)), make([]provider, len(b.provides))
+	for i := range b.names.list {
+		n := &b.names.list[i]
+		n.real, reals = reals[:0:real[i]], reals[real[i]:]
+		n.providers, providers = providers[:0:provided[i]], providers[provided[i]:]
+	}
+	at := 0
+	for q := range b.packages {
+		n := b.named(id(q))
+		n.real = append(n.real, id(q))
+		for _, alternatives := range b.packages[q].Provides {
+			for i := range alternatives {
+				r := &alternatives[i]
+				n := &b.names.list[b.provides[at]]
+				n.providers = append(n.providers, provider{id(q), r.Arch, r.Version})
+				at++
+			}
+		}
+	}
+}
+
+// twins reports whether two packages of one name are the same.
+func twins(p, q *debian.Package) bool {
+	return q.Version == p.Version && q.Architecture == p.Architecture && q.SHA256 == p.SHA256 && q.Filename == p.Filename
 }
 
 // compareVersionsOfOne orders packages of one name, best first; it is total.

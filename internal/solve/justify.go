@@ -236,20 +236,26 @@ func (p *problem) reasons(kept []bool) []*demand {
 
 // solution is what is kept, with reasons.
 func (p *problem) solution(kept []bool) *Solution {
-	sol := &Solution{}
-	for v, d := range p.reasons(kept) {
-		if !kept[v] {
-			continue
+	var members []int32
+	for v, is := range kept {
+		if is {
+			members = append(members, int32(v))
 		}
-		c := Chosen{Package: *p.pkg(int32(v)), Reason: Reason{Kind: d.kind, Because: d.because, Relation: d.relation}}
+	}
+	slices.SortFunc(members, func(a, b int32) int {
+		p, q := p.pkg(a), p.pkg(b)
+		return cmp.Or(cmp.Compare(p.Name, q.Name), cmp.Compare(p.Architecture, q.Architecture))
+	})
+	why := p.reasons(kept)
+	sol := &Solution{Packages: make([]Chosen, 0, len(members))}
+	for _, v := range members {
+		d := why[v]
+		c := Chosen{Package: *p.pkg(v), Reason: Reason{Kind: d.kind, Because: d.because, Relation: d.relation}}
 		if d.owner >= 0 {
 			c.Reason.By = KeyOf(p.pkg(d.owner))
 		}
 		sol.Packages = append(sol.Packages, c)
 	}
-	slices.SortFunc(sol.Packages, func(a, b Chosen) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture))
-	})
 	return sol
 }
 

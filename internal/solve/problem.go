@@ -20,6 +20,10 @@ type problem struct {
 	demands []demand // of package v: demands[first[v]:first[v+1]], hard ones first
 	first   []int32
 	clashes []clash
+
+	// The choices of relations that were looked at for a native package. Equal
+	// relations of one index are one.
+	known map[*debian.Relation][]int32
 }
 
 // demand says: when owner is installed, one of choices must be (or, when it is
@@ -43,7 +47,7 @@ type clash struct {
 // newProblem numbers what req can reach, breadth first from the sorted wishes,
 // so that the numbers do not depend on any input order.
 func newProblem(v view, req *Request) (*problem, error) {
-	p := &problem{view: v, req: req, varOf: make([]int32, len(v.packages))}
+	p := &problem{view: v, req: req, varOf: make([]int32, len(v.packages)), known: map[*debian.Relation][]int32{}}
 	if err := p.addWishes(); err != nil {
 		return nil, err
 	}
@@ -208,20 +212,33 @@ func (p *problem) splitName(s string) (name, arch string) {
 func (p *problem) addDemands(owner int32, kind Kind, relations debian.Relations) {
 	arch := p.arch(p.vars[owner])
 	for _, alternatives := range relations {
-		ids := p.choices(alternatives, arch, p.allowed)
-		if slices.Contains(ids, p.vars[owner]) {
+		choices := p.numbered(alternatives, arch, kind == Recommends)
+		if slices.Contains(choices, owner) {
 			continue // a package may satisfy its own relation, as itself or by Provides
 		}
-		if kind == Recommends {
-			// What is only recommended never brings in another version than
-			// the candidate.
-			ids = slices.DeleteFunc(ids, func(q id) bool { return p.rank(q) != 0 })
-			if len(ids) == 0 {
-				continue
-			}
+		if kind == Recommends && len(choices) == 0 {
+			continue
 		}
-		p.demands = append(p.demands, demand{owner: owner, kind: kind, relation: alternatives, choices: p.numbers(ids)})
+		p.demands = append(p.demands, demand{owner: owner, kind: kind, relation: alternatives, choices: choices})
 	}
+}
+
+// numbered gives the choices of a relation. What is only recommended never
+// brings in another version than the candidate.
+func (p *problem) numbered(alternatives debian.Alternatives, arch string, candidates bool) []int32 {
+	if candidates {
+		ids := slices.DeleteFunc(p.choices(alternatives, arch, p.allowed), func(q id) bool { return p.rank(q) != 0 })
+		return p.numbers(ids)
+	}
+	if arch != p.native || len(alternatives) == 0 {
+		return p.numbers(p.choices(alternatives, arch, p.allowed))
+	}
+	if known, ok := p.known[&alternatives[0]]; ok {
+		return known
+	}
+	choices := p.numbers(p.choices(alternatives, arch, p.allowed))
+	p.known[&alternatives[0]] = choices
+	return choices
 }
 
 // addClashes adds what cannot be installed together, as far as both sides are

@@ -72,11 +72,9 @@ func compare(u *Universe, req Request, s *Solution, aptSet map[string]string) *c
 }
 
 func (c *comparison) id(name, version string) id {
-	if n := c.names.find(name); n != nil {
-		for _, q := range n.real {
-			if c.packages[q].Version == version {
-				return q
-			}
+	for _, q := range c.name(name).real {
+		if c.packages[q].Version == version {
+			return q
 		}
 	}
 	return -1

@@ -158,7 +158,7 @@ func (w *walk) chain(v int32) Chain { return w.chainVia(w.why[v], v) }
 func (w *walk) chainVia(d *demand, v int32) Chain {
 	var chain Chain
 	for {
-		r := Reason{Kind: d.kind, Because: d.because, Relation: d.relation}
+		r := d.reason()
 		if d.owner >= 0 {
 			r.By = KeyOf(w.pkg(d.owner))
 		}
@@ -185,8 +185,8 @@ func (w *walk) causes(d *demand) []Cause {
 
 func (p *problem) cause(r debian.Relation, owner string) Cause {
 	c := Cause{Relation: r}
-	n := p.names.find(r.Name)
-	if n == nil {
+	n := p.name(r.Name)
+	if !n.known() {
 		return c
 	}
 	p.eachSatisfier(&r, owner, func(q id, _ bool) {
@@ -203,8 +203,8 @@ func (p *problem) cause(r debian.Relation, owner string) Cause {
 	}
 	for _, q := range n.providers {
 		text := p.packages[q.id].Name
-		if q.version != "" {
-			text += " (as " + q.version + ")"
+		if q.as.Version != "" {
+			text += " (as " + q.as.Version + ")"
 		} else if r.Op != "" {
 			text += " (without a version)"
 		}
@@ -218,8 +218,8 @@ func (p *problem) cause(r debian.Relation, owner string) Cause {
 func (p *problem) explainWant(w Want) *WantError {
 	e := &WantError{Want: w}
 	name, arch := p.splitName(w.Name)
-	n := p.names.find(name)
-	if n == nil {
+	n := p.name(name)
+	if !n.known() {
 		e.Similar = p.similar(name)
 		return e
 	}

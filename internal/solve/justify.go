@@ -250,7 +250,7 @@ func (p *problem) solution(kept []bool) *Solution {
 	sol := &Solution{Packages: make([]Chosen, 0, len(members))}
 	for _, v := range members {
 		d := why[v]
-		c := Chosen{Package: *p.pkg(v), Reason: Reason{Kind: d.kind, Because: d.because, Relation: d.relation}}
+		c := Chosen{Package: *p.pkg(v), Reason: d.reason()}
 		if d.owner >= 0 {
 			c.Reason.By = KeyOf(p.pkg(d.owner))
 		}

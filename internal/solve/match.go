@@ -39,28 +39,25 @@ func (v view) archHolds(r *debian.Relation, owner string, q id, qArch string) bo
 
 // providedArch is the architecture for which a package provides a name.
 func (v view) providedArch(p provider) string {
-	switch p.arch {
+	switch p.as.Arch {
 	case "", "any", "native":
 		return v.arch(p.id)
 	}
-	return p.arch
+	return p.as.Arch
 }
 
 // eachSatisfier calls yield for every package that satisfies r for an owner of
 // that architecture; a package may come twice, as itself and as a provider.
 func (v view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, provides bool)) {
-	n := v.names.find(r.Name)
-	if n == nil {
-		return
-	}
+	n := v.name(r.Name)
 	for _, q := range n.real {
 		if v.archHolds(r, owner, q, v.arch(q)) && r.Satisfied(v.packages[q].Version) {
 			yield(q, false)
 		}
 	}
 	for _, p := range n.providers {
-		if (v.archHolds(r, owner, p.id, v.providedArch(p)) || p.arch == "any" && r.Arch == "any") &&
-			r.Satisfied(p.version) {
+		if (v.archHolds(r, owner, p.id, v.providedArch(p)) || p.as.Arch == "any" && r.Arch == "any") &&
+			r.Satisfied(p.as.Version) {
 			yield(p.id, true)
 		}
 	}
@@ -70,10 +67,7 @@ func (v view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, p
 // package named owner hits. Without a qualifier these hit all architectures; a
 // package never conflicts with its own name, nor with what it provides itself.
 func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) {
-	n := v.names.find(r.Name)
-	if n == nil {
-		return
-	}
+	n := v.name(r.Name)
 	archHit := func(arch string) bool {
 		switch r.Arch {
 		case "", "any":
@@ -92,7 +86,7 @@ func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) 
 		if v.packages[p.id].Name == owner {
 			continue
 		}
-		if archHit(v.providedArch(p)) && r.Satisfied(p.version) {
+		if archHit(v.providedArch(p)) && r.Satisfied(p.as.Version) {
 			yield(p.id)
 		}
 	}
@@ -103,7 +97,7 @@ func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) 
 func (v view) rank(p id) int {
 	rank := 0
 	arch := v.arch(p)
-	for _, q := range v.named(p).real {
+	for _, q := range v.versionsOf(p) {
 		if q == p {
 			break
 		}

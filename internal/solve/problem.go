@@ -31,10 +31,18 @@ type problem struct {
 type demand struct {
 	owner    int32
 	kind     Kind
-	because  string // of a wish
-	want     *Want  // of a Wish
+	because  *string // of a wish
 	relation debian.Alternatives
 	choices  []int32 // most wanted first
+}
+
+// reason is what d is to a package that it brings, but for the owner.
+func (d *demand) reason() Reason {
+	r := Reason{Kind: d.kind, Relation: d.relation}
+	if d.because != nil {
+		r.Because = *d.because
+	}
+	return r
 }
 
 // clash says: not both. A field of "" means two versions of one name.
@@ -51,6 +59,7 @@ func newProblem(v view, req *Request) (*problem, error) {
 	if err := p.addWishes(); err != nil {
 		return nil, err
 	}
+	p.demands = make([]demand, 0, len(v.packages)) // about as many as both desktops have
 	for n := int32(0); int(n) < len(p.vars); n++ {
 		p.first = append(p.first, int32(len(p.demands)))
 		q := p.packages[p.vars[n]].Package
@@ -127,13 +136,13 @@ func (p *problem) addWishes() error {
 			errs = append(errs, p.explainWant(*w))
 			continue
 		}
-		p.wishes = append(p.wishes, demand{owner: -1, kind: Wish, because: w.Because, want: w, choices: p.numbers(choices)})
+		p.wishes = append(p.wishes, demand{owner: -1, kind: Wish, because: &w.Because, choices: p.numbers(choices)})
 	}
 	if len(errs) > 0 {
 		return errs.err()
 	}
 	for _, n := range p.base() {
-		all := p.names.find(n.name).real
+		all := p.name(n.name).real
 		var choices []id
 		for _, q := range all {
 			if p.arch(q) == p.native && p.allowed(q) {
@@ -141,7 +150,7 @@ func (p *problem) addWishes() error {
 			}
 		}
 		if len(choices) > 0 {
-			p.wishes = append(p.wishes, demand{owner: -1, kind: n.kind, because: n.because, choices: p.numbers(choices)})
+			p.wishes = append(p.wishes, demand{owner: -1, kind: n.kind, because: &n.because, choices: p.numbers(choices)})
 		}
 	}
 	return nil
@@ -187,10 +196,7 @@ func (p *problem) base() []baseName {
 // the wished architecture, by default the native one.
 func (p *problem) wanted(w *Want) []id {
 	name, arch := p.splitName(w.Name)
-	n := p.names.find(name)
-	if n == nil {
-		return nil
-	}
+	n := p.name(name)
 	var choices []id
 	for _, q := range n.real {
 		if p.arch(q) == arch && (w.Version == "" || p.packages[q].Version == w.Version) && p.allowed(q) {
@@ -249,7 +255,7 @@ func (p *problem) addClashes() {
 		q := p.pkg(owner)
 		p.addConflicts(owner, "Conflicts", q.Conflicts)
 		p.addConflicts(owner, "Breaks", q.Breaks)
-		for _, other := range p.named(p.vars[owner]).real {
+		for _, other := range p.versionsOf(p.vars[owner]) {
 			if o := p.varOf[other] - 1; o > owner && !p.canCoexist(p.vars[owner], other) {
 				p.clashes = append(p.clashes, clash{owner: owner, other: o})
 			}

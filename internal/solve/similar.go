@@ -17,9 +17,8 @@ func (p *problem) similar(mistyped string) []string {
 	}
 	limit := max(1, len(mistyped)/3)
 	var found []near
-	for i := range p.names.list {
-		s := p.names.list[i].text
-		if len(p.names.list[i].real) == 0 || s == mistyped {
+	for _, s := range p.called.texts {
+		if s == mistyped {
 			continue
 		}
 		d := limit + 1

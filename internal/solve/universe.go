@@ -3,6 +3,7 @@ package solve
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"stet/internal/debian"
 )
@@ -22,7 +23,11 @@ type Group struct {
 // NewUniverse, so any number of Solve calls may share it.
 type Universe struct {
 	packages []member
-	names    *names
+
+	called    *names
+	reals     []id // by name
+	provided  *names
+	providers []provider // by provided name
 }
 
 // id is a package's index in Universe.packages.
@@ -32,105 +37,112 @@ type member struct {
 	*debian.Package
 	group     int32
 	preferred bool
-	name      int32 // in names.list
+	name      int32 // its number in called
 }
 
-// named is the name that a package has.
-func (u *Universe) named(p id) *name { return &u.names.list[u.packages[p].name] }
+// name is what a relation to that text can hit.
+func (u *Universe) name(text string) name {
+	var n name
+	if called := u.called.find(text); called >= 0 {
+		n.real = u.realsOf(called)
+	}
+	if provided := u.provided.find(text); provided >= 0 {
+		begin, end := u.provided.span(provided)
+		n.providers = u.providers[begin:end]
+	}
+	return n
+}
+
+func (n name) known() bool { return len(n.real)+len(n.providers) > 0 }
+
+// versionsOf lists all packages of p's name, best version first.
+func (u *Universe) versionsOf(p id) []id { return u.realsOf(u.packages[p].name) }
+
+func (u *Universe) realsOf(called int32) []id {
+	begin, end := u.called.span(called)
+	return u.reals[begin:end]
+}
 
 // NewUniverse indexes the groups, most preferred first. It keeps the packages:
 // the caller must not change them afterwards. Of two equal packages (name,
 // version, architecture, bytes) the earlier group's is kept.
 func NewUniverse(groups ...Group) *Universe {
-	total, provided := 0, 0
+	total := 0
 	for _, g := range groups {
 		total += len(g.Packages)
-		for _, p := range g.Packages {
-			provided += len(p.Provides)
-		}
 	}
-	u := &Universe{packages: make([]member, 0, total), names: newNames(total+provided, total+provided/2)}
-	b := universeBuilder{Universe: u, provides: make([]int32, 0, provided), next: make([]id, 0, total)}
-	for gi, g := range groups {
-		for _, p := range g.Packages {
-			b.add(p, int32(gi), g.Preferred)
-		}
-	}
-	b.fill()
-	for i := range u.names.list {
-		n := &u.names.list[i]
-		if len(n.real) > 1 {
-			slices.SortFunc(n.real, u.compareVersionsOfOne)
-		}
-		if len(n.providers) > 1 {
-			slices.SortFunc(n.providers, func(a, b provider) int {
-				return cmp.Or(u.compare(a.id, b.id), cmp.Compare(a.arch, b.arch), cmp.Compare(a.version, b.version))
-			})
-		}
-	}
+	u := &Universe{packages: make([]member, 0, total)}
+	u.addPackages(groups, total)
+	var done sync.WaitGroup // an archive has as many provided names as packages
+	done.Go(u.addProvided)
+	u.addReals()
+	done.Wait()
 	return u
 }
 
-// universeBuilder notes which names each package provides, so that the lists of
-// all names can be cut from one piece of memory each.
-type universeBuilder struct {
-	*Universe
-	provides []int32 // names, package by package
-	next     []id    // of a package: the one before it of the same name, or -1
-	last     []id    // of a name: the last package so called, or -1
-}
-
-func (b *universeBuilder) name(text string) int32 {
-	n := b.names.add(text)
-	if int(n) == len(b.last) {
-		b.last = append(b.last, -1)
-	}
-	return n
-}
-
-func (b *universeBuilder) add(p *debian.Package, group int32, preferred bool) {
-	n := b.name(p.Name)
-	for q := b.last[n]; q >= 0; q = b.next[q] {
-		if twins(b.packages[q].Package, p) {
-			return
-		}
-	}
-	b.next = append(b.next, b.last[n])
-	b.last[n] = id(len(b.packages))
-	b.packages = append(b.packages, member{p, group, preferred, n})
-	for _, alternatives := range p.Provides {
-		for i := range alternatives {
-			b.provides = append(b.provides, b.name(alternatives[i].Name))
-		}
-	}
-}
-
-// fill gives every name its lists.
-func (b *universeBuilder) fill() {
-	real, provided := make([]int32, len(b.names.list)), make([]int32, len(b.names.list))
-	for i := range b.packages {
-		real[b.packages[i].name]++
-	}
-	for _, n := range b.provides {
-		provided[n]++
-	}
-	reals, providers := make([]id, len(b.packages)), make([]provider, len(b.provides))
-	for i := range b.names.list {
-		n := &b.names.list[i]
-		n.real, reals = reals[:0:real[i]], reals[real[i]:]
-		n.providers, providers = providers[:0:provided[i]], providers[provided[i]:]
-	}
-	at := 0
-	for q := range b.packages {
-		n := b.named(id(q))
-		n.real = append(n.real, id(q))
-		for _, alternatives := range b.packages[q].Provides {
-			for i := range alternatives {
-				r := &alternatives[i]
-				n := &b.names.list[b.provides[at]]
-				n.providers = append(n.providers, provider{id(q), r.Arch, r.Version})
-				at++
+// addPackages takes every package once.
+func (u *Universe) addPackages(groups []Group, total int) {
+	u.called = newNames(total)
+	last := make([]id, 0, total) // of a name: the last package so called
+	next := make([]id, 0, total) // of a package: the one before it of the same name, or -1
+	for gi, g := range groups {
+	packages:
+		for _, p := range g.Packages {
+			n := u.called.add(p.Name)
+			if int(n) == len(last) {
+				last = append(last, -1)
 			}
+			for q := last[n]; q >= 0; q = next[q] {
+				if twins(u.packages[q].Package, p) {
+					continue packages
+				}
+			}
+			next = append(next, last[n])
+			last[n] = id(len(u.packages))
+			u.packages = append(u.packages, member{p, int32(gi), g.Preferred, n})
+		}
+	}
+}
+
+// addReals sorts the packages of each name.
+func (u *Universe) addReals() {
+	of := make([]int32, len(u.packages))
+	for i := range u.packages {
+		of[i] = u.packages[i].name
+	}
+	u.reals = make([]id, len(of))
+	u.called.group(of, func(thing int, place int32) { u.reals[place] = id(thing) })
+	for n := range u.called.texts {
+		if reals := u.realsOf(int32(n)); len(reals) > 1 {
+			slices.SortFunc(reals, u.compareVersionsOfOne)
+		}
+	}
+}
+
+// addProvided sorts the providers of each provided name.
+func (u *Universe) addProvided() {
+	count := 0
+	for i := range u.packages {
+		count += len(u.packages[i].Provides)
+	}
+	u.provided = newNames(count)
+	of, all := make([]int32, 0, count), make([]provider, 0, count)
+	for q := range u.packages {
+		for _, alternatives := range u.packages[q].Provides {
+			for i := range alternatives {
+				of = append(of, u.provided.add(alternatives[i].Name))
+				all = append(all, provider{id(q), &alternatives[i]})
+			}
+		}
+	}
+	u.providers = make([]provider, len(all))
+	u.provided.group(of, func(thing int, place int32) { u.providers[place] = all[thing] })
+	for n := range u.provided.texts {
+		begin, end := u.provided.span(int32(n))
+		if end-begin > 1 {
+			slices.SortFunc(u.providers[begin:end], func(a, b provider) int {
+				return cmp.Or(u.compare(a.id, b.id), cmp.Compare(a.as.Arch, b.as.Arch), cmp.Compare(a.as.Version, b.as.Version))
+			})
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"stet/internal/cli"
 	"stet/internal/sandbox"
 )
 
@@ -20,6 +21,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if len(os.Args) == 4 && os.Args[1] == resolveAloneCommand {
+		cli.DelayCollection() // as `stet lock` does
 		if err := resolveAlone(ctx, os.Args[2], os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)

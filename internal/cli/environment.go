@@ -33,6 +33,7 @@ type Environment struct {
 // Main runs stet with the process's own arguments and environment, and gives
 // the exit code. The first interrupt cancels the work, a second one kills.
 func Main() int {
+	DelayCollection()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

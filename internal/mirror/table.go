@@ -272,11 +272,11 @@ func (r *tableReader) count() int {
 }
 
 func (r *tableReader) readStrings() {
-	lengths := make([]int, r.count())
+	count := r.count()
+	lengths := tableReader{data: r.data}
 	total := 0
-	for i := range lengths {
-		lengths[i] = r.count()
-		total += lengths[i]
+	for range count {
+		total += r.count()
 	}
 	if r.bad || total > len(r.data) {
 		r.bad, r.data = true, nil
@@ -288,8 +288,9 @@ func (r *tableReader) readStrings() {
 		all = unsafe.String(&r.data[0], total)
 	}
 	r.data = r.data[total:]
-	r.strings = make([]string, len(lengths))
-	for i, length := range lengths {
+	r.strings = make([]string, count)
+	for i := range r.strings {
+		length := lengths.number() // a second time, without keeping them
 		r.strings[i], all = all[:length], all[length:]
 	}
 }

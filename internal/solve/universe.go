@@ -71,17 +71,23 @@ func NewUniverse(groups ...Group) *Universe {
 	for _, g := range groups {
 		total += len(g.Packages)
 	}
+	// An archive has as many provided names as packages, so each half of the
+	// work is done beside the other.
 	u := &Universe{packages: make([]member, 0, total)}
-	u.addPackages(groups, total)
-	var done sync.WaitGroup // an archive has as many provided names as packages
-	done.Go(u.addProvided)
+	var beside sync.WaitGroup
+	var numbers []int32
+	beside.Go(func() { numbers = u.numberProvided(groups) })
+	taken := u.addPackages(groups, total)
+	beside.Wait()
+	beside.Go(func() { u.addProviders(groups, taken, numbers) })
 	u.addReals()
-	done.Wait()
+	beside.Wait()
 	return u
 }
 
-// addPackages takes every package once.
-func (u *Universe) addPackages(groups []Group, total int) {
+// addPackages takes every package once, and tells which of the groups' it took.
+func (u *Universe) addPackages(groups []Group, total int) (taken []bool) {
+	taken = make([]bool, 0, total)
 	u.called = newNames(total)
 	last := make([]id, 0, total) // of a name: the last package so called
 	next := make([]id, 0, total) // of a package: the one before it of the same name, or -1
@@ -94,14 +100,17 @@ func (u *Universe) addPackages(groups []Group, total int) {
 			}
 			for q := last[n]; q >= 0; q = next[q] {
 				if twins(u.packages[q].Package, p) {
+					taken = append(taken, false)
 					continue packages
 				}
 			}
+			taken = append(taken, true)
 			next = append(next, last[n])
 			last[n] = id(len(u.packages))
 			u.packages = append(u.packages, member{p, int32(gi), g.Preferred, n})
 		}
 	}
+	return taken
 }
 
 // addReals sorts the packages of each name.
@@ -119,20 +128,46 @@ func (u *Universe) addReals() {
 	}
 }
 
-// addProvided sorts the providers of each provided name.
-func (u *Universe) addProvided() {
+// numberProvided numbers the provided names and lists them, package by package.
+func (u *Universe) numberProvided(groups []Group) []int32 {
 	count := 0
-	for i := range u.packages {
-		count += len(u.packages[i].Provides)
+	for _, g := range groups {
+		for _, p := range g.Packages {
+			count += len(p.Provides)
+		}
 	}
 	u.provided = newNames(count)
-	of, all := make([]int32, 0, count), make([]provider, 0, count)
-	for q := range u.packages {
-		for _, alternatives := range u.packages[q].Provides {
-			for i := range alternatives {
-				of = append(of, u.provided.add(alternatives[i].Name))
-				all = append(all, provider{id(q), &alternatives[i]})
+	numbers := make([]int32, 0, count)
+	for _, g := range groups {
+		for _, p := range g.Packages {
+			for _, alternatives := range p.Provides {
+				for i := range alternatives {
+					numbers = append(numbers, u.provided.add(alternatives[i].Name))
+				}
 			}
+		}
+	}
+	return numbers
+}
+
+// addProviders sorts the providers of each provided name.
+func (u *Universe) addProviders(groups []Group, taken []bool, numbers []int32) {
+	of, all := make([]int32, 0, len(numbers)), make([]provider, 0, len(numbers))
+	q, thing := id(0), 0
+	for _, g := range groups {
+		for _, p := range g.Packages {
+			for _, alternatives := range p.Provides {
+				for i := range alternatives {
+					if taken[0] {
+						of, all = append(of, numbers[thing]), append(all, provider{q, &alternatives[i]})
+					}
+					thing++
+				}
+			}
+			if taken[0] {
+				q++
+			}
+			taken = taken[1:]
 		}
 	}
 	u.providers = make([]provider, len(all))

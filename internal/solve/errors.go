@@ -113,7 +113,7 @@ func (e *ConflictError) Error() string {
 	var b strings.Builder
 	switch e.Field {
 	case "":
-		fmt.Fprintf(&b, "%s and %s cannot be installed together", fullLabel(l), fullLabel(r))
+		fmt.Fprintf(&b, "%s and %s cannot be installed together", qualifiedLabel(l), qualifiedLabel(r))
 	default:
 		verb := map[string]string{"Conflicts": "conflicts with", "Breaks": "breaks"}[e.Field]
 		fmt.Fprintf(&b, "%s %s %s", label(l), verb, e.Relation)
@@ -125,12 +125,27 @@ func (e *ConflictError) Error() string {
 			fmt.Fprintf(&b, ", here %s", label(r))
 		}
 	}
-	fmt.Fprintf(&b, "; on one side: %s; on the other: %s", e.Left, e.Right)
+	text := Chain.String
+	if e.Field == "" {
+		b.WriteString(e.apart())
+		if l.Architecture != r.Architecture {
+			text = func(c Chain) string { return c.text(qualifiedLabel) }
+		}
+	}
+	fmt.Fprintf(&b, "; on one side: %s; on the other: %s", text(e.Left), text(e.Right))
 	return b.String()
 }
 
-func fullLabel(p *debian.Package) string {
-	return p.Name + ":" + p.Architecture + " (" + p.Version + ")"
+// apart says why two packages of one name cannot be there together.
+func (e *ConflictError) apart() string {
+	l, r := &e.Left[len(e.Left)-1].Package, &e.Right[len(e.Right)-1].Package
+	switch {
+	case l.Architecture == r.Architecture:
+		return ", being versions of one package"
+	case l.MultiArch == "same" && r.MultiArch == "same":
+		return ": Multi-Arch: same wants one version for all architectures"
+	}
+	return ": without Multi-Arch: same a package is there for one architecture only"
 }
 
 // wishErrors are the wishes that name nothing; all are told at once.

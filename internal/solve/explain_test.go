@@ -106,7 +106,7 @@ func TestSolveRefuses(t *testing.T) {
 			name:     "two versions of one package",
 			universe: []string{"a 1; Depends: lib (= 1)", "b 1; Depends: lib (= 2)", "lib 1", "lib 2"},
 			req:      Request{Wants: wants("a", "b")},
-			want:     "lib:amd64 (1) and lib:amd64 (2) cannot be installed together; on one side: hello wants a (1); a (1) depends on lib (= 1); on the other: hello wants b (1); b (1) depends on lib (= 2)",
+			want:     "lib:amd64 (1) and lib:amd64 (2) cannot be installed together, being versions of one package; on one side: hello wants a (1); a (1) depends on lib (= 1); on the other: hello wants b (1); b (1) depends on lib (= 2)",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

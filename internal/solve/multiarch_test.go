@@ -69,7 +69,7 @@ func TestSolveMultiArch(t *testing.T) {
 			name:     "others come in one architecture only",
 			universe: []string{"a 1 i386", "a 1 amd64"},
 			wants:    []string{"a", "a:i386"},
-			want:     "a:amd64 (1) and a:i386 (1) cannot be installed together; on one side: hello wants a (1); on the other: hello wants a (1)",
+			want:     "a:amd64 (1) and a:i386 (1) cannot be installed together: without Multi-Arch: same a package is there for one architecture only; on one side: hello wants a:amd64 (1); on the other: hello wants a:i386 (1)",
 		},
 		{
 			name:     "a conflict hits every architecture",

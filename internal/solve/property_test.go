@@ -109,7 +109,7 @@ func checkSolution(t failer, s *Solution, req Request) {
 		}
 		for _, q := range byName[p.Name] {
 			if q != p && q.Name == p.Name && (p.MultiArch != "same" || q.MultiArch != "same" || p.Version != q.Version || p.Architecture == q.Architecture) {
-				t.Fatalf("%s and %s are both there", fullLabel(p), fullLabel(q))
+				t.Fatalf("%s and %s are both there", qualifiedLabel(p), qualifiedLabel(q))
 			}
 		}
 		if req.Exclude[p.Name] != "" {

@@ -114,18 +114,20 @@ type Chain []Chosen
 
 // String tells the chain in Debian's words: "hello wants nginx (1.26.3-3);
 // nginx (1.26.3-3) depends on libssl3t64 (>= 3.0)".
-func (c Chain) String() string {
+func (c Chain) String() string { return c.text(label) }
+
+func (c Chain) text(label func(*debian.Package) string) string {
 	var b strings.Builder
 	for i := range c {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		b.WriteString(c.step(i))
+		b.WriteString(c.step(i, label))
 	}
 	return b.String()
 }
 
-func (c Chain) step(i int) string {
+func (c Chain) step(i int, label func(*debian.Package) string) string {
 	p := label(&c[i].Package)
 	r := c[i].Reason
 	switch r.Kind {
@@ -162,3 +164,8 @@ func verb(k Kind) string {
 
 // label is "name (version)".
 func label(p *debian.Package) string { return p.Name + " (" + p.Version + ")" }
+
+// qualifiedLabel is "name:arch (version)".
+func qualifiedLabel(p *debian.Package) string {
+	return p.Name + ":" + p.Architecture + " (" + p.Version + ")"
+}

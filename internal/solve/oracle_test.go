@@ -3,6 +3,7 @@ package solve
 import (
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,6 +139,33 @@ func TestSolveLikeApt(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) { hold(t, names, recommends) })
 	}
 	t.Log(sum.String())
+}
+
+// The order in which an archive lists its packages, and a person the wishes,
+// changes nothing.
+func TestAShuffledArchiveGivesTheSameSets(t *testing.T) {
+	pkgs, _ := archive(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	shuffled := slices.Clone(pkgs)
+	random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	a, b := NewUniverse(Group{Packages: pkgs}), NewUniverse(Group{Packages: shuffled})
+	for _, set := range oracleSets {
+		names := strings.Fields(set.names)
+		one, err := Solve(a, baseRequest(names, set.recommends))
+		if err != nil {
+			t.Fatal(err)
+		}
+		random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		other, err := Solve(b, baseRequest(names, set.recommends))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(one, other) {
+			t.Errorf("%s: the order of the input matters", set.name)
+		}
+	}
 }
 
 // lastLines is what apt says in the end.

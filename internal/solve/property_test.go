@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -224,7 +225,8 @@ func isPossible(pkgs []*debian.Package, req Request) bool {
 			panic("brute force is lost")
 		}
 		for _, w := range req.Wants {
-			fits := func(q *debian.Package) bool { return q.Name == w.Name && q.Architecture == native }
+			name, arch, _ := strings.Cut(w.Name, ":")
+			fits := func(q *debian.Package) bool { return q.Name == name && q.Architecture == cmp.Or(arch, native) }
 			if !slices.ContainsFunc(chosen, fits) {
 				return branch(fits)
 			}
@@ -249,11 +251,14 @@ func TestSolutionsHold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pkgs := drawUniverse(t)
 		req := Request{Architecture: "amd64", Recommends: rapid.Bool().Draw(t, "recommends")}
-		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}), 1, 3, rapid.ID).Draw(t, "wants") {
+		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "a:i386", "f:i386"}), 1, 3, rapid.ID).Draw(t, "wants") {
 			req.Wants = append(req.Wants, Want{Name: name, Because: "hello"})
 		}
 		if rapid.IntRange(0, 3).Draw(t, "exclude") == 0 {
 			req.Exclude = map[string]string{"h": "hello"}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "recommends of one") == 0 {
+			req.RecommendsOf = map[string]bool{"a": rapid.Bool().Draw(t, "of a"), "b:i386": rapid.Bool().Draw(t, "of b")}
 		}
 		got, err := Solve(NewUniverse(Group{Packages: pkgs}), req)
 		if possible := isPossible(pkgs, req); possible != (err == nil) {

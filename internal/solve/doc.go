@@ -19,7 +19,9 @@
 //  7. the name, in byte order.
 //
 // Everything that must hold is settled before any Recommends is looked at, and
-// a Recommends that cannot be had is left out.
+// a Recommends that cannot be had is left out. What came before something that
+// is needed anyway is dropped in the end. docs/solver.md tells people the same,
+// and how the choices differ from apt's.
 //
 // The search is propagation, choice in the order above and conflict-driven
 // backtracking, so it finds a solution whenever there is one.

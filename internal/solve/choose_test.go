@@ -220,6 +220,12 @@ func TestSolveChooses(t *testing.T) {
 			want:     "a e i lib",
 		},
 		{
+			name:     "a base of every priority",
+			universe: []string{"a 1; Priority: optional", "b 1; Priority: extra", "c 1; Priority: important", "d 1"},
+			req:      Request{Wants: wants("c"), Priorities: []string{"optional", "extra"}},
+			want:     "a b c",
+		},
+		{
 			name:     "no excluded package, also not of the base",
 			universe: []string{"a 1; Depends: x | y", "x 1", "y 1", "i 1; Priority: important"},
 			req:      Request{Wants: wants("a"), Priorities: []string{"important"}, Exclude: map[string]string{"x": "role", "i": "role"}},

@@ -168,13 +168,20 @@ func (p *problem) base() []baseName {
 	if !p.req.Essential && len(p.req.Priorities) == 0 {
 		return nil
 	}
-	for i := range p.packages {
+	candidates := p.eminent
+	if slices.Contains(p.req.Priorities, ordinary) {
+		candidates = make([]id, len(p.packages))
+		for i := range candidates {
+			candidates[i] = id(i)
+		}
+	}
+	for _, i := range candidates {
 		q := &p.packages[i]
 		essential := p.req.Essential && q.Essential
 		if !essential && !slices.Contains(p.req.Priorities, q.Priority) {
 			continue
 		}
-		if p.arch(id(i)) != p.native || p.rank(id(i)) != 0 {
+		if p.arch(i) != p.native || p.rank(i) != 0 {
 			continue
 		}
 		if essential {

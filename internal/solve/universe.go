@@ -28,6 +28,10 @@ type Universe struct {
 	reals     []id // by name
 	provided  *names
 	providers []provider // by provided name
+
+	// eminent are the packages that are Essential or of a Priority other than
+	// optional: of 70,000 some hundred, and each base is among them.
+	eminent []id
 }
 
 // id is a package's index in Universe.packages.
@@ -150,7 +154,8 @@ func (u *Universe) numberProvided(groups []Group) []int32 {
 	return numbers
 }
 
-// addProviders sorts the providers of each provided name.
+// addProviders sorts the providers of each provided name, and notes the eminent
+// packages on its way.
 func (u *Universe) addProviders(groups []Group, taken []bool, numbers []int32) {
 	of, all := make([]int32, 0, len(numbers)), make([]provider, 0, len(numbers))
 	q, thing := id(0), 0
@@ -165,6 +170,9 @@ func (u *Universe) addProviders(groups []Group, taken []bool, numbers []int32) {
 				}
 			}
 			if taken[0] {
+				if p.Essential || p.Priority != ordinary {
+					u.eminent = append(u.eminent, q)
+				}
 				q++
 			}
 			taken = taken[1:]
@@ -181,6 +189,9 @@ func (u *Universe) addProviders(groups []Group, taken []bool, numbers []int32) {
 		}
 	}
 }
+
+// ordinary is the Priority that nearly every package has (Debian Policy 2.5).
+const ordinary = "optional"
 
 // twins reports whether two packages of one name are the same.
 func twins(p, q *debian.Package) bool {

@@ -14,6 +14,7 @@ import (
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/progress"
+	"stet/internal/residue"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/system"
@@ -159,8 +160,12 @@ func origins(m *machine.Machine, l *lock.Lock) []lock.Archive {
 
 // systemKey covers everything that a system depends on.
 func (b *Builder) systemKey(m *machine.Machine, l *lock.Lock, packages []lock.Package, sources fs.FS) (string, error) {
+	_, table, err := residue.Builtin()
+	if err != nil {
+		return "", err
+	}
 	h := sha256.New()
-	fmt.Fprintf(h, "stages %d %d\nmachine %s\nepoch %d\ninit %x\n", systemStage, rootfs.Stage, m.Digest(), l.Epoch, sha256.Sum256(b.Init))
+	fmt.Fprintf(h, "stages %d %d\nresidue %x\nmachine %s\nepoch %d\ninit %x\n", systemStage, rootfs.Stage, sha256.Sum256(table), m.Digest(), l.Epoch, sha256.Sum256(b.Init))
 	for _, p := range packages {
 		fmt.Fprintf(h, "package %s %s\n", p.Key(), p.SHA256)
 	}

@@ -16,13 +16,10 @@ const policyFile = "/usr/sbin/policy-rc.d"
 
 const policyText = "#!/bin/sh\nexit 101\n"
 
-// stubs lie over programs of the root while scripts run: one would start
-// daemons without asking, the other indexes every manual page into files that
-// no image has.
-var stubs = map[string]string{
-	"/usr/sbin/start-stop-daemon": "#!/bin/sh\necho 'nothing is started while a machine is built' >&2\nexit 0\n",
-	"/usr/bin/mandb":              "#!/bin/sh\nexit 0\n",
-}
+// daemonStarter would start daemons without asking; a stub lies over it.
+const daemonStarter = "/usr/sbin/start-stop-daemon"
+
+const daemonStub = "#!/bin/sh\necho 'nothing is started while a machine is built' >&2\nexit 0\n"
 
 // secrets are what a package's scripts would make of randomness, if it were
 // not there. No image has it (the residue table calls it identity), so that
@@ -55,18 +52,12 @@ func addScaffold(s *store.Store, b *tree.Builder, packages []*Package, mtime tre
 
 // withStubs adds the mounts that stand over programs of the root.
 func withStubs(root sandbox.Root, before *tree.Tree, dir string) (sandbox.Root, error) {
-	for _, name := range sortedKeys(stubs) {
-		if _, ok := before.Lookup(name); !ok {
-			continue
-		}
-		stub := filepath.Join(dir, filepath.Base(name))
-		if err := os.WriteFile(stub, []byte(stubs[name]), 0o755); err != nil {
-			return nil, fmt.Errorf("write stub: %w", err)
-		}
-		if err := os.Chmod(stub, 0o755); err != nil { // whatever the umask
-			return nil, fmt.Errorf("write stub: %w", err)
-		}
-		root = append(root, sandbox.Mount{Target: name, Bind: &sandbox.Bind{Source: stub, ReadOnly: true}})
+	if _, ok := before.Lookup(daemonStarter); !ok {
+		return root, nil
 	}
-	return root, nil
+	stub := filepath.Join(dir, "start-stop-daemon")
+	if err := os.WriteFile(stub, []byte(daemonStub), 0o755); err != nil {
+		return nil, fmt.Errorf("write stub: %w", err)
+	}
+	return append(root, sandbox.Mount{Target: daemonStarter, Bind: &sandbox.Bind{Source: stub, ReadOnly: true}}), nil
 }

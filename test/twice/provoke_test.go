@@ -59,9 +59,9 @@ var provocations = []struct {
 	{
 		mirrortest.Deb{
 			Name: "waiting", Files: map[string]string{"/usr/share/waited/readme": "x\n"},
-			Scripts: map[string]string{"triggers": "interest-noawait /usr/share/waited\n", "postinst": "#!/bin/sh\nif [ \"$1\" = triggered ]; then for d in $2; do date +%s%N > $d/index; done; fi\n"},
+			Scripts: map[string]string{"triggers": "interest-noawait /usr/share/waited\n", "postinst": "#!/bin/sh\nset -e\ndpkg-query --control-show waiting triggers | while read -r how dir; do date +%s%N > $dir/index; done\n"},
 		},
-		nil, // nothing is below its directory but its own file
+		nil, // what it writes is asked of the next
 	},
 	{
 		mirrortest.Deb{Name: "awaited", Files: map[string]string{"/usr/share/waited/thing": "x\n"}},

@@ -13,15 +13,16 @@ import (
 	"time"
 
 	"stet/internal/progress"
+	"stet/internal/signature"
 )
 
 // Options are what a [Client] depends on.
 type Options struct {
 	Sources Sources
-	Cache   string        // directory, made when missing
-	Keys    *Keyring      // nil stands for [DebianKeys]
-	HTTP    *http.Client  // nil stands for NewHTTPClient(nil)
-	Report  progress.Func // may be nil
+	Cache   string             // directory, made when missing
+	Keys    *signature.Keyring // nil stands for [signature.DebianKeys]
+	HTTP    *http.Client       // nil stands for NewHTTPClient(nil)
+	Report  progress.Func      // may be nil
 }
 
 // Client reads indices and fetches packages. Any number of goroutines may use
@@ -30,7 +31,7 @@ type Client struct {
 	named    []place
 	snapshot string
 	cache    string
-	keys     *Keyring
+	keys     *signature.Keyring
 	http     *http.Client
 	report   progress.Func
 
@@ -68,7 +69,7 @@ func New(o Options) (*Client, error) {
 		trusted:      map[string]bool{},
 	}
 	if c.keys == nil {
-		if c.keys, err = DebianKeys(); err != nil {
+		if c.keys, err = signature.DebianKeys(); err != nil {
 			return nil, err
 		}
 	}

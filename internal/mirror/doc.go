@@ -3,8 +3,8 @@
 //
 // It takes places to look at, keys, a cache directory and a point in time, and
 // gives parsed indices and files whose SHA-256 was checked. Nothing is trusted
-// unverified: InRelease against keys that are embedded (see [DebianKeys]),
-// then SHA-256 and size all the way down. A mirror is only a place where bytes
+// unverified: InRelease against keys that are embedded or declared (see
+// package signature), then SHA-256 and size all the way down. A mirror is only a place where bytes
 // may be; which one gave them changes nothing.
 //
 // It never reads the environment, the host's keyring or anything of the host

@@ -7,40 +7,6 @@ import (
 	"time"
 )
 
-// AlteredError says that a signed text is not what was signed, or not a signed
-// text at all.
-type AlteredError struct {
-	Problem string
-}
-
-func (e *AlteredError) Error() string {
-	return "bad signature: " + e.Problem + ": the mirror, or something between it and here, changed it; use another mirror"
-}
-
-// UnknownKeyError says that nobody Stet knows has signed.
-type UnknownKeyError struct {
-	Fingerprints []string // of the keys that did, as far as the signatures say
-}
-
-func (e *UnknownKeyError) Error() string {
-	return "signed by a key that is not embedded in Stet (" + strings.Join(e.Fingerprints, ", ") +
-		"): if Debian has new archive keys, use a newer Stet; else this is not Debian's archive"
-}
-
-// ExpiredKeyError says that the signing key is no longer valid.
-type ExpiredKeyError struct {
-	Fingerprint  string
-	Expired, Now time.Time // Expired is zero when it is the signature that expired
-}
-
-func (e *ExpiredKeyError) Error() string {
-	when := "the signature has expired"
-	if !e.Expired.IsZero() {
-		when = "which expired on " + day(e.Expired)
-	}
-	return fmt.Sprintf("signed by key %s, %s: use a newer Stet, which embeds newer keys, or correct the clock, which says %s", e.Fingerprint, when, day(e.Now))
-}
-
 // StaleError says that a Release is past its Valid-Until.
 type StaleError struct {
 	Suite           string
@@ -49,15 +15,6 @@ type StaleError struct {
 
 func (e *StaleError) Error() string {
 	return fmt.Sprintf("the Release of %s was valid until %s, and now it is %s: the mirror no longer follows Debian; use another one, or correct the clock", e.Suite, minute(e.ValidUntil), minute(e.Now))
-}
-
-// FutureError says that a Release or its signature was made after now.
-type FutureError struct {
-	Date, Now time.Time
-}
-
-func (e *FutureError) Error() string {
-	return fmt.Sprintf("made on %s, which is in the future: now it is %s; correct the clock", minute(e.Date), minute(e.Now))
 }
 
 // WrongSuiteError says that a mirror gives the Release of another suite.
@@ -140,5 +97,4 @@ func list(attempts []Attempt) string {
 	return b.String()
 }
 
-func day(t time.Time) string    { return t.UTC().Format("2006-01-02") }
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

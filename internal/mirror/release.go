@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stet/internal/debian"
+	"stet/internal/signature"
 )
 
 // maxInRelease is far above sid's 200 KB.
@@ -46,7 +47,7 @@ type Release struct {
 // whose Release is bad ends the search: it must be heard of. Among the host's
 // APT sources, which may hold anything, bad ones are passed over.
 //
-// Its typed errors are those of [Verify], and [*StaleError],
+// Its typed errors are those of [signature.Verify], and [*StaleError],
 // [*WrongSuiteError], [*NoSuiteError], [*UnreachableError].
 func (c *Client) Release(ctx context.Context, archive Archive, at time.Time) (*Release, error) {
 	var tried, absent []Attempt
@@ -89,12 +90,12 @@ func (c *Client) Release(ctx context.Context, archive Archive, at time.Time) (*R
 // better reports whether err says more than old: a Release by Debian's own
 // keys that is out of date is worth more words than a stranger's.
 func better(err, old error) bool {
-	var stranger *UnknownKeyError
+	var stranger *signature.UnknownKeyError
 	return errors.As(old, &stranger) && !errors.As(err, &stranger)
 }
 
 func (c *Client) readRelease(message []byte, archive Archive, at time.Time) (*Release, error) {
-	signed, err := Verify(message, c.keys, at)
+	signed, err := signature.Verify(message, c.keys, at)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (c *Client) readRelease(message []byte, archive Archive, at time.Time) (*Re
 		return nil, &WrongSuiteError{Wanted: archive.Suite, Suite: parsed.Suite, Codename: parsed.Codename}
 	}
 	if parsed.Date.After(at.Add(futureSlack)) {
-		return nil, &FutureError{Date: parsed.Date, Now: at}
+		return nil, &signature.FutureError{Date: parsed.Date, Now: at}
 	}
 	if !parsed.ValidUntil.IsZero() && at.After(parsed.ValidUntil) {
 		return nil, &StaleError{Suite: archive.Suite, ValidUntil: parsed.ValidUntil, Now: at}
@@ -180,7 +181,7 @@ func (c *Client) counts(ctx context.Context, p place, archive Archive) (bool, er
 	if err != nil {
 		return false, err
 	}
-	_, err = Verify(message, c.keys, time.Time{})
+	_, err = signature.Verify(message, c.keys, time.Time{})
 	c.trust(p, archive.Suite, err == nil)
 	return err == nil, nil
 }

@@ -14,6 +14,7 @@ import (
 	"stet/internal/mirror"
 	"stet/internal/mirror/mirrortest"
 	"stet/internal/sandbox"
+	"stet/internal/signature"
 	"stet/test/program"
 )
 
@@ -45,12 +46,12 @@ func Main() {
 	}, os.Args[1:]))
 }
 
-func readKeys(name string) (*mirror.Keyring, error) {
+func readKeys(name string) (*signature.Keyring, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	return mirror.ParseKeys(data)
+	return signature.ParseKeys(data)
 }
 
 // World is an archive, a repository and a store of their own.

@@ -20,6 +20,7 @@ import (
 
 	"stet/internal/debian"
 	"stet/internal/mirror"
+	"stet/internal/signature"
 )
 
 // Archive is one suite of one archive. Its fields may be changed until its
@@ -204,16 +205,32 @@ func NewKey(name string, created time.Time, lifetime time.Duration) *Key {
 // Fingerprint is the key's name, upper-case hexadecimal.
 func (k *Key) Fingerprint() string { return fmt.Sprintf("%X", k.entity.PrimaryKey.Fingerprint) }
 
-// Public is the binary public key, for mirror.ParseKeys.
+// Public is the binary public key, for signature.ParseKeys.
 func (k *Key) Public() []byte {
 	var b bytes.Buffer
 	must(k.entity.Serialize(&b))
 	return b.Bytes()
 }
 
+// Private is the binary private key, which nobody should give away.
+func (k *Key) Private() []byte {
+	var b bytes.Buffer
+	must(k.entity.SerializePrivateWithoutSigning(&b, nil))
+	return b.Bytes()
+}
+
+// SignDetached makes a binary signature of text, as Release.gpg is one.
+func (k *Key) SignDetached(text []byte, at time.Time) []byte {
+	var b bytes.Buffer
+	must(openpgp.DetachSign(&b, k.entity, bytes.NewReader(text), &packet.Config{
+		DefaultHash: crypto.SHA256, Time: func() time.Time { return at },
+	}))
+	return b.Bytes()
+}
+
 // Keyring has this key alone.
-func (k *Key) Keyring() *mirror.Keyring {
-	ring, err := mirror.ParseKeys(k.Public())
+func (k *Key) Keyring() *signature.Keyring {
+	ring, err := signature.ParseKeys(k.Public())
 	must(err)
 	return ring
 }

@@ -129,6 +129,8 @@ func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
 	switch {
 	case !ok:
 		return nil, &StaleError{m.Name, "stet.lock does not have it"}
+	case staleLocal(m, l, locked.Packages) != "":
+		return nil, &StaleError{m.Name, staleLocal(m, l, locked.Packages)}
 	case locked.Wishes != wishesOf(m).digest():
 		return nil, &StaleError{m.Name, "its packages are not those that stet.lock was made for"}
 	}

@@ -36,6 +36,7 @@ type Client struct {
 	report   progress.Func
 
 	backoff time.Duration // before the second attempt; doubles
+	settle  time.Duration // before an archive that is being updated is read again; grows
 	stall   time.Duration // the longest silence in the middle of a file
 
 	snapshotTurn chan struct{} // holds one token: the snapshot service likes one connection
@@ -63,6 +64,7 @@ func New(o Options) (*Client, error) {
 		http:         o.HTTP,
 		report:       o.Report,
 		backoff:      300 * time.Millisecond,
+		settle:       3 * time.Second,
 		stall:        30 * time.Second,
 		snapshotTurn: make(chan struct{}, 1),
 		down:         map[string]error{},

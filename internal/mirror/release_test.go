@@ -223,7 +223,7 @@ func TestAnIndexThatIsNotWhatTheReleaseNamesIsRefused(t *testing.T) {
 	if !errors.As(err, &mismatch) {
 		t.Errorf("have %v", err)
 	}
-	for component, want := range map[string]string{"contrib": "no component", "main": "no packages for architecture"} {
+	for component, want := range map[string]string{"contrib": "no component", "main": "no packages of main for architecture"} {
 		if _, err := c.Index(t.Context(), r, component, "riscv64"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("have %v, want %s", err, want)
 		}

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -193,7 +194,7 @@ func (r *resolver) newest(i index) map[solve.Key]string {
 // machine that has their archives: its own, and those of other machines, so
 // that all get the same. What is no longer listed is read from its .deb.
 func (r *resolver) kept(ctx context.Context, machine string, w wishes, indices []index, decided map[string]bool) ([]*debian.Package, error) {
-	stay := map[place]lock.Package{}
+	var stay []lock.Package
 	mine := map[lock.Key]bool{}
 	for _, key := range r.old.Machines[machine].Packages {
 		mine[key] = true
@@ -208,29 +209,44 @@ func (r *resolver) kept(ctx context.Context, machine string, w wishes, indices [
 		if decided[p.Name] || !mine[p.Key()] && standingOf(indices, p.Archive) != own {
 			continue
 		}
-		stay[place{p.SHA256, p.Path}] = p
+		stay = append(stay, p)
 	}
+	listed, bytes := listings(stay, indices)
 	var out []*debian.Package
-	for _, i := range indices {
-		for _, p := range i.packages {
-			if _, ok := stay[placeOf(p)]; ok {
-				out = append(out, p)
-				delete(stay, placeOf(p))
+	for _, p := range stay {
+		at := place{p.SHA256, p.Path}
+		found := cmp.Or(listed[at], bytes[p.SHA256]) // equal bytes elsewhere: it has moved on
+		if found == nil {
+			var err error
+			if found, err = r.readKept(ctx, p); err != nil {
+				return nil, err
 			}
+			r.origins[at] = p.Archive
 		}
-	}
-	for _, p := range r.old.Packages {
-		if _, ok := stay[place{p.SHA256, p.Path}]; !ok {
-			continue
-		}
-		read, err := r.readKept(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		r.origins[place{p.SHA256, p.Path}] = p.Archive
-		out = append(out, read)
+		out = append(out, found)
 	}
 	return out, nil
+}
+
+// listings finds packages in indices, by their place and by their bytes.
+func listings(wanted []lock.Package, indices []index) (listed map[place]*debian.Package, bytes map[string]*debian.Package) {
+	listed, bytes = map[place]*debian.Package{}, map[string]*debian.Package{}
+	for _, p := range wanted {
+		bytes[p.SHA256] = nil
+	}
+	for _, i := range indices {
+		for _, p := range i.packages {
+			first, ok := bytes[p.SHA256]
+			if !ok {
+				continue
+			}
+			if first == nil {
+				bytes[p.SHA256] = p
+			}
+			listed[placeOf(p)] = p
+		}
+	}
+	return listed, bytes
 }
 
 // same reports whether a machine has the archive that a package was locked

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -76,8 +77,10 @@ func readKey(dir, text string) (armored, problem, remedy string) {
 	} else {
 		data = []byte(strings.TrimSpace(text) + "\n")
 	}
-	if _, err := signature.ParseKeys(data); err != nil {
-		return "", fmt.Sprintf("%s has no OpenPGP public key: %s", from, strings.TrimPrefix(err.Error(), "read keys: ")), howTo
+	if _, err := signature.ParseKeys(data); errors.Is(err, signature.ErrPrivate) {
+		return "", from + " has a private key, which must stay with its owner", howTo
+	} else if err != nil {
+		return "", from + " has no OpenPGP public key that can be read", howTo
 	}
 	armored, err := signature.Armored(data)
 	if err != nil {

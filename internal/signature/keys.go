@@ -63,6 +63,10 @@ func DebianKeys() (*Keyring, error) {
 	return keys, nil
 }
 
+// ErrPrivate is what [ParseKeys] gives for private keys: one in a repository
+// would be everybody's.
+var ErrPrivate = errors.New("read keys: they are private")
+
 // ParseKeys reads OpenPGP public keys, armored or binary (RFC 9580).
 func ParseKeys(text []byte) (*Keyring, error) {
 	read := openpgp.ReadKeyRing
@@ -75,7 +79,7 @@ func ParseKeys(text []byte) (*Keyring, error) {
 	}
 	for _, e := range entities {
 		if e.PrivateKey != nil {
-			return nil, fmt.Errorf("read keys: %s is a private key: it must stay with its owner; export the public one", fingerprint(e.PrimaryKey.Fingerprint))
+			return nil, ErrPrivate
 		}
 	}
 	if len(entities) == 0 {

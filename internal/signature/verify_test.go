@@ -273,7 +273,7 @@ func TestParseKeysReadsBothFormsAndNoPrivateKey(t *testing.T) {
 			t.Errorf("took %q", text)
 		}
 	}
-	if _, err := signature.ParseKeys(key.Private()); err == nil || !strings.Contains(err.Error(), "private key") {
+	if _, err := signature.ParseKeys(key.Private()); !errors.Is(err, signature.ErrPrivate) {
 		t.Errorf("a private key: %v", err)
 	}
 }

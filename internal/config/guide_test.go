@@ -6,6 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"stet/internal/mirror/mirrortest"
+	"stet/internal/signature"
 )
 
 // TestTheGuideIsRight loads every whole configuration that the guide shows.
@@ -15,10 +19,14 @@ func TestTheGuideIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```(yaml|cue)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	key, err := signature.Armored(mirrortest.NewKey("example", time.Now().Add(-time.Hour), 0).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
 	loaded := 0
 	for _, block := range blocks {
 		kind, body := block[1], block[2]
-		files := []string{"index.html", "hello\n", "hosts", "127.0.0.1 localhost\n"}
+		files := []string{"index.html", "hello\n", "hosts", "127.0.0.1 localhost\n", "example.asc", key}
 		switch {
 		case kind == "cue" && strings.Contains(body, "machines:"):
 			files = append(files, "x.cue", body)

@@ -3,6 +3,9 @@ package build
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +26,8 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // archives are Debian's, as a stable machine sees them, and a repository.
 type archives struct {
 	trixie, updates, security, backports, sid, example *mirrortest.Archive
+
+	past map[string]map[string][]byte // of the snapshot service: files by "debian/20261101T000000Z"
 }
 
 func deb(name, version string) mirrortest.Deb { return mirrortest.Deb{Name: name, Version: version} }
@@ -73,7 +78,7 @@ func (a *archives) serve(t *testing.T) *world {
 	}
 	t.Cleanup(func() { s.Close() })
 	client, err := mirror.New(mirror.Options{
-		Sources: mirror.Sources{Flag: []string{w.server.URL}}, Cache: filepath.Join(s.Dir(), "mirror"), Keys: a.trixie.Key.Keyring(),
+		Sources: mirror.Sources{Flag: []string{w.server.URL}, Snapshot: a.snapshots(t)}, Cache: filepath.Join(s.Dir(), "mirror"), Keys: a.trixie.Key.Keyring(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -373,6 +378,88 @@ func TestMachinesOfSeveralSuites(t *testing.T) {
 	fresh.Repositories = map[string]machine.Repository{"example": other}
 	var two *RepositoryError
 	if _, err := w.resolve(l, Update{}, stable, fresh); !errors.As(err, &two) {
+		t.Errorf("have %v", err)
+	}
+}
+
+// snapshots serves the past as Debian's snapshot service does.
+func (a *archives) snapshots(t *testing.T) string {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for at, files := range a.past {
+			name, ok := strings.CutPrefix(r.URL.Path, "/archive/"+at+"/")
+			if data, found := files[name]; ok && found {
+				_, _ = w.Write(data)
+				return
+			}
+		}
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(service.Close)
+	return service.URL
+}
+
+// remember puts the archives as they are now into the snapshot service.
+func (a *archives) remember(at time.Time) {
+	if a.past == nil {
+		a.past = map[string]map[string][]byte{}
+	}
+	day := at.Format("20060102T150405Z")
+	for _, archive := range []*mirrortest.Archive{a.trixie, a.updates, a.security, a.backports, a.sid} {
+		name := archive.Name + "/" + day
+		if a.past[name] == nil {
+			a.past[name] = map[string][]byte{}
+		}
+		date := archive.Date
+		archive.Date = at.Add(-3 * time.Hour)
+		maps.Copy(a.past[name], archive.Files())
+		archive.Date = date
+	}
+}
+
+func TestASnapshotIsDebianAsItWas(t *testing.T) {
+	a := newArchives()
+	first, second := now.Add(-10*24*time.Hour), now.Add(-5*24*time.Hour)
+	old := mirrortest.NewKey("made early", now.Add(-30*24*time.Hour), 0)
+	for _, archive := range []*mirrortest.Archive{a.trixie, a.updates, a.security, a.backports, a.sid} {
+		archive.Key = old
+	}
+	a.remember(first)
+	a.trixie.Add(deb("editor", "1.1"))
+	a.remember(second)
+	a.trixie.Add(deb("editor", "1.2"))
+	w := a.serve(t)
+	at := func(name string, moment time.Time) *machine.Machine {
+		m := w.stable(wants("editor"))
+		m.Name = name
+		if !moment.IsZero() {
+			m.Debian.Snapshot = moment.Format(time.RFC3339)
+		}
+		return m
+	}
+	l := w.must(nil, Update{}, at("hello", first)).Lock
+	trixie, _ := l.Archive("trixie")
+	if have := has(l, "hello"); have != "editor 1.0 trixie" || !trixie.Snapshot.Equal(first) {
+		t.Errorf("have %s, %+v", have, trixie)
+	}
+	// Another date in the configuration is another state, forward and back.
+	l = w.must(l, Update{}, at("hello", second)).Lock
+	if have := has(l, "hello"); have != "editor 1.1 trixie" {
+		t.Errorf("later: %s", have)
+	}
+	l = w.must(l, Update{}, at("hello", first)).Lock
+	if have := has(l, "hello"); have != "editor 1.0 trixie" {
+		t.Errorf("back: %s", have)
+	}
+	l = w.must(l, Update{}, at("hello", time.Time{})).Lock
+	if have := has(l, "hello"); have != "editor 1.2 trixie" {
+		t.Errorf("now: %s", have)
+	}
+	l = w.must(l, Update{}, at("hello", time.Time{}), at("before", first)).Lock
+	if have := has(l, "hello") + "; " + has(l, "before"); have != "editor 1.2 trixie; editor 1.0 trixie."+first.Format("20060102T150405Z") {
+		t.Errorf("both: %s", have)
+	}
+	var future *FutureSnapshotError
+	if _, err := w.resolve(nil, Update{}, at("hello", now.Add(time.Hour))); !errors.As(err, &future) {
 		t.Errorf("have %v", err)
 	}
 }

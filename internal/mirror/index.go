@@ -102,7 +102,7 @@ func (c *Client) indices(ctx context.Context, r *Release, components, architectu
 			return nil, noIndex(r, component, architectures[0])
 		}
 	}
-	return usable(r, all)
+	return all, nil
 }
 
 func (c *Client) flatIndex(ctx context.Context, r *Release, architectures []string) ([]*debian.Package, error) {
@@ -116,25 +116,7 @@ func (c *Client) flatIndex(ctx context.Context, r *Release, architectures []stri
 			fit = append(fit, p)
 		}
 	}
-	return usable(r, fit)
-}
-
-// usable leaves out what cannot be verified.
-func usable(r *Release, packages []*debian.Package) ([]*debian.Package, error) {
-	whole := func(p *debian.Package) bool { return p.SHA256 != "" && p.Filename != "" && p.Size > 0 }
-	if !slices.ContainsFunc(packages, func(p *debian.Package) bool { return !whole(p) }) {
-		return packages, nil
-	}
-	kept := make([]*debian.Package, 0, len(packages))
-	for _, p := range packages {
-		if whole(p) {
-			kept = append(kept, p)
-		}
-	}
-	if len(kept) == 0 {
-		return nil, fmt.Errorf("%s lists its packages without Filename, Size or SHA256: what cannot be verified is not taken", r.Archive)
-	}
-	return kept, nil
+	return fit, nil
 }
 
 // Index reads the Packages index of one component and architecture; a flat

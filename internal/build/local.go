@@ -67,11 +67,18 @@ func (r *resolver) local(of *machine.Local) (*debian.Package, error) {
 
 // staleLocal names a local package whose file is not the locked one.
 func staleLocal(m *machine.Machine, l *lock.Lock, packages []lock.Key) string {
+	files := map[string]string{}
+	for _, wish := range m.Packages {
+		if wish.Local != nil {
+			files[wish.Local.Path] = wish.Local.SHA256
+		}
+	}
+	if len(files) == 0 {
+		return ""
+	}
 	for _, p := range l.Select(packages) {
-		for _, wish := range m.Packages {
-			if wish.Local != nil && p.Local && p.Path == wish.Local.Path && p.SHA256 != wish.Local.SHA256 {
-				return p.Path + " is not the file that stet.lock was made for"
-			}
+		if sum, declared := files[p.Path]; p.Local && declared && sum != p.SHA256 {
+			return p.Path + " is not the file that stet.lock was made for"
 		}
 	}
 	return ""

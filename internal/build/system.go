@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -129,10 +130,9 @@ func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
 	switch {
 	case !ok:
 		return nil, &StaleError{m.Name, "stet.lock does not have it"}
-	case staleLocal(m, l, locked.Packages) != "":
-		return nil, &StaleError{m.Name, staleLocal(m, l, locked.Packages)}
 	case locked.Wishes != wishesOf(m).digest():
-		return nil, &StaleError{m.Name, "its packages are not those that stet.lock was made for"}
+		reason := cmp.Or(staleLocal(m, l, locked.Packages), "its packages are not those that stet.lock was made for")
+		return nil, &StaleError{m.Name, reason}
 	}
 	for name := range m.Users {
 		if _, ok := l.IDs.Users[name]; !ok {

@@ -14,6 +14,7 @@ import (
 	"stet/internal/mirror"
 	"stet/internal/progress"
 	"stet/internal/signature"
+	"stet/internal/solve"
 )
 
 // standing says when a package of an archive is taken: apt's priorities of
@@ -196,11 +197,6 @@ func (r *resolver) index(ctx context.Context, s source, architectures []string) 
 	if err := r.note(release.Locked(s.id, s.components, architectures)); err != nil {
 		return index{}, err
 	}
-	for _, p := range packages {
-		if at := placeOf(p); r.origins[at] == "" {
-			r.origins[at] = s.id
-		}
-	}
 	read := index{s, packages}
 	r.read[key] = read
 	return read, nil
@@ -231,6 +227,25 @@ func (r *resolver) note(a lock.Archive) error {
 	}
 	r.next.Archives = append(r.next.Archives, a)
 	return nil
+}
+
+// locate notes where the packages of a solution are from: of several archives
+// that have one at the same place, the first.
+func (r *resolver) locate(of *solve.Solution, indices []index) {
+	names := make(map[string]bool, len(of.Packages))
+	for i := range of.Packages {
+		names[of.Packages[i].Name] = true
+	}
+	for _, i := range indices {
+		for _, p := range i.packages {
+			if !names[p.Name] {
+				continue
+			}
+			if at := placeOf(p); r.origins[at] == "" {
+				r.origins[at] = i.id
+			}
+		}
+	}
 }
 
 // place is where an archive has a package. Equal bytes are at several places:

@@ -96,7 +96,7 @@ func (r *resolver) machine(ctx context.Context, m *machine.Machine) error {
 	if err != nil {
 		return fmt.Errorf("machine %s: %w", m.Name, err)
 	}
-	keys, err := r.choose(solution)
+	keys, err := r.choose(solution, indices)
 	if err != nil {
 		return fmt.Errorf("machine %s: %w", m.Name, err)
 	}
@@ -108,7 +108,7 @@ func (r *resolver) machine(ctx context.Context, m *machine.Machine) error {
 	if err != nil {
 		return fmt.Errorf("tools: %w", err)
 	}
-	if keys, err = r.choose(tools); err != nil {
+	if keys, err = r.choose(tools, indices); err != nil {
 		return fmt.Errorf("tools: %w", err)
 	}
 	r.next.Tools = append(r.next.Tools, keys...)
@@ -155,7 +155,8 @@ func (r *resolver) universe(indices []index, c choices) (*solve.Universe, error)
 }
 
 // choose adds a solution's packages to the lock and gives their keys.
-func (r *resolver) choose(s *solve.Solution) ([]lock.Key, error) {
+func (r *resolver) choose(s *solve.Solution, indices []index) ([]lock.Key, error) {
+	r.locate(s, indices)
 	keys := make([]lock.Key, 0, len(s.Packages))
 	for i := range s.Packages {
 		p := &s.Packages[i].Package

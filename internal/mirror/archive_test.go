@@ -231,6 +231,17 @@ func TestASnapshotIsReadAtItsMoment(t *testing.T) {
 	if len(asked) == 0 {
 		t.Error("the service was not asked")
 	}
+
+	at.Suite = "forky"
+	var none *mirror.NoSuiteError
+	if _, err := c.Release(t.Context(), at, now); !errors.As(err, &none) || !strings.Contains(err.Error(), "snapshot service has no suite forky at 2026-11-03 12:00 UTC") {
+		t.Errorf("have %v", err)
+	}
+	service.Close()
+	var unreachable *mirror.UnreachableError
+	if _, err := c.Release(t.Context(), at, now); !errors.As(err, &unreachable) || !strings.Contains(err.Error(), "debian.snapshot is at Debian's snapshot service alone") {
+		t.Errorf("have %v", err)
+	}
 }
 
 // While a mirror is updated, its Release is newer than its indices, or the

@@ -109,6 +109,9 @@ func (e *NoSuiteError) Error() string {
 	if e.Archive.URL != "" {
 		return fmt.Sprintf("%s has no suite %q: check its url and its suite%s", e.Archive.repository(), e.Archive.Suite, list(e.Attempts))
 	}
+	if !e.Archive.Snapshot.IsZero() {
+		return fmt.Sprintf("Debian's snapshot service has no suite %s at %s: check the suite's name, and debian.snapshot%s", e.Archive.Suite, minute(e.Archive.Snapshot), list(e.Attempts))
+	}
 	return fmt.Sprintf("no mirror has suite %s of archive %s: check the suite's name, or name another mirror with --mirror or STET_MIRROR%s", e.Archive.Suite, e.Archive.Name, list(e.Attempts))
 }
 
@@ -116,11 +119,15 @@ func (e *NoSuiteError) Error() string {
 type UnreachableError struct {
 	Attempts   []Attempt // empty when none is known
 	Repository string    // the option that declares it; empty for Debian's archives
+	Snapshot   time.Time // that was asked for; zero when it was not
 }
 
 func (e *UnreachableError) Error() string {
 	if e.Repository != "" {
 		return e.Repository + " cannot be reached: check the network connection, and its url" + list(e.Attempts)
+	}
+	if !e.Snapshot.IsZero() {
+		return "debian.snapshot is at Debian's snapshot service alone, which cannot be reached: check the network connection" + list(e.Attempts)
 	}
 	if len(e.Attempts) == 0 {
 		return "no Debian mirror is known: name one with --mirror or STET_MIRROR"

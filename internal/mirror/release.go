@@ -89,7 +89,7 @@ func (c *Client) Release(ctx context.Context, archive Archive, at time.Time) (*R
 	case len(absent) > 0:
 		return nil, &NoSuiteError{archive, tried}
 	}
-	return nil, &UnreachableError{Attempts: tried, Repository: archive.repository()}
+	return nil, &UnreachableError{Attempts: tried, Repository: archive.repository(), Snapshot: archive.Snapshot}
 }
 
 // getRelease reads InRelease; of a repository that has none, Release and the

@@ -74,7 +74,14 @@ func checkUpdate(o *lockOptions, c *config.Configuration, old *lock.Lock) error 
 }
 
 func (a *app) printMoves(report lockReport, u build.Update) {
+	architectures := map[string]int{}
 	for _, m := range report.Moved {
+		architectures[m.Name]++
+	}
+	for _, m := range report.Moved {
+		if architectures[m.Name] > 1 && m.Architecture != "all" { // libc6 for amd64 and for i386
+			m.Name += ":" + m.Architecture
+		}
 		fmt.Fprintln(a.Stdout, describeMove(m))
 	}
 	for _, h := range report.Held {

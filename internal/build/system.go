@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"time"
 
 	"stet/internal/lock"
 	"stet/internal/machine"
@@ -147,15 +148,27 @@ func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
 	return l.Select(locked.Packages), nil
 }
 
-// origins gives the archives that a machine's packages came from, and the one
-// it wishes for, which is also that of packages still to come.
+// origins gives the archives that a machine's packages came from, and those it
+// declares, which are also those of packages still to come.
 func origins(m *machine.Machine, l *lock.Lock) []lock.Archive {
 	used := map[string]bool{}
 	for _, p := range l.Select(l.Machines[m.Name].Packages) {
 		used[p.Archive] = true
 	}
+	declared := map[string]bool{}
+	for _, suite := range slices.Concat(m.Debian.Own(), m.Debian.Further()) {
+		declared[suite] = true
+	}
 	return slices.DeleteFunc(slices.Clone(l.Archives), func(a lock.Archive) bool {
-		return !used[a.ID] && a.Suite != m.Debian.Suite
+		if a.Repository {
+			_, has := m.Repositories[a.Name]
+			return !has
+		}
+		at := ""
+		if !a.Snapshot.IsZero() {
+			at = a.Snapshot.UTC().Format(time.RFC3339)
+		}
+		return !used[a.ID] && (!declared[a.Suite] || at != m.Debian.Snapshot)
 	})
 }
 

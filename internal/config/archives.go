@@ -63,7 +63,7 @@ func (e *evaluation) repositories(m *machine.Machine, declared map[string]textRe
 func readKey(dir, text string) (armored, problem, remedy string) {
 	const howTo = "export it with: gpg --armor --export FINGERPRINT"
 	from := "it"
-	data := []byte(text)
+	var data []byte
 	if !strings.Contains(text, "-----BEGIN") {
 		clean, problem, remedy := source(dir, text)
 		if problem != "" {

@@ -60,15 +60,17 @@ var rooms = map[string]room{
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},
 
-	"internal/config": {stage, "machine modules schema similar", "text becomes machines before anything is resolved, fetched or built"},
+	"internal/signature": {pure, "", "a signature is good or not whoever asks, and wherever the bytes came from"},
+
+	"internal/config": {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
 	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs": {stage, "debian erofs lock mount progress residue sandbox solve store tree unpack", "it configures packages; what the machine declares comes after it"},
 	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/disk":   {stage, "rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
-	"internal/mirror":            {edge, "debian lock progress", "it brings verified bytes; what is wanted is decided before it"},
-	"internal/mirror/mirrortest": {edge, "debian mirror", "only tests import it"},
+	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
+	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
 	"internal/store":             {edge, "tree verity", "it keeps bytes and decides nothing about them"},
 	"internal/mount":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
@@ -79,8 +81,8 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk lock machine mirror mount progress residue rootfs sandbox solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount progress rootfs sandbox solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},

@@ -7,10 +7,13 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"stet/internal/cli"
+	"stet/internal/mirror/mirrortest"
+	"stet/internal/signature"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -23,7 +26,9 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the real binary as the scripts in testdata/script say.
 //
-//	exits CODE COMMAND…   runs a command that must end with that exit code
+//	exits CODE COMMAND…               runs a command that must end with that exit code
+//	deb FILE NAME VERSION [ARCH]      makes a .deb
+//	key FILE armored|binary|private   makes an OpenPGP key
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -36,7 +41,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GIT_CEILING_DIRECTORIES", env.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "deb": makeDeb, "key": makeKey},
 	})
 }
 
@@ -57,4 +62,32 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%v ended with %d, not %d\n%s", args[1:], got, want, ts.ReadFile("stderr"))
 	}
+}
+
+func makeDeb(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: deb FILE NAME VERSION [ARCHITECTURE]")
+	}
+	d := mirrortest.Deb{Name: args[1], Version: args[2]}
+	if len(args) > 3 {
+		d.Architecture = args[3]
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), d.Bytes(), 0o644))
+}
+
+func makeKey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: key FILE armored|binary|private")
+	}
+	key := mirrortest.NewKey("a repository", time.Now().Add(-time.Hour), 0)
+	data := key.Public()
+	switch args[1] {
+	case "armored":
+		text, err := signature.Armored(data)
+		ts.Check(err)
+		data = []byte(text)
+	case "private":
+		data = key.Private()
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }

@@ -68,6 +68,9 @@ func unpackOne(s *store.Store, debs Debs, p lock.Package, cores int) error {
 		return err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != p.SHA256 {
+		if p.Local {
+			return &LocalError{Package: p}
+		}
 		return &DamagedError{p}
 	}
 	workers := 1

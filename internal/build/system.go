@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"time"
 
 	"stet/internal/lock"
 	"stet/internal/machine"
@@ -131,7 +133,8 @@ func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
 	case !ok:
 		return nil, &StaleError{m.Name, "stet.lock does not have it"}
 	case locked.Wishes != wishesOf(m).digest():
-		return nil, &StaleError{m.Name, "its packages are not those that stet.lock was made for"}
+		reason := cmp.Or(staleLocal(m, l, locked.Packages), "its packages are not those that stet.lock was made for")
+		return nil, &StaleError{m.Name, reason}
 	}
 	for name := range m.Users {
 		if _, ok := l.IDs.Users[name]; !ok {
@@ -146,15 +149,27 @@ func Locked(m *machine.Machine, l *lock.Lock) ([]lock.Package, error) {
 	return l.Select(locked.Packages), nil
 }
 
-// origins gives the archives that a machine's packages came from, and the one
-// it wishes for, which is also that of packages still to come.
+// origins gives the archives that a machine's packages came from, and those it
+// declares, which are also those of packages still to come.
 func origins(m *machine.Machine, l *lock.Lock) []lock.Archive {
 	used := map[string]bool{}
 	for _, p := range l.Select(l.Machines[m.Name].Packages) {
 		used[p.Archive] = true
 	}
+	declared := map[string]bool{}
+	for _, suite := range slices.Concat(m.Debian.Own(), m.Debian.Further()) {
+		declared[suite] = true
+	}
 	return slices.DeleteFunc(slices.Clone(l.Archives), func(a lock.Archive) bool {
-		return !used[a.ID] && a.Suite != m.Debian.Suite
+		if a.Repository {
+			_, has := m.Repositories[a.Name]
+			return !has
+		}
+		at := ""
+		if !a.Snapshot.IsZero() {
+			at = a.Snapshot.UTC().Format(time.RFC3339)
+		}
+		return !used[a.ID] && (!declared[a.Suite] || at != m.Debian.Snapshot)
 	})
 }
 

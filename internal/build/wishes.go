@@ -30,23 +30,49 @@ type wishes struct {
 	Recommends bool              `json:",omitempty"`
 	Exclude    []string          `json:",omitempty"`
 	excludedBy map[string]string // the words to Exclude
+
+	Fixes        []string                  `json:",omitempty"` // suites that packages come from like from Suite
+	Further      []string                  `json:",omitempty"` // suites that packages come from where one asks
+	Snapshot     string                    `json:",omitempty"`
+	Repositories map[string]wishRepository `json:",omitempty"`
 }
 
 type wish struct {
 	Suite      string
-	Recommends *bool  `json:",omitempty"`
-	Because    string `json:"-"`
+	Version    string         `json:",omitempty"`
+	Local      *machine.Local `json:",omitempty"`
+	Recommends *bool          `json:",omitempty"`
+	Hold       bool           `json:"-"` // asks for nothing that was not asked before
+	Because    string         `json:"-"`
+}
+
+// wishRepository is what a repository is, wherever it is.
+type wishRepository struct {
+	Suite      string
+	Components []string
+	Keys       []string // fingerprints
 }
 
 func wishesOf(m *machine.Machine) wishes {
 	w := wishes{
 		Suite: m.Debian.Suite, Components: m.Debian.Components, Architecture: m.Debian.Architecture,
 		Base: m.Base, Packages: map[string]wish{},
+		Fixes: m.Debian.Own()[1:], Further: m.Debian.Further(), Snapshot: m.Debian.Snapshot,
 		Foreign: m.Debian.ForeignArchitectures, Recommends: m.Debian.Recommends,
 		Exclude: slices.Sorted(maps.Keys(m.Exclude)), excludedBy: m.Exclude,
 	}
 	for name, p := range m.Packages {
-		w.Packages[name] = wish{Suite: p.Suite, Recommends: p.Recommends, Because: p.Because}
+		w.Packages[name] = wish{Suite: p.Suite, Version: p.Version, Local: p.Local, Recommends: p.Recommends, Hold: p.Hold, Because: p.Because}
+	}
+	for name, r := range m.Repositories {
+		if w.Repositories == nil {
+			w.Repositories = map[string]wishRepository{}
+		}
+		of := wishRepository{Suite: r.Suite, Components: r.Components}
+		if keys, err := repositoryKeys(name, r); err == nil { // config read them
+			of.Keys = keys.Primaries()
+		}
+		w.Repositories[name] = of
 	}
 	return w
 }
@@ -66,8 +92,9 @@ func (w wishes) digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// request puts the wishes to the solver.
-func (w wishes) request() solve.Request {
+// request puts the wishes to the solver. Versions are those that a wish must
+// have, for whatever reason, by its name.
+func (w wishes) request(versions map[string]string) solve.Request {
 	r := solve.Request{
 		Architecture: w.Architecture, Essential: true,
 		Recommends: w.Recommends, RecommendsOf: map[string]bool{}, Exclude: map[string]string{},
@@ -80,7 +107,7 @@ func (w wishes) request() solve.Request {
 		if because == "" {
 			because = "packages"
 		}
-		r.Wants = append(r.Wants, solve.Want{Name: name, Because: because})
+		r.Wants = append(r.Wants, solve.Want{Name: name, Version: versions[name], Because: because})
 		if p.Recommends != nil {
 			r.RecommendsOf[name] = *p.Recommends
 		}

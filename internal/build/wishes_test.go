@@ -61,14 +61,14 @@ func TestWishesReachTheSolver(t *testing.T) {
 		Recommends: true, RecommendsOf: map[string]bool{"steam:i386": false},
 		Exclude: map[string]string{"snapd": "exclude", "exim4": "module mail"},
 	}
-	if diff := cmp.Diff(want, w.request()); diff != "" {
+	if diff := cmp.Diff(want, w.request(nil)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"amd64", "i386"}, w.architectures()); diff != "" {
 		t.Error(diff)
 	}
 	m.Base = machine.BaseMinimal
-	if got := wishesOf(m).request().Priorities; got != nil {
+	if got := wishesOf(m).request(nil).Priorities; got != nil {
 		t.Errorf("the minimal base has the priorities %v", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stet/internal/mirror"
+	"stet/internal/signature"
 )
 
 // Environment is all that commands know of the world around them.
@@ -23,7 +24,7 @@ type Environment struct {
 
 	// Keys are the archive keys that are trusted; nil stands for Debian's,
 	// which are embedded.
-	Keys *mirror.Keyring
+	Keys *signature.Keyring
 	// Host is the root of the host, for its APT sources; nil stands for none.
 	Host fs.FS
 	// Snapshot is the base URL of the snapshot service; empty stands for none.

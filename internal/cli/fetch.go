@@ -44,8 +44,8 @@ func newFetch(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			locker := build.Locker{Store: s, Mirror: client, Provider: rootfs.Overlay{}, Report: report, Now: a.Now()}
-			if err := locker.Fetch(cmd.Context(), l); err != nil {
+			locker := build.Locker{Store: s, Mirror: client, Provider: rootfs.Overlay{}, Repository: c.Dir, Report: report, Now: a.Now()}
+			if err := locker.Fetch(cmd.Context(), c.Machines, l); err != nil {
 				return explainLock(err)
 			}
 			done()

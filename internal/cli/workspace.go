@@ -92,22 +92,26 @@ func (a *app) client(s *store.Store, flag mirrorFlag, report progress.Func) (*mi
 	})
 }
 
-// fetched gives the .debs that were fetched before, and never the network.
-type fetched struct{ dir string }
+// fetched gives the .debs that were fetched before, and those of the
+// repository, and never the network.
+type fetched struct{ dir, repository string }
 
 // Open implements build.Debs.
 func (f fetched) Open(p lock.Package) (*os.File, error) {
+	if p.Local {
+		return build.OpenLocal(f.repository, p)
+	}
 	return os.Open(filepath.Join(f.dir, "debs", p.SHA256+".deb"))
 }
 
 // builder makes a builder that works offline.
-func builder(s *store.Store, report progress.Func) (*build.Builder, error) {
+func builder(s *store.Store, repository string, report progress.Func) (*build.Builder, error) {
 	init, err := initrd.Init()
 	if err != nil {
 		return nil, err
 	}
 	return &build.Builder{
-		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror")}, Provider: rootfs.Overlay{}, Init: init, Report: report,
+		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: rootfs.Overlay{}, Init: init, Report: report,
 	}, nil
 }
 
@@ -115,10 +119,13 @@ func builder(s *store.Store, report progress.Func) (*build.Builder, error) {
 func explain(err error) error {
 	stale := (*build.StaleError)(nil)
 	missing := (*build.MissingError)(nil)
+	local := (*build.LocalError)(nil)
 	damaged := (*build.DamagedError)(nil)
 	switch {
 	case errors.As(err, &damaged):
 		return &Failure{Code: ExitFailed, Err: errors.New(damaged.Problem()), Remedy: "`stet fetch` gets it again"}
+	case errors.As(err, &local):
+		return wrongInput(errors.New(local.Problem()), "`stet lock` takes it as it is now")
 	case errors.As(err, &stale):
 		return wrongInput(fmt.Errorf("machine %s: %s", stale.Machine, stale.Reason), "`stet lock` resolves it")
 	case errors.As(err, &missing):

@@ -23,25 +23,25 @@ type (
 	textMachine struct {
 		Name   string
 		Debian struct {
-			Suite        string
-			Components   set
-			Architecture string
-			Foreign      set `json:"foreign_architectures"`
-			Recommends   bool
-			Mirror       string
+			Suite             string
+			Suites            set
+			Updates, Security bool
+			Snapshot          string
+			Components        set
+			Architecture      string
+			Foreign           set `json:"foreign_architectures"`
+			Recommends        bool
+			Mirror            string
 		}
+		Repositories                     map[string]textRepository
 		Base, Hostname, Timezone, Locale string
 		Network                          machine.Network
-		Packages                         map[string]struct {
-			Suite      string
-			Recommends *bool
-			Because    map[string]bool
-		}
-		Exclude map[string]struct{ Because map[string]bool }
-		Users   map[string]textUser
-		Groups  map[string]machine.Group
-		Files   map[string]textFile
-		Units   map[string]struct {
+		Packages                         map[string]textPackage
+		Exclude                          map[string]struct{ Because map[string]bool }
+		Users                            map[string]textUser
+		Groups                           map[string]machine.Group
+		Files                            map[string]textFile
+		Units                            map[string]struct {
 			Enable  *bool
 			Mask    bool
 			Text    string
@@ -54,6 +54,19 @@ type (
 		}
 		Persist set
 		Tests   map[string][]textStep
+	}
+
+	textRepository struct {
+		URL, Suite, Key string
+		Components      set
+	}
+
+	textPackage struct {
+		Suite, Version string
+		Recommends     *bool
+		Hold           bool
+		Local          *string
+		Because        map[string]bool
 	}
 
 	textUser struct {
@@ -107,18 +120,25 @@ func (e *evaluation) decode() (Problems, error) {
 	m := &machine.Machine{
 		Name: t.Name, Base: t.Base, Hostname: t.Hostname, Timezone: t.Timezone, Locale: t.Locale, Network: t.Network,
 		Debian: machine.Debian{
-			Suite: t.Debian.Suite, Components: t.Debian.Components.sorted(), Architecture: t.Debian.Architecture,
+			Suite: t.Debian.Suite, Suites: t.Debian.Suites.sorted(), Updates: t.Debian.Updates, Security: t.Debian.Security,
+			Components: t.Debian.Components.sorted(), Architecture: t.Debian.Architecture,
 			ForeignArchitectures: foreign(&t), Recommends: t.Debian.Recommends, Mirror: t.Debian.Mirror,
 		},
-		Kernel:   machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted()},
-		Persist:  t.Persist.sorted(),
-		Groups:   t.Groups,
-		Packages: map[string]machine.Package{}, Exclude: map[string]string{}, Users: map[string]machine.User{}, Files: map[string]machine.File{},
+		Kernel:       machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted()},
+		Persist:      t.Persist.sorted(),
+		Groups:       t.Groups,
+		Repositories: map[string]machine.Repository{}, Packages: map[string]machine.Package{}, Exclude: map[string]string{}, Users: map[string]machine.User{}, Files: map[string]machine.File{},
 		Units: map[string]machine.Unit{}, Sysctl: map[string]string{}, Tests: map[string][]machine.Step{},
 	}
 	var problems Problems
+	if m.Debian.Snapshot, err = moment(t.Debian.Snapshot); err != nil {
+		problems = append(problems, Problem{Place: e.place("debian", "snapshot"), Path: "debian.snapshot", Message: err.Error()})
+	}
+	problems = append(problems, e.repositories(m, t.Repositories)...)
 	for name, p := range t.Packages {
-		m.Packages[name] = machine.Package{Suite: p.Suite, Recommends: p.Recommends, Because: e.because(p.Because, "packages", name)}
+		wish, found := e.packageWish(m, name, p)
+		problems = append(problems, found...)
+		m.Packages[name] = wish
 	}
 	for name, x := range t.Exclude {
 		m.Exclude[name] = e.because(x.Because, "exclude", name)

@@ -6,6 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"stet/internal/mirror/mirrortest"
+	"stet/internal/signature"
 )
 
 // TestTheGuideIsRight loads every whole configuration that the guide shows.
@@ -15,10 +19,14 @@ func TestTheGuideIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```(yaml|cue)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	key, err := signature.Armored(mirrortest.NewKey("example", time.Now().Add(-time.Hour), 0).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
 	loaded := 0
 	for _, block := range blocks {
 		kind, body := block[1], block[2]
-		files := []string{"index.html", "hello\n", "hosts", "127.0.0.1 localhost\n"}
+		files := []string{"index.html", "hello\n", "hosts", "127.0.0.1 localhost\n", "example.asc", key}
 		switch {
 		case kind == "cue" && strings.Contains(body, "machines:"):
 			files = append(files, "x.cue", body)
@@ -46,7 +54,10 @@ func TestWordsOfDebianAreTaken(t *testing.T) {
 		"hostname: %":                            {"a", "web-1", "web.example.org", "A1"},
 		"locale: %":                              {"C.UTF-8", "en_GB.UTF-8", "ca_ES@valencia", "sr_RS@latin", "eo.UTF-8", "ber_DZ.UTF-8"},
 		"timezone: %":                            {"Etc/UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+1", "EST5EDT"},
-		"packages: [%]":                          {"g++", "libc6:i386", "0ad", "libstdc++6", "linux-image-6.12.107+deb13-cloud-amd64", "git/trixie-backports"},
+		"packages: [%]":                          {"g++", "libc6:i386", "0ad", "libstdc++6", "linux-image-6.12.107+deb13-cloud-amd64", "git=1:2.47.3-0+deb13u1"},
+		"debian: {suites: [sid]}\npackages: [%]": {"git/sid", "git:i386/sid", "git/sid=1.0", "git/trixie"},
+		"debian: {suites: [%]}":                  {"trixie-backports", "trixie-proposed-updates", "experimental", "sid"},
+		"debian: {snapshot: %}":                  {"2026-11-01", "2026-11-01T12:30:00Z"},
 		"users: {%: {}}":                         {"ada", "_apt", "www-data", "root", "a"},
 		"users: {ada: {ssh_keys: [%]}}":          {"ssh-ed25519 AAAAC3Nza+/x== ada@x", "ssh-rsa AAAA", "from=\"10.0.0.0/8\",no-pty ecdsa-sha2-nistp256 AAAA= x y", "sk-ssh-ed25519@openssh.com AAAA"},
 		"units: {%: {}}":                         {"a.service", "getty@tty1.service", "dev-disk-by\\x2dlabel-x.mount", "user-1000.slice", "a.b.timer"},

@@ -165,15 +165,20 @@ func options(of cue.Value) (all, required []string) {
 	return all, required
 }
 
-// setOf says whether the schema wants a set here, and into which field of the
-// member goes what follows a slash in a list's element.
-func setOf(v cue.Value) (suffix string, ok bool) {
+// suffixes are the fields of a set's member into which goes what follows a
+// mark in a list's element: "name/suite" and "name=version". Empty ones say
+// that the mark is part of the name.
+type suffixes struct{ slash, equals string }
+
+// setOf says whether the schema wants a set here.
+func setOf(v cue.Value) (suffixes, bool) {
 	attribute := v.Attribute("set")
 	if attribute.Err() != nil {
-		return "", false
+		return suffixes{}, false
 	}
-	suffix, _ = attribute.String(0)
-	return suffix, true
+	slash, _ := attribute.String(0)
+	equals, _ := attribute.String(1)
+	return suffixes{slash, equals}, true
 }
 
 // choices are the strings an enumeration allows, or nil when it is none.

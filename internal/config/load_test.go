@@ -110,8 +110,8 @@ func TestDefaultSiteIsAbsentUnlessDeclared(t *testing.T) {
 }
 
 func TestOneConfigurationInYAMLAndInCUE(t *testing.T) {
-	a := load(t, FileName, "name: web\npackages: [curl, git/trixie-backports]\nusers: {ada: {groups: [sudo]}}\nkernel: {parameters: [quiet]}\n").Machines["web"]
-	b := load(t, "web.cue", "package stet\nmachines: web: {\n packages: {curl: {}, git: suite: \"trixie-backports\"}\n users: ada: groups: sudo: {}\n kernel: parameters: quiet: {}\n}\n").Machines["web"]
+	a := load(t, FileName, "name: web\ndebian: {suites: [trixie-backports]}\npackages: [curl, git/trixie-backports]\nusers: {ada: {groups: [sudo]}}\nkernel: {parameters: [quiet]}\n").Machines["web"]
+	b := load(t, "web.cue", "package stet\nmachines: web: {\n debian: suites: \"trixie-backports\": {}\n packages: {curl: {}, git: suite: \"trixie-backports\"}\n users: ada: groups: sudo: {}\n kernel: parameters: quiet: {}\n}\n").Machines["web"]
 	if diff := cmp.Diff(a, b); diff != "" {
 		t.Error(diff)
 	}

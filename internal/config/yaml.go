@@ -200,8 +200,8 @@ func sets(tree *ast.StructLit, of cue.Value, path []string, where *places, probl
 		case *ast.StructLit:
 			sets(value, child, inner, where, problems)
 		case *ast.ListLit:
-			if suffix, isSet := setOf(child); isSet {
-				set := listToSet(value, suffix, inner, where, problems)
+			if marks, isSet := setOf(child); isSet {
+				set := listToSet(value, marks, inner, where, problems)
 				where.labels[set] = field.Label
 				field.Value = set
 				continue
@@ -217,9 +217,9 @@ func sets(tree *ast.StructLit, of cue.Value, path []string, where *places, probl
 	}
 }
 
-// listToSet is {a: {}, b: {}} for [a, b]. Where suffix names a field, "a/b" is
-// {a: {suffix: "b"}}.
-func listToSet(list *ast.ListLit, suffix string, path []string, where *places, problems *Problems) *ast.StructLit {
+// listToSet is {a: {}, b: {}} for [a, b]. Where marks name fields, "a/b" is
+// {a: {slash: "b"}} and "a=1" is {a: {equals: "1"}}.
+func listToSet(list *ast.ListLit, marks suffixes, path []string, where *places, problems *Problems) *ast.StructLit {
 	set := &ast.StructLit{Lbrace: list.Lbrack, Rbrace: list.Rbrack}
 	for i, e := range list.Elts {
 		if s, ok := e.(*ast.StructLit); ok && len(s.Elts) == 1 { // - name: {options}
@@ -239,12 +239,16 @@ func listToSet(list *ast.ListLit, suffix string, path []string, where *places, p
 			continue
 		}
 		member := &ast.StructLit{Lbrace: lit.ValuePos, Rbrace: lit.ValuePos}
-		if base, rest, found := strings.Cut(name, "/"); found && suffix != "" {
+		for _, mark := range []struct{ text, field string }{{"=", marks.equals}, {"/", marks.slash}} {
+			base, rest, found := strings.Cut(name, mark.text)
+			if !found || mark.field == "" {
+				continue
+			}
 			name = base
-			member.Elts = []ast.Decl{&ast.Field{
-				Label: &ast.Ident{NamePos: lit.ValuePos, Name: suffix},
+			member.Elts = append(member.Elts, &ast.Field{
+				Label: &ast.Ident{NamePos: lit.ValuePos, Name: mark.field},
 				Value: &ast.BasicLit{ValuePos: lit.ValuePos, Kind: token.STRING, Value: literal.String.Quote(rest)},
-			}}
+			})
 		}
 		label := &ast.BasicLit{ValuePos: lit.ValuePos, Kind: token.STRING, Value: literal.String.Quote(name)}
 		where.labels[member] = label

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -136,7 +137,7 @@ func (in *interner) parseField(p *Package, f *Field) (err error) {
 		if err := checkPoolPath(v); err != nil {
 			return err
 		}
-		p.Filename = in.keep(v)
+		p.Filename = in.keep(cleanPoolPath(v))
 	case "Size":
 		p.Size, err = parseSize(v)
 	case "SHA256":
@@ -213,6 +214,15 @@ func checkPoolPath(v string) error {
 		}
 	}
 	return nil
+}
+
+// cleanPoolPath takes away the "./" that flat repositories begin with: dpkg
+// and apt read the same file either way.
+func cleanPoolPath(v string) string {
+	if strings.HasPrefix(v, "./") || strings.Contains(v, "//") || strings.Contains(v, "/./") {
+		return path.Clean(v)
+	}
+	return v
 }
 
 func yesNo(v string) (bool, error) {

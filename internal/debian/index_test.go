@@ -282,3 +282,32 @@ func BenchmarkScanner(b *testing.B) {
 		}
 	}
 }
+
+// Flat repositories begin their paths with "./"; the file is the same.
+func TestAPathIsTheFileItNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"./a.deb": "a.deb", "a.deb": "a.deb", "pool/./b//a.deb": "pool/b/a.deb", "pool/main/a.deb": "pool/main/a.deb",
+	} {
+		packages, err := ParsePackages(strings.NewReader("Package: a0\nVersion: 1\nArchitecture: all\nFilename: " + text + "\nSize: 1\nSHA256: " + strings.Repeat("0", 64) + "\n"))
+		if err != nil || len(packages) != 1 || packages[0].Filename != want {
+			t.Errorf("%s: have %v, %v", text, packages, err)
+		}
+	}
+}
+
+func TestAReleaseSaysWhenItsPackagesAreTaken(t *testing.T) {
+	const sums = "Date: Sat, 12 Sep 2026 07:55:41 UTC\nSHA256:\n " + "0584fba32e13e0ab8285fb16c27adea1ec03a73669c18702821094fd6ca86675" + " 10 main/binary-amd64/Packages\n"
+	for text, want := range map[string][3]bool{
+		"": {false, false, false},
+		"NotAutomatic: yes\nButAutomaticUpgrades: yes\nArchitectures: all amd64\nNo-Support-for-Architecture-all: Packages\n": {true, true, false},
+		"NotAutomatic: yes\nArchitectures: amd64 all\n":                                                                       {true, false, true},
+	} {
+		r, err := ParseRelease([]byte(text + sums))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := [3]bool{r.NotAutomatic, r.ButAutomaticUpgrades, r.PackagesForAll}; have != want {
+			t.Errorf("%q: have %v", text, have)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,16 @@ type Release struct {
 	Components    []string
 	Architectures []string
 	AcquireByHash bool
+
+	// NotAutomatic and ButAutomaticUpgrades keep apt from taking a package
+	// from here by itself: experimental has the first, backports have both.
+	NotAutomatic         bool
+	ButAutomaticUpgrades bool
+
+	// PackagesForAll says that an index of architecture "all" is to be read
+	// too: the Release has that architecture, and does not take it back with
+	// No-Support-for-Architecture-all, as Debian's does.
+	PackagesForAll bool
 
 	// Files are the indices with their SHA-256, in the order of the file. Each
 	// path is there once.
@@ -81,6 +92,10 @@ func ParseRelease(text []byte) (*Release, error) {
 			r.ValidUntil, err = parseDate(f.Value)
 		case sameName(f.Name, "Acquire-By-Hash"):
 			r.AcquireByHash, err = yesNo(f.Value)
+		case sameName(f.Name, "NotAutomatic"):
+			r.NotAutomatic, err = yesNo(f.Value)
+		case sameName(f.Name, "ButAutomaticUpgrades"):
+			r.ButAutomaticUpgrades, err = yesNo(f.Value)
 		case sameName(f.Name, "SHA256"):
 			err = r.parseFiles(f.Value)
 		}
@@ -88,6 +103,7 @@ func ParseRelease(text []byte) (*Release, error) {
 			return nil, fmt.Errorf("read Release: field %s at line %d: %w", f.Name, f.Line, err)
 		}
 	}
+	r.PackagesForAll = slices.Contains(r.Architectures, "all") && !strings.Contains(s.Get("No-Support-for-Architecture-all"), "Packages")
 	if r.Date.IsZero() {
 		return nil, errors.New("read Release: field Date is missing")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Check says what would keep the text of l from being read back as l: a value
@@ -32,11 +33,11 @@ func (l *Lock) equal(other *Lock) bool {
 }
 
 func (a Archive) equal(other Archive) bool {
-	return a.ID == other.ID && a.Name == other.Name && a.Suite == other.Suite &&
+	return a.ID == other.ID && a.Name == other.Name && a.Suite == other.Suite && a.Repository == other.Repository &&
 		slices.Equal(a.Components, other.Components) &&
 		slices.Equal(a.Architectures, other.Architectures) &&
-		a.Date.Equal(other.Date) && a.SHA256 == other.SHA256 &&
-		slices.Equal(a.Signers, other.Signers)
+		a.Date.Equal(other.Date) && a.Snapshot.Equal(other.Snapshot) && a.SHA256 == other.SHA256 &&
+		slices.Equal(a.Signers, other.Signers) && slices.Equal(a.Keys, other.Keys)
 }
 
 func (m Machine) equal(other Machine) bool {
@@ -111,6 +112,16 @@ func wrongFingerprint(text string) string {
 		}
 	}
 	return ""
+}
+
+// wrongSuite allows what [wrongPath] does, and the suites of flat repositories,
+// which end in "/": "/" and "./" are the root itself.
+func wrongSuite(text string) string {
+	flat, isFlat := strings.CutSuffix(text, "/")
+	if isFlat && (flat == "" || flat == ".") {
+		return ""
+	}
+	return wrongPath(strings.TrimPrefix(flat, "./"))
 }
 
 // wrongPath allows several path elements ("stable/updates"), each a name, so

@@ -19,21 +19,29 @@ func (p *parser) parseArchive(a *Archive, fields []field) error {
 	switch head := fields[0]; head.text {
 	case "name":
 		return once(fields, "name NAME", &a.Name, wrongName)
+	case "repository":
+		a.Repository = true
+		return once(fields, "repository NAME", &a.Name, wrongName)
 	case "suite":
-		return once(fields, "suite SUITE", &a.Suite, wrongPath)
+		return once(fields, "suite SUITE", &a.Suite, wrongSuite)
 	case "components":
 		return names(fields, &a.Components)
 	case "architectures":
 		return names(fields, &a.Architectures)
-	case "signer":
-		if err := want(fields, "signer FINGERPRINT"); err != nil {
+	case "snapshot":
+		if err := want(fields, "snapshot TIME"); err != nil {
 			return err
 		}
-		if problem := wrongFingerprint(fields[1].text); problem != "" {
-			return fields[1].wrong("fingerprint %s", problem)
+		if !a.Snapshot.IsZero() {
+			return fields[0].wrong("a second snapshot")
 		}
-		a.Signers = append(a.Signers, fields[1].text)
-		return nil
+		at, err := parseTime(fields[1])
+		a.Snapshot = at
+		return err
+	case "signer":
+		return fingerprint(fields, &a.Signers)
+	case "key":
+		return fingerprint(fields, &a.Keys)
 	case "release":
 		if err := want(fields, "release DATE sha256 HEX"); err != nil {
 			return err
@@ -50,6 +58,17 @@ func (p *parser) parseArchive(a *Archive, fields []field) error {
 	default:
 		return head.wrong("%q says nothing about an archive", head.text)
 	}
+}
+
+func fingerprint(fields []field, values *[]string) error {
+	if err := want(fields, fields[0].text+" FINGERPRINT"); err != nil {
+		return err
+	}
+	if problem := wrongFingerprint(fields[1].text); problem != "" {
+		return fields[1].wrong("fingerprint %s", problem)
+	}
+	*values = append(*values, fields[1].text)
+	return nil
 }
 
 func (p *parser) parsePackage(fields []field) error {
@@ -75,8 +94,11 @@ func (p *parser) parsePackage(fields []field) error {
 	}
 	p.packageAt[read.Key()] = true
 	if !made {
-		read.Archive, read.SHA256, read.Path = fields[3].text, fields[5].text, fields[6].text
-		p.archiveRefs = append(p.archiveRefs, reference{field: fields[3]})
+		read.SHA256, read.Path = fields[5].text, fields[6].text
+		if read.Local = fields[3].text == local; !read.Local {
+			read.Archive = fields[3].text
+			p.archiveRefs = append(p.archiveRefs, reference{field: fields[3]})
+		}
 		size, err := parseNumber(fields[4], 1<<50)
 		if err != nil {
 			return err

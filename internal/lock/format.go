@@ -39,13 +39,25 @@ func (l *Lock) Format() []byte {
 
 func formatArchive(w *bytes.Buffer, a Archive) {
 	fmt.Fprintf(w, "\narchive %s\n", a.ID)
-	fmt.Fprintf(w, "  name %s\n", a.Name)
+	heading := "name"
+	if a.Repository {
+		heading = "repository"
+	}
+	fmt.Fprintf(w, "  %s %s\n", heading, a.Name)
 	fmt.Fprintf(w, "  suite %s\n", a.Suite)
-	fmt.Fprintf(w, "  components %s\n", strings.Join(a.Components, " "))
+	if len(a.Components) > 0 {
+		fmt.Fprintf(w, "  components %s\n", strings.Join(a.Components, " "))
+	}
 	fmt.Fprintf(w, "  architectures %s\n", strings.Join(a.Architectures, " "))
+	if !a.Snapshot.IsZero() {
+		fmt.Fprintf(w, "  snapshot %s\n", formatTime(a.Snapshot))
+	}
 	fmt.Fprintf(w, "  release %s sha256 %s\n", formatTime(a.Date), a.SHA256)
 	for _, fingerprint := range a.Signers {
 		fmt.Fprintf(w, "  signer %s\n", fingerprint)
+	}
+	for _, fingerprint := range a.Keys {
+		fmt.Fprintf(w, "  key %s\n", fingerprint)
 	}
 }
 
@@ -59,7 +71,11 @@ func formatPackages(w *bytes.Buffer, packages []Package) {
 			fmt.Fprintf(w, "  %s %s %s %s\n", p.Name, p.Version, p.Architecture, synthetic)
 			continue
 		}
-		fmt.Fprintf(w, "  %s %s %s %s %d %s %s\n", p.Name, p.Version, p.Architecture, p.Archive, p.Size, p.SHA256, p.Path)
+		from := p.Archive
+		if p.Local {
+			from = local
+		}
+		fmt.Fprintf(w, "  %s %s %s %s %d %s %s\n", p.Name, p.Version, p.Architecture, from, p.Size, p.SHA256, p.Path)
 	}
 }
 

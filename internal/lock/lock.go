@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// Version is the format this package writes, and the only one it reads.
-const Version = 1
+// Version is the format this package writes. It reads all from 1 on: each says
+// everything that the one before it does, in the same words.
+const Version = 2
 
 // FileName is the lock's name, beside the configuration.
 const FileName = "stet.lock"
 
-// Lock is the content of one stet.lock of format [Version].
+// Lock is the content of one stet.lock.
 type Lock struct {
 	Epoch    int64     // time stamp of everything generated, seconds since 1970
 	Archives []Archive // sorted by ID
@@ -22,16 +23,21 @@ type Lock struct {
 	Machines map[string]Machine
 }
 
-// Archive is one suite of one Debian archive, as it was when it was read.
+// Archive is one suite of one archive, as it was when it was read. Where it is
+// stands in no lock: mirrors have Debian's, and the configuration knows where
+// its repositories are.
 type Archive struct {
-	ID            string // what [Package.Archive] says
-	Name          string // the archive's name at Debian: "debian", "debian-security"
-	Suite         string // the directory below dists/
-	Components    []string
+	ID            string   // what [Package.Archive] says
+	Name          string   // the archive's name at Debian: "debian", "debian-security"; or a repository's
+	Repository    bool     // the configuration declares it; it is not Debian's
+	Suite         string   // the directory below dists/; of a flat repository, one that ends in "/"
+	Components    []string // none of a flat repository
 	Architectures []string
 	Date          time.Time // the Release's Date, whole seconds, UTC
 	SHA256        string    // of the InRelease file, lower-case hexadecimal
 	Signers       []string  // fingerprints of the keys whose signatures were good
+	Snapshot      time.Time // the moment that the configuration asks for, UTC; zero when it is the newest
+	Keys          []string  // fingerprints of the primary keys that a repository declares
 }
 
 // Package is one locked .deb, or one package that Stet makes itself.
@@ -43,6 +49,10 @@ type Package struct {
 	// Synthetic says that Stet makes the package and no archive has it
 	// (stet-initrd). Then the fields below are empty.
 	Synthetic bool
+
+	// Local says that the .deb is a file of the repository with the
+	// configuration. Then Archive is empty, and Path relative to that.
+	Local bool
 
 	Archive string // an [Archive.ID]
 	Size    int64  // bytes of the .deb
@@ -118,6 +128,7 @@ func (l *Lock) Sort() {
 		slices.Sort(a.Components)
 		slices.Sort(a.Architectures)
 		slices.Sort(a.Signers)
+		slices.Sort(a.Keys)
 	}
 	slices.SortFunc(l.Packages, comparePackages)
 	slices.SortFunc(l.Tools, Key.Compare)

@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// synthetic stands where an archive's id would.
-const synthetic = "synthetic"
+// What stands where an archive's id would, for packages of no archive.
+const (
+	synthetic = "synthetic" // Stet makes it
+	local     = "local"     // it is a file of the repository
+)
 
 // Error is what is wrong with the text of a lock.
 type Error struct {
@@ -159,10 +162,10 @@ func (p *parser) parseVersion(line string) error {
 	if !found || err != nil || number != strconv.Itoa(format) {
 		return &Error{1, 1, `the first line is not "stet.lock format N"`, `restore the file from git, or run "stet lock"`}
 	}
-	if format != Version {
+	if format < 1 || format > Version {
 		return &Error{
 			1, len("stet.lock format ") + 1,
-			fmt.Sprintf("format %d is unknown to this Stet, which reads format %d", format, Version),
+			fmt.Sprintf("format %d is unknown to this Stet, which reads formats 1 to %d", format, Version),
 			"use the Stet that wrote the lock, or a newer one",
 		}
 	}
@@ -190,7 +193,7 @@ func (p *parser) parseSection(fields []field) error {
 		if err := want(fields, "archive ID"); err != nil {
 			return err
 		}
-		if problem := wrongName(fields[1].text); problem != "" || fields[1].text == synthetic {
+		if problem := wrongName(fields[1].text); problem != "" || fields[1].text == synthetic || fields[1].text == local {
 			return fields[1].wrong("%q cannot name an archive %s", fields[1].text, problem)
 		}
 		if _, twice := p.lock.Archive(fields[1].text); twice {
@@ -272,7 +275,8 @@ func (p *parser) finish() error {
 		return &Error{p.line + 1, 1, "no epoch", `restore the file from git, or run "stet lock"`}
 	}
 	for i, a := range p.lock.Archives {
-		if a.Name == "" || a.Suite == "" || len(a.Components) == 0 || len(a.Architectures) == 0 || a.SHA256 == "" {
+		flat := a.Repository && strings.HasSuffix(a.Suite, "/")
+		if a.Name == "" || a.Suite == "" || (len(a.Components) == 0) != flat || len(a.Architectures) == 0 || a.SHA256 == "" {
 			return &Error{p.archiveLines[i], 1, fmt.Sprintf("archive %q lacks its name, suite, components, architectures or release", a.ID), ""}
 		}
 	}

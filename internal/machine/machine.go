@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -12,23 +13,24 @@ import (
 // Machine is one named entry of a configuration, completely evaluated:
 // modules are expanded into packages, files, users, groups, units and sysctl.
 type Machine struct {
-	Name     string             `json:"name"`
-	Debian   Debian             `json:"debian"`
-	Base     string             `json:"base"`
-	Hostname string             `json:"hostname"`
-	Timezone string             `json:"timezone"`
-	Locale   string             `json:"locale"`
-	Network  Network            `json:"network"`
-	Packages map[string]Package `json:"packages,omitempty"`
-	Exclude  map[string]string  `json:"exclude,omitempty"` // packages that are never installed, by "name" or "name:architecture", to who says so; empty when a person does
-	Users    map[string]User    `json:"users,omitempty"`
-	Groups   map[string]Group   `json:"groups,omitempty"`
-	Files    map[string]File    `json:"files,omitempty"`
-	Units    map[string]Unit    `json:"units,omitempty"`
-	Sysctl   map[string]string  `json:"sysctl,omitempty"`
-	Kernel   Kernel             `json:"kernel"`
-	Persist  []string           `json:"persist,omitempty"` // sorted absolute paths below /etc
-	Tests    map[string][]Step  `json:"tests,omitempty"`
+	Name         string                `json:"name"`
+	Debian       Debian                `json:"debian"`
+	Base         string                `json:"base"`
+	Hostname     string                `json:"hostname"`
+	Timezone     string                `json:"timezone"`
+	Locale       string                `json:"locale"`
+	Network      Network               `json:"network"`
+	Repositories map[string]Repository `json:"repositories,omitempty"`
+	Packages     map[string]Package    `json:"packages,omitempty"`
+	Exclude      map[string]string     `json:"exclude,omitempty"` // packages that are never installed, by "name" or "name:architecture", to who says so; empty when a person does
+	Users        map[string]User       `json:"users,omitempty"`
+	Groups       map[string]Group      `json:"groups,omitempty"`
+	Files        map[string]File       `json:"files,omitempty"`
+	Units        map[string]Unit       `json:"units,omitempty"`
+	Sysctl       map[string]string     `json:"sysctl,omitempty"`
+	Kernel       Kernel                `json:"kernel"`
+	Persist      []string              `json:"persist,omitempty"` // sorted absolute paths below /etc
+	Tests        map[string][]Step     `json:"tests,omitempty"`
 }
 
 // The two values of [Machine.Base].
@@ -39,10 +41,14 @@ const (
 	BaseMinimal = "minimal"
 )
 
-// Debian names the archive a machine is made from.
+// Debian names the suites a machine is made from.
 type Debian struct {
 	Suite        string   `json:"suite"`
-	Components   []string `json:"components"` // sorted
+	Suites       []string `json:"suites,omitempty"` // further ones, sorted; not those of the two switches
+	Updates      bool     `json:"updates,omitempty"`
+	Security     bool     `json:"security,omitempty"`
+	Snapshot     string   `json:"snapshot,omitempty"` // RFC 3339, in UTC; empty is the newest state
+	Components   []string `json:"components"`         // sorted
 	Architecture string   `json:"architecture"`
 	// ForeignArchitectures are those that packages may also come from, as in
 	// dpkg --print-foreign-architectures: sorted, without Architecture.
@@ -54,6 +60,34 @@ type Debian struct {
 	Mirror string `json:"mirror,omitempty"`
 }
 
+// Own are the suites that packages come from without being asked to: the
+// machine's, and those of its fixes.
+func (d Debian) Own() []string {
+	own := []string{d.Suite}
+	if d.Updates {
+		own = append(own, d.Suite+"-updates")
+	}
+	if d.Security {
+		own = append(own, d.Suite+"-security")
+	}
+	return own
+}
+
+// Further are the suites that packages come from where one asks for it.
+func (d Debian) Further() []string {
+	own := d.Own()
+	return slices.DeleteFunc(slices.Clone(d.Suites), func(suite string) bool { return slices.Contains(own, suite) })
+}
+
+// Repository is an archive that is not Debian's; the key of its map is what
+// packages call it by.
+type Repository struct {
+	URL        string   `json:"url"`
+	Suite      string   `json:"suite"`                // a directory below dists/, or of a flat repository one that ends in "/"
+	Components []string `json:"components,omitempty"` // sorted; none of a flat repository
+	Key        string   `json:"key"`                  // armored OpenPGP public keys
+}
+
 // Network is how the machine reaches its network.
 type Network struct {
 	DHCP bool `json:"dhcp"`
@@ -62,11 +96,23 @@ type Network struct {
 // Package is a wish for one package; the key of its map is "name" or
 // "name:architecture".
 type Package struct {
-	Suite   string `json:"suite,omitempty"`
+	Suite   string `json:"suite,omitempty"` // of Debian, or a repository's name
+	Version string `json:"version,omitempty"`
+	Hold    bool   `json:"hold,omitempty"`
+	Local   *Local `json:"local,omitempty"`
 	Because string `json:"because,omitempty"` // the option or module that wants it; empty when a person wrote it
 	// Recommends says it for this package's own Recommends; nil leaves it to
 	// [Debian.Recommends].
 	Recommends *bool `json:"recommends,omitempty"`
+}
+
+// Local is a .deb of the repository that has the configuration.
+type Local struct {
+	Path         string `json:"path"` // slash-separated, relative to the repository, never outside it
+	Version      string `json:"version"`
+	Architecture string `json:"architecture"`
+	Size         int64  `json:"size"`   // bytes
+	SHA256       string `json:"sha256"` // lower-case hexadecimal
 }
 
 // User is one account. An id that is zero is taken from the lock's ledger.
@@ -190,7 +236,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // Digest is the SHA-256 of the machine's canonical JSON, in hexadecimal. It
-// covers the names of source files, not their contents.
+// covers the names of source files, not their contents; of local .debs and keys
+// it covers the contents.
 func (m *Machine) Digest() string {
 	text, err := json.Marshal(m)
 	if err != nil {

@@ -13,15 +13,16 @@ import (
 	"time"
 
 	"stet/internal/progress"
+	"stet/internal/signature"
 )
 
 // Options are what a [Client] depends on.
 type Options struct {
 	Sources Sources
-	Cache   string        // directory, made when missing
-	Keys    *Keyring      // nil stands for [DebianKeys]
-	HTTP    *http.Client  // nil stands for NewHTTPClient(nil)
-	Report  progress.Func // may be nil
+	Cache   string             // directory, made when missing
+	Keys    *signature.Keyring // nil stands for [signature.DebianKeys]
+	HTTP    *http.Client       // nil stands for NewHTTPClient(nil)
+	Report  progress.Func      // may be nil
 }
 
 // Client reads indices and fetches packages. Any number of goroutines may use
@@ -30,11 +31,12 @@ type Client struct {
 	named    []place
 	snapshot string
 	cache    string
-	keys     *Keyring
+	keys     *signature.Keyring
 	http     *http.Client
 	report   progress.Func
 
 	backoff time.Duration // before the second attempt; doubles
+	settle  time.Duration // before an archive that is being updated is read again; grows
 	stall   time.Duration // the longest silence in the middle of a file
 
 	snapshotTurn chan struct{} // holds one token: the snapshot service likes one connection
@@ -62,13 +64,14 @@ func New(o Options) (*Client, error) {
 		http:         o.HTTP,
 		report:       o.Report,
 		backoff:      300 * time.Millisecond,
+		settle:       3 * time.Second,
 		stall:        30 * time.Second,
 		snapshotTurn: make(chan struct{}, 1),
 		down:         map[string]error{},
 		trusted:      map[string]bool{},
 	}
 	if c.keys == nil {
-		if c.keys, err = DebianKeys(); err != nil {
+		if c.keys, err = signature.DebianKeys(); err != nil {
 			return nil, err
 		}
 	}

@@ -1,10 +1,14 @@
 // Package mirror brings Debian's bytes here: it finds mirrors, reads signed
 // indices, and fetches packages.
 //
+// An [Archive] is one suite of Debian's, which any mirror may have, or one of a
+// repository, which is where its configuration says and signed by the keys that
+// stand there, and by no other.
+//
 // It takes places to look at, keys, a cache directory and a point in time, and
 // gives parsed indices and files whose SHA-256 was checked. Nothing is trusted
-// unverified: InRelease against keys that are embedded (see [DebianKeys]),
-// then SHA-256 and size all the way down. A mirror is only a place where bytes
+// unverified: InRelease against keys that are embedded or declared (see
+// package signature), then SHA-256 and size all the way down. A mirror is only a place where bytes
 // may be; which one gave them changes nothing.
 //
 // It never reads the environment, the host's keyring or anything of the host

@@ -7,58 +7,82 @@ import (
 	"time"
 )
 
-// AlteredError says that a signed text is not what was signed, or not a signed
-// text at all.
-type AlteredError struct {
-	Problem string
-}
-
-func (e *AlteredError) Error() string {
-	return "bad signature: " + e.Problem + ": the mirror, or something between it and here, changed it; use another mirror"
-}
-
-// UnknownKeyError says that nobody Stet knows has signed.
-type UnknownKeyError struct {
-	Fingerprints []string // of the keys that did, as far as the signatures say
-}
-
-func (e *UnknownKeyError) Error() string {
-	return "signed by a key that is not embedded in Stet (" + strings.Join(e.Fingerprints, ", ") +
-		"): if Debian has new archive keys, use a newer Stet; else this is not Debian's archive"
-}
-
-// ExpiredKeyError says that the signing key is no longer valid.
-type ExpiredKeyError struct {
-	Fingerprint  string
-	Expired, Now time.Time // Expired is zero when it is the signature that expired
-}
-
-func (e *ExpiredKeyError) Error() string {
-	when := "the signature has expired"
-	if !e.Expired.IsZero() {
-		when = "which expired on " + day(e.Expired)
-	}
-	return fmt.Sprintf("signed by key %s, %s: use a newer Stet, which embeds newer keys, or correct the clock, which says %s", e.Fingerprint, when, day(e.Now))
-}
-
 // StaleError says that a Release is past its Valid-Until.
 type StaleError struct {
-	Suite           string
+	Archive         Archive
 	ValidUntil, Now time.Time
 }
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("the Release of %s was valid until %s, and now it is %s: the mirror no longer follows Debian; use another one, or correct the clock", e.Suite, minute(e.ValidUntil), minute(e.Now))
+	remedy := "the mirror no longer follows Debian; use another one"
+	if e.Archive.URL != "" {
+		remedy = "whoever keeps the repository must renew it"
+	}
+	return fmt.Sprintf("the Release of %s was valid until %s, and now it is %s: %s, or correct the clock", e.Archive, minute(e.ValidUntil), minute(e.Now), remedy)
 }
 
-// FutureError says that a Release or its signature was made after now.
-type FutureError struct {
-	Date, Now time.Time
+// OlderError says that every place has an older Release than the one that was
+// read last.
+type OlderError struct {
+	Archive Archive
+	URL     string // of the newest of them
+	Date    time.Time
 }
 
-func (e *FutureError) Error() string {
-	return fmt.Sprintf("made on %s, which is in the future: now it is %s; correct the clock", minute(e.Date), minute(e.Now))
+func (e *OlderError) Error() string {
+	return fmt.Sprintf("%s: the Release of %s is of %s, but the one that was locked is of %s: the mirror lags behind, or somebody replays an old archive that lacks its latest fixes",
+		e.URL, e.Archive, minute(e.Date), minute(e.Archive.NotBefore))
 }
+
+// NoIndexError says that a suite has no packages of a component or an
+// architecture.
+type NoIndexError struct {
+	Archive                   Archive
+	Component, Architecture   string
+	Components, Architectures []string // what it has
+}
+
+func (e *NoIndexError) Error() string {
+	switch {
+	case e.Archive.isFlat():
+		return fmt.Sprintf("%s has no Packages index", e.Archive)
+	case e.lacks():
+		return fmt.Sprintf("%s has no component %q; it has %s", e.suite(), e.Component, strings.Join(e.Components, ", "))
+	}
+	return fmt.Sprintf("%s has no packages of %s for architecture %q; it has %s", e.suite(), e.Component, e.Architecture, strings.Join(e.Architectures, ", "))
+}
+
+// lacks reports whether it is the component that is missing. The security
+// archive names its own updates/main, and has them as main.
+func (e *NoIndexError) lacks() bool {
+	for _, c := range e.Components {
+		if c == e.Component || strings.HasSuffix(c, "/"+e.Component) {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *NoIndexError) suite() string {
+	if e.Archive.URL == "" {
+		return "suite " + e.Archive.Suite
+	}
+	return e.Archive.String()
+}
+
+// HalfUpdatedError says that a Release names other indices than mirrors have:
+// so it is while a mirror is being updated.
+type HalfUpdatedError struct {
+	Attempts []Attempt
+	cause    error
+}
+
+func (e *HalfUpdatedError) Error() string {
+	return "no mirror has what the Release names: perhaps it is being updated right now; try again in ten minutes, or name another one with --mirror" + list(e.Attempts)
+}
+
+// Unwrap gives what the last mirror had instead: a [*MismatchError], perhaps.
+func (e *HalfUpdatedError) Unwrap() error { return e.cause }
 
 // WrongSuiteError says that a mirror gives the Release of another suite.
 type WrongSuiteError struct {
@@ -82,15 +106,29 @@ type NoSuiteError struct {
 }
 
 func (e *NoSuiteError) Error() string {
+	if e.Archive.URL != "" {
+		return fmt.Sprintf("%s has no suite %q: check its url and its suite%s", e.Archive.repository(), e.Archive.Suite, list(e.Attempts))
+	}
+	if !e.Archive.Snapshot.IsZero() {
+		return fmt.Sprintf("Debian's snapshot service has no suite %s at %s: check the suite's name, and debian.snapshot%s", e.Archive.Suite, minute(e.Archive.Snapshot), list(e.Attempts))
+	}
 	return fmt.Sprintf("no mirror has suite %s of archive %s: check the suite's name, or name another mirror with --mirror or STET_MIRROR%s", e.Archive.Suite, e.Archive.Name, list(e.Attempts))
 }
 
 // UnreachableError says that no mirror could be asked.
 type UnreachableError struct {
-	Attempts []Attempt // empty when none is known
+	Attempts   []Attempt // empty when none is known
+	Repository string    // the option that declares it; empty for Debian's archives
+	Snapshot   time.Time // that was asked for; zero when it was not
 }
 
 func (e *UnreachableError) Error() string {
+	if e.Repository != "" {
+		return e.Repository + " cannot be reached: check the network connection, and its url" + list(e.Attempts)
+	}
+	if !e.Snapshot.IsZero() {
+		return "debian.snapshot is at Debian's snapshot service alone, which cannot be reached: check the network connection" + list(e.Attempts)
+	}
 	if len(e.Attempts) == 0 {
 		return "no Debian mirror is known: name one with --mirror or STET_MIRROR"
 	}
@@ -140,5 +178,4 @@ func list(attempts []Attempt) string {
 	return b.String()
 }
 
-func day(t time.Time) string    { return t.UTC().Format("2006-01-02") }
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -3,7 +3,9 @@ package mirror
 import "time"
 
 // Hasten makes the client's waits short.
-func (c *Client) Hasten(backoff, stall time.Duration) { c.backoff, c.stall = backoff, stall }
+func (c *Client) Hasten(backoff, stall time.Duration) {
+	c.backoff, c.settle, c.stall = backoff, backoff, stall
+}
 
 // For tests of what is not exported.
 var (

@@ -142,7 +142,7 @@ func (c *Client) fetchDeb(ctx context.Context, d Deb, count func(int64)) ([]Atte
 	case absent:
 		return tried, errAbsent
 	}
-	return nil, fmt.Errorf("fetch package %s: %w", d.Name, &UnreachableError{tried})
+	return nil, fmt.Errorf("fetch package %s: %w", d.Name, &UnreachableError{Attempts: tried, Repository: d.Archive.repository()})
 }
 
 // mayTryElsewhere reports whether another mirror may help. Altered bytes and a

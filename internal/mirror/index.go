@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"time"
 
 	"stet/internal/debian"
 	"stet/internal/progress"
@@ -48,6 +50,125 @@ func (c *Client) saveIndex(sha256 string, packages []*debian.Package) error {
 	return os.Rename(f.Name(), path)
 }
 
+// rereads are how often an archive is read anew that changed under our hands.
+const rereads = 3
+
+// Indices reads the Release of an archive and the indices of its components
+// and architectures, the machine's own first; of a flat repository components
+// are not asked. A mirror that is being updated right now is read again.
+//
+// Its typed errors are those of [Client.Release] and [Client.Index].
+func (c *Client) Indices(ctx context.Context, archive Archive, at time.Time, components, architectures []string) (*Release, []*debian.Package, error) {
+	for attempt := 1; ; attempt++ {
+		release, err := c.Release(ctx, archive, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		packages, err := c.indices(ctx, release, components, architectures)
+		var moving *HalfUpdatedError
+		if err == nil || !errors.As(err, &moving) || attempt == rereads {
+			return release, packages, err
+		}
+		c.report.Report(progress.Event{Stage: "wait for the mirror to be updated", Detail: archive.String()})
+		if err := sleep(ctx, time.Duration(attempt)*c.settle); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+func (c *Client) indices(ctx context.Context, r *Release, components, architectures []string) ([]*debian.Package, error) {
+	if r.Archive.isFlat() {
+		return c.flatIndex(ctx, r, architectures)
+	}
+	var all []*debian.Package
+	for _, component := range components {
+		wanted := architectures
+		if r.PackagesForAll {
+			wanted = append(slices.Clone(architectures), "all")
+		}
+		any := false
+		for i, architecture := range wanted {
+			packages, err := c.Index(ctx, r, component, architecture)
+			var none *NoIndexError
+			if errors.As(err, &none) && (i > 0 || r.PackagesForAll) {
+				continue // a foreign architecture, or the native one beside "all"
+			}
+			if err != nil {
+				return nil, err
+			}
+			any, all = true, append(all, packages...)
+		}
+		if !any {
+			return nil, noIndex(r, component, architectures[0])
+		}
+	}
+	return all, nil
+}
+
+func (c *Client) flatIndex(ctx context.Context, r *Release, architectures []string) ([]*debian.Package, error) {
+	all, err := c.Index(ctx, r, "", "")
+	if err != nil {
+		return nil, err
+	}
+	fit := make([]*debian.Package, 0, len(all))
+	for _, p := range all {
+		if p.Architecture == "all" || slices.Contains(architectures, p.Architecture) {
+			fit = append(fit, p)
+		}
+	}
+	return fit, nil
+}
+
+// Index reads the Packages index of one component and architecture; a flat
+// repository has one for all, and both are empty. The index is parsed once in
+// a lifetime and kept in the cache. Packages share memory: change none in
+// place.
+//
+// Its typed errors are [*NoIndexError], [*HalfUpdatedError] and
+// [*MismatchError].
+func (c *Client) Index(ctx context.Context, r *Release, component, architecture string) ([]*debian.Package, error) {
+	base := component + "/binary-" + architecture + "/Packages"
+	if r.Archive.isFlat() {
+		base = "Packages"
+	}
+	file, plain, found := findIndex(r, base)
+	if !found {
+		return nil, noIndex(r, component, architecture)
+	}
+	if packages, ok := c.loadIndex(file.SHA256); ok {
+		return packages, nil
+	}
+	packages, err := c.fetchIndex(ctx, r, file, plain)
+	if err != nil {
+		return nil, fmt.Errorf("read %s of %s: %w", file.Path, r.Archive, err)
+	}
+	return packages, nil
+}
+
+// findIndex gives the best compressed form of an index, and its plain size.
+func findIndex(r *Release, base string) (file debian.ReleaseFile, plain int64, found bool) {
+	for _, prefix := range []string{"", "./"} {
+		for _, ending := range []string{".xz", ".gz", ""} {
+			file, found = r.File(prefix + base + ending)
+			if !found {
+				continue
+			}
+			if whole, ok := r.File(prefix + base); ok {
+				return file, min(whole.Size, maxIndex), true
+			}
+			return file, maxIndex, true
+		}
+	}
+	return debian.ReleaseFile{}, 0, false
+}
+
+func noIndex(r *Release, component, architecture string) error {
+	return &NoIndexError{
+		Archive: r.Archive, Component: component, Architecture: architecture,
+		Components: r.Components, Architectures: r.Architectures,
+	}
+}
+
 func (c *Client) fetchIndex(ctx context.Context, r *Release, file debian.ReleaseFile, limit int64) ([]*debian.Package, error) {
 	path := filepath.Join(c.cache, "indices", file.SHA256+".partial")
 	p, err := openPartial(ctx, path, func() bool { return false })
@@ -78,10 +199,11 @@ func (c *Client) fetchIndex(ctx context.Context, r *Release, file debian.Release
 // downloadIndex tries the mirror that gave the Release first: another one may
 // be of another hour. The name by hash is there even while the archive moves.
 func (c *Client) downloadIndex(ctx context.Context, r *Release, file debian.ReleaseFile, p *partial) error {
-	dir := "dists/" + r.Archive.Suite + "/"
-	names := []string{dir + file.Path}
+	names := []string{r.Archive.file(file.Path)}
+	byHash := ""
 	if r.AcquireByHash {
-		names = []string{dir + file.ByHash(), dir + file.Path}
+		byHash = r.Archive.file(file.ByHash())
+		names = []string{byHash, names[0]}
 	}
 	places := []place{{base: r.URL}}
 	for _, other := range c.places(r.Archive, r.at) {
@@ -94,25 +216,31 @@ func (c *Client) downloadIndex(ctx context.Context, r *Release, file debian.Rele
 	count := c.counter("fetch package indices", file.Path, file.Size)
 	count(p.have)
 	var tried []Attempt
-	absent := false
+	var moving error
 	for _, at := range places {
 		if ok, err := c.counts(ctx, at, r.Archive); err == nil && !ok {
 			continue
 		}
 		for _, name := range names {
 			err := c.download(ctx, at, name, p, wanted{file.SHA256, file.Size}, count)
-			if err == nil || ctx.Err() != nil || !mayTryElsewhere(err) {
+			// A file that is named by its hash and has another was altered.
+			// One that has a name of its own may just be of another hour.
+			var mismatch *MismatchError
+			other := errors.As(err, &mismatch) && name != byHash
+			if err == nil || ctx.Err() != nil || !mayTryElsewhere(err) && !other {
 				return err
 			}
 			tried = append(tried, Attempt{at.base, err})
+			if other || moving == nil && errors.Is(err, errAbsent) {
+				moving = err
+			}
 			if !errors.Is(err, errAbsent) {
 				break
 			}
-			absent = true
 		}
 	}
-	if absent {
-		return fmt.Errorf("no mirror has it, though the Release names it: perhaps the mirror is being updated; try again in ten minutes, or name another one with --mirror%s", list(tried))
+	if moving != nil {
+		return &HalfUpdatedError{Attempts: tried, cause: moving}
 	}
-	return &UnreachableError{tried}
+	return &UnreachableError{Attempts: tried, Repository: r.Archive.repository()}
 }

@@ -75,6 +75,9 @@ func (s Sources) named() ([]place, error) {
 // places lists where archive may be, in order. A zero time leaves the snapshot
 // service out.
 func (c *Client) places(archive Archive, at time.Time) []place {
+	if archive.URL != "" {
+		return []place{{base: strings.TrimRight(archive.URL, "/"), origin: archive.repository()}}
+	}
 	var all []place
 	seen := map[string]bool{}
 	for _, p := range c.named {
@@ -86,14 +89,28 @@ func (c *Client) places(archive Archive, at time.Time) []place {
 			}
 		}
 	}
-	if c.snapshot != "" && !at.IsZero() {
-		all = append(all, place{
-			base:     debian.SnapshotBase(c.snapshot, archive.Name, at),
-			origin:   "Debian's snapshot service",
-			snapshot: true,
-		})
+	return append(all, c.snapshots(archive, at)...)
+}
+
+// releasePlaces lists where the Release of archive may be: that of a snapshot
+// is nowhere but at the snapshot service.
+func (c *Client) releasePlaces(archive Archive, at time.Time) []place {
+	if archive.URL == "" && !archive.Snapshot.IsZero() {
+		return c.snapshots(archive, archive.Snapshot)
 	}
-	return all
+	return c.places(archive, at)
+}
+
+// snapshots is the snapshot service as one place, or none.
+func (c *Client) snapshots(archive Archive, at time.Time) []place {
+	if c.snapshot == "" || at.IsZero() {
+		return nil
+	}
+	return []place{{
+		base:     debian.SnapshotBase(c.snapshot, archive.Name, at),
+		origin:   "Debian's snapshot service",
+		snapshot: true,
+	}}
 }
 
 // candidates gives the URLs at which a mirror of one Debian archive may have

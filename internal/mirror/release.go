@@ -6,11 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"stet/internal/debian"
+	"stet/internal/signature"
 )
 
 // maxInRelease is far above sid's 200 KB.
@@ -20,19 +19,11 @@ const maxInRelease = 16 << 20
 // Acquire::Max-FutureTime.
 const futureSlack = 10 * time.Second
 
-// Archive is one suite of one of Debian's archives.
-type Archive struct {
-	Name  string // "debian" or "debian-security"
-	Suite string // the directory below dists/
-}
-
-func (a Archive) inRelease() string { return "dists/" + a.Suite + "/InRelease" }
-
 // Release is a verified Release and where it came from.
 type Release struct {
 	*debian.Release
 	Archive Archive
-	SHA256  string   // of the InRelease file, lower-case hexadecimal
+	SHA256  string   // of the InRelease file, or of Release where it has none; lower-case hexadecimal
 	Signers []string // fingerprints of the keys whose signatures are good, sorted
 	URL     string   // base URL of the mirror
 
@@ -41,18 +32,24 @@ type Release struct {
 
 // Release reads the Release of an archive from the first place that has it.
 //
-// Signatures, Date and Valid-Until are judged at the given time, which is now,
-// or the moment of a snapshot. A place that somebody named as a mirror and
-// whose Release is bad ends the search: it must be heard of. Among the host's
-// APT sources, which may hold anything, bad ones are passed over.
+// Signatures, Date and Valid-Until are judged at the given time, which is now;
+// those of a snapshot at its moment. A place that somebody named as a mirror
+// and whose Release is bad ends the search: it must be heard of. Among the
+// host's APT sources, which may hold anything, bad ones are passed over. A
+// place whose Release is older than the archive's NotBefore lags behind; the
+// others are asked.
 //
-// Its typed errors are those of [Verify], and [*StaleError],
-// [*WrongSuiteError], [*NoSuiteError], [*UnreachableError].
+// Its typed errors are those of [signature.Verify], and [*StaleError],
+// [*OlderError], [*WrongSuiteError], [*NoSuiteError], [*UnreachableError].
 func (c *Client) Release(ctx context.Context, archive Archive, at time.Time) (*Release, error) {
+	if !archive.Snapshot.IsZero() {
+		at = archive.Snapshot
+	}
 	var tried, absent []Attempt
 	var bad error
-	for _, p := range c.places(archive, at) {
-		message, err := c.get(ctx, p, archive.inRelease(), maxInRelease)
+	var older *OlderError
+	for _, p := range c.releasePlaces(archive, at) {
+		message, detached, err := c.getRelease(ctx, p, archive)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -63,13 +60,20 @@ func (c *Client) Release(ctx context.Context, archive Archive, at time.Time) (*R
 			}
 			continue
 		}
-		release, err := c.readRelease(message, archive, at)
-		if err == nil {
+		release, err := c.readRelease(message, detached, archive, at)
+		switch {
+		case err == nil && release.Date.Before(archive.NotBefore):
+			c.trust(p, archive.Suite, true)
+			if older == nil || release.Date.After(older.Date) {
+				older = &OlderError{Archive: archive, URL: p.base, Date: release.Date}
+			}
+			continue
+		case err == nil:
 			release.URL = p.base
 			c.trust(p, archive.Suite, true)
 			return release, nil
 		}
-		err = fmt.Errorf("%s/%s: %w", p.base, archive.inRelease(), err)
+		err = fmt.Errorf("%s/%s: %w", p.base, archive.file("InRelease"), err)
 		if !p.mustVerify {
 			return nil, err
 		}
@@ -78,23 +82,42 @@ func (c *Client) Release(ctx context.Context, archive Archive, at time.Time) (*R
 		}
 	}
 	switch {
+	case older != nil:
+		return nil, older
 	case bad != nil:
 		return nil, bad
 	case len(absent) > 0:
 		return nil, &NoSuiteError{archive, tried}
 	}
-	return nil, &UnreachableError{tried}
+	return nil, &UnreachableError{Attempts: tried, Repository: archive.repository(), Snapshot: archive.Snapshot}
+}
+
+// getRelease reads InRelease; of a repository that has none, Release and the
+// signature beside it.
+func (c *Client) getRelease(ctx context.Context, p place, archive Archive) (message, detached []byte, err error) {
+	message, err = c.get(ctx, p, archive.file("InRelease"), maxInRelease)
+	if archive.URL == "" || !errors.Is(err, errAbsent) {
+		return message, nil, err
+	}
+	if message, err = c.get(ctx, p, archive.file("Release"), maxInRelease); err != nil {
+		return nil, nil, err
+	}
+	detached, err = c.get(ctx, p, archive.file("Release.gpg"), maxInRelease)
+	if errors.Is(err, errAbsent) {
+		err = errors.New("it has neither InRelease nor Release.gpg: a repository that nobody signs is not trusted")
+	}
+	return message, detached, err
 }
 
 // better reports whether err says more than old: a Release by Debian's own
 // keys that is out of date is worth more words than a stranger's.
 func better(err, old error) bool {
-	var stranger *UnknownKeyError
+	var stranger *signature.UnknownKeyError
 	return errors.As(old, &stranger) && !errors.As(err, &stranger)
 }
 
-func (c *Client) readRelease(message []byte, archive Archive, at time.Time) (*Release, error) {
-	signed, err := Verify(message, c.keys, at)
+func (c *Client) readRelease(message, detached []byte, archive Archive, at time.Time) (*Release, error) {
+	signed, err := verify(message, detached, c.keysOf(archive), at)
 	if err != nil {
 		return nil, err
 	}
@@ -102,14 +125,15 @@ func (c *Client) readRelease(message []byte, archive Archive, at time.Time) (*Re
 	if err != nil {
 		return nil, err
 	}
-	if archive.Suite != parsed.Suite && archive.Suite != parsed.Codename {
+	// What a repository calls itself is its own matter, as it is for apt.
+	if archive.URL == "" && archive.Suite != parsed.Suite && archive.Suite != parsed.Codename {
 		return nil, &WrongSuiteError{Wanted: archive.Suite, Suite: parsed.Suite, Codename: parsed.Codename}
 	}
 	if parsed.Date.After(at.Add(futureSlack)) {
-		return nil, &FutureError{Date: parsed.Date, Now: at}
+		return nil, &signature.FutureError{Date: parsed.Date, Now: at}
 	}
 	if !parsed.ValidUntil.IsZero() && at.After(parsed.ValidUntil) {
-		return nil, &StaleError{Suite: archive.Suite, ValidUntil: parsed.ValidUntil, Now: at}
+		return nil, &StaleError{Archive: archive, ValidUntil: parsed.ValidUntil, Now: at}
 	}
 	sum := sha256.Sum256(message)
 	return &Release{
@@ -118,40 +142,20 @@ func (c *Client) readRelease(message []byte, archive Archive, at time.Time) (*Re
 	}, nil
 }
 
-// Index reads the Packages index of one component and architecture. The index
-// is parsed once in a lifetime and kept in the cache. Packages share memory:
-// change none in place.
-func (c *Client) Index(ctx context.Context, r *Release, component, architecture string) ([]*debian.Package, error) {
-	base := component + "/binary-" + architecture + "/Packages"
-	var file debian.ReleaseFile
-	for _, ending := range []string{".xz", ".gz", ""} {
-		if found, ok := r.File(base + ending); ok {
-			file = found
-			break
-		}
+func verify(message, detached []byte, keys *signature.Keyring, at time.Time) (*signature.Signed, error) {
+	if detached != nil {
+		return signature.VerifyDetached(message, detached, keys, at)
 	}
-	if file.Path == "" {
-		return nil, noIndexError(r, component, architecture)
-	}
-	if packages, ok := c.loadIndex(file.SHA256); ok {
-		return packages, nil
-	}
-	plain, ok := r.File(base)
-	if !ok {
-		plain.Size = maxIndex
-	}
-	packages, err := c.fetchIndex(ctx, r, file, min(plain.Size, maxIndex))
-	if err != nil {
-		return nil, fmt.Errorf("read %s of %s: %w", file.Path, r.Archive.Suite, err)
-	}
-	return packages, nil
+	return signature.Verify(message, keys, at)
 }
 
-func noIndexError(r *Release, component, architecture string) error {
-	if !slices.Contains(r.Components, component) {
-		return fmt.Errorf("suite %s has no component %q; it has %s", r.Archive.Suite, component, strings.Join(r.Components, ", "))
+// keysOf are the keys that may sign for an archive: a repository's own and no
+// others, so that whoever keeps it cannot speak for Debian, nor the reverse.
+func (c *Client) keysOf(archive Archive) *signature.Keyring {
+	if archive.URL != "" {
+		return archive.Keys
 	}
-	return fmt.Errorf("suite %s has no packages for architecture %q; it has %s", r.Archive.Suite, architecture, strings.Join(r.Architectures, ", "))
+	return c.keys
 }
 
 func (c *Client) trust(p place, suite string, good bool) {
@@ -172,7 +176,7 @@ func (c *Client) counts(ctx context.Context, p place, archive Archive) (bool, er
 	if known {
 		return good, nil
 	}
-	message, err := c.get(ctx, p, archive.inRelease(), maxInRelease)
+	message, err := c.get(ctx, p, archive.file("InRelease"), maxInRelease)
 	if errors.Is(err, errAbsent) {
 		c.trust(p, archive.Suite, false)
 		return false, nil
@@ -180,7 +184,7 @@ func (c *Client) counts(ctx context.Context, p place, archive Archive) (bool, er
 	if err != nil {
 		return false, err
 	}
-	_, err = Verify(message, c.keys, time.Time{})
+	_, err = signature.Verify(message, c.keysOf(archive), time.Time{})
 	c.trust(p, archive.Suite, err == nil)
 	return err == nil, nil
 }

@@ -13,17 +13,18 @@ import (
 
 	"stet/internal/mirror"
 	"stet/internal/mirror/mirrortest"
+	"stet/internal/signature"
 )
 
 var trixie = mirror.Archive{Name: "debian", Suite: "trixie"}
 
 // client has an empty cache, and never waits for long.
-func client(t testing.TB, keys *mirror.Keyring, sources mirror.Sources) *mirror.Client {
+func client(t testing.TB, keys *signature.Keyring, sources mirror.Sources) *mirror.Client {
 	t.Helper()
 	return clientAt(t, t.TempDir(), keys, sources)
 }
 
-func clientAt(t testing.TB, cache string, keys *mirror.Keyring, sources mirror.Sources) *mirror.Client {
+func clientAt(t testing.TB, cache string, keys *signature.Keyring, sources mirror.Sources) *mirror.Client {
 	t.Helper()
 	c, err := mirror.New(mirror.Options{Sources: sources, Cache: cache, Keys: keys})
 	if err != nil {
@@ -133,11 +134,11 @@ func TestReleaseRefuses(t *testing.T) {
 		says  string
 	}{
 		"one past its Valid-Until":      {func(a *mirrortest.Archive) { a.ValidUntil = now.Add(-time.Minute) }, nil, as(new(*mirror.StaleError)), "valid until 2026-11-23 11:59"},
-		"one from tomorrow":             {func(a *mirrortest.Archive) { a.Date = now.Add(24 * time.Hour) }, nil, as(new(*mirror.FutureError)), "2026-11-24"},
-		"one dated ahead":               {func(a *mirrortest.Archive) { a.Date, a.Signed = now.Add(24*time.Hour), now }, nil, as(new(*mirror.FutureError)), "2026-11-24"},
+		"one from tomorrow":             {func(a *mirrortest.Archive) { a.Date = now.Add(24 * time.Hour) }, nil, as(new(*signature.FutureError)), "2026-11-24"},
+		"one dated ahead":               {func(a *mirrortest.Archive) { a.Date, a.Signed = now.Add(24*time.Hour), now }, nil, as(new(*signature.FutureError)), "2026-11-24"},
 		"another suite's":               {nil, func(s *mirrortest.Server) { s.Replace("dists/trixie/InRelease", otherSuite()) }, as(new(*mirror.WrongSuiteError)), "of sid (sid), not of trixie"},
 		"a suite that is not there":     {nil, func(s *mirrortest.Server) { s.Drop("dists/trixie/InRelease") }, as(new(*mirror.NoSuiteError)), "check the suite's name"},
-		"altered text":                  {nil, func(s *mirrortest.Server) { s.Alter("dists/trixie/InRelease") }, as(new(*mirror.AlteredError)), "bad signature"},
+		"altered text":                  {nil, func(s *mirrortest.Server) { s.Alter("dists/trixie/InRelease") }, as(new(*signature.AlteredError)), "bad signature"},
 		"a server that is not there":    {nil, (*mirrortest.Server).Stop, as(new(*mirror.UnreachableError)), "check the network connection"},
 		"a server in permanent trouble": {nil, func(s *mirrortest.Server) { s.Refuse("dists/trixie/InRelease", 503, 0, 99) }, as(new(*mirror.UnreachableError)), "503 Service Unavailable"},
 	} {
@@ -191,7 +192,7 @@ func TestForeignRepositoriesOfTheHostArePassedOver(t *testing.T) {
 	}
 
 	_, err = client(t, ours.Key.Keyring(), aptHost(f.URL)).Release(t.Context(), trixie, now)
-	var unknown *mirror.UnknownKeyError
+	var unknown *signature.UnknownKeyError
 	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), foreign.Key.Fingerprint()) {
 		t.Errorf("with the foreign one alone: %v", err)
 	}
@@ -222,7 +223,7 @@ func TestAnIndexThatIsNotWhatTheReleaseNamesIsRefused(t *testing.T) {
 	if !errors.As(err, &mismatch) {
 		t.Errorf("have %v", err)
 	}
-	for component, want := range map[string]string{"contrib": "no component", "main": "no packages for architecture"} {
+	for component, want := range map[string]string{"contrib": "no component", "main": "no packages of main for architecture"} {
 		if _, err := c.Index(t.Context(), r, component, "riscv64"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("have %v, want %s", err, want)
 		}

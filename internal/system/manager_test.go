@@ -206,6 +206,34 @@ func TestAptAsksWhereThePackagesCameFrom(t *testing.T) {
 	}
 }
 
+// A repository is where its configuration says, and its keys are for it alone.
+func TestAptAsksRepositoriesByTheirOwnKeys(t *testing.T) {
+	f := newFixture(t)
+	withManager(f, "/usr/bin/apt-get", keyrings[0])
+	m := &machine.Machine{
+		Name: "m", Timezone: "Etc/UTC", Locale: defaultLocale,
+		Repositories: map[string]machine.Repository{
+			"example": {URL: "https://example.org/debian", Suite: "stable", Components: []string{"main"}, Key: "the key\n"},
+			"flat":    {URL: "https://example.org/flat", Suite: "./", Key: "another\n"},
+		},
+	}
+	made, err := Compose(f.store, Input{Machine: m, Rootfs: f.root, IDs: ids, Epoch: epoch, Origins: []lock.Archive{
+		{ID: "example", Name: "example", Repository: true, Suite: "stable", Components: []string{"main"}},
+		{ID: "flat", Name: "flat", Repository: true, Suite: "./"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "\nTypes: deb\nURIs: https://example.org/debian\nSuites: stable\nComponents: main\nSigned-By: /etc/apt/keyrings/example.asc\n" +
+		"\nTypes: deb\nURIs: https://example.org/flat\nSuites: ./\nSigned-By: /etc/apt/keyrings/flat.asc\n"
+	if have := f.at(made, aptSourcesFile); !strings.HasSuffix(have, want) {
+		t.Errorf("have %q", have)
+	}
+	if have := f.at(made, "/etc/apt/keyrings/example.asc"); have != "the key\n" {
+		t.Errorf("the key is %q", have)
+	}
+}
+
 func TestDeclaredFilesWinOverTheManagers(t *testing.T) {
 	f := newFixture(t)
 	withManager(f, "/usr/bin/apt-get")

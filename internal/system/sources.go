@@ -26,6 +26,14 @@ func (c *composer) aptSources() error {
 	var text strings.Builder
 	text.WriteString("# Where this machine's packages came from. Nothing is installed from here\n# but by its configuration; apt reads it to tell about packages.\n")
 	for _, a := range c.Origins {
+		if a.Repository {
+			stanza, err := c.repositorySource(a)
+			if err != nil {
+				return err
+			}
+			text.WriteString(stanza)
+			continue
+		}
 		base, dated := c.archiveURL(a)
 		fmt.Fprintf(&text, "\nTypes: deb deb-src\nURIs: %s\nSuites: %s\nComponents: %s\n", base, a.Suite, strings.Join(a.Components, " "))
 		for _, name := range keyrings {
@@ -39,6 +47,21 @@ func (c *composer) aptSources() error {
 		}
 	}
 	return c.putText(aptSourcesFile, text.String(), 0o644)
+}
+
+// repositorySource names a repository, and gives apt the keys that may sign for
+// it and for nothing else.
+func (c *composer) repositorySource(a lock.Archive) (string, error) {
+	declared, ok := c.Machine.Repositories[a.Name]
+	if !ok {
+		return "", nil
+	}
+	stanza := fmt.Sprintf("\nTypes: deb\nURIs: %s\nSuites: %s\n", declared.URL, a.Suite)
+	if len(a.Components) > 0 { // a flat one has none
+		stanza += fmt.Sprintf("Components: %s\n", strings.Join(a.Components, " "))
+	}
+	key := "/etc/apt/keyrings/" + a.Name + ".asc"
+	return stanza + "Signed-By: " + key + "\n", c.putText(key, declared.Key, 0o644)
 }
 
 // archiveURL gives the base URL of an archive, and whether it is that of one

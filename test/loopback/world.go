@@ -14,6 +14,7 @@ import (
 	"stet/internal/mirror"
 	"stet/internal/mirror/mirrortest"
 	"stet/internal/sandbox"
+	"stet/internal/signature"
 	"stet/test/program"
 )
 
@@ -45,21 +46,23 @@ func Main() {
 	}, os.Args[1:]))
 }
 
-func readKeys(name string) (*mirror.Keyring, error) {
+func readKeys(name string) (*signature.Keyring, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	return mirror.ParseKeys(data)
+	return signature.ParseKeys(data)
 }
 
 // World is an archive, a repository and a store of their own.
 type World struct {
 	// Stet is the program, in the repository, with the store.
 	Stet program.Program
-	// Archive may be changed until [World.Serve].
-	Archive *mirrortest.Archive
-	Server  *mirrortest.Server
+	// Archive, and the suites of its fixes, may be changed until [World.Serve].
+	Archive, Updates, Security *mirrortest.Archive
+	// Beside are more archives, to be served with them.
+	Beside []*mirrortest.Archive
+	Server *mirrortest.Server
 	// Store is the directory of the store.
 	Store string
 
@@ -82,6 +85,8 @@ func New(t testing.TB, more ...mirrortest.Deb) *World {
 		keysVariable + "=" + filepath.Join(base, "keys"), "STET_STORE=" + w.Store,
 	}}
 	w.Archive = mirrortest.New("trixie", time.Now())
+	w.Updates, w.Security = mirrortest.New("trixie-updates", time.Now()), mirrortest.New("trixie-security", time.Now())
+	w.Security.Name = "debian-security"
 	from := w.minimal.Store(t)
 	for _, p := range program.ReadLock(t, w.minimal.Dir).Packages {
 		if p.Synthetic {
@@ -107,7 +112,8 @@ func (w *World) Add(debs ...mirrortest.Deb) {
 // Serve starts the archive's server and lets stet trust its key.
 func (w *World) Serve(t testing.TB) {
 	t.Helper()
-	w.Server = w.Archive.Serve(t)
+	w.Updates.Key, w.Security.Key = w.Archive.Key, w.Archive.Key
+	w.Server = w.Archive.Serve(t, append([]*mirrortest.Archive{w.Updates, w.Security}, w.Beside...)...)
 	w.Trust(t, w.Archive.Key)
 	w.Stet = w.Stet.With("STET_MIRROR=" + w.Server.URL)
 }
@@ -144,12 +150,18 @@ func (w *World) GiveDebs(t testing.TB) {
 // Want declares packages beside those of examples/minimal.
 func (w *World) Want(t testing.TB, packages ...string) {
 	t.Helper()
+	w.Declare(t, "packages: ["+strings.Join(packages, ", ")+"]")
+}
+
+// Declare adds options to those of examples/minimal.
+func (w *World) Declare(t testing.TB, options string) {
+	t.Helper()
 	name := filepath.Join(w.Stet.Dir, "stet.yaml")
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.write(t, name, string(text)+"\npackages: ["+strings.Join(packages, ", ")+"]\n")
+	w.write(t, name, string(text)+"\n"+options+"\n")
 }
 
 // Lock gives the text of stet.lock.

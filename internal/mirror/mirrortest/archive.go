@@ -20,9 +20,12 @@ import (
 
 	"stet/internal/debian"
 	"stet/internal/mirror"
+	"stet/internal/signature"
 )
 
-// Archive is one suite of one archive. Its fields may be changed until its
+// Archive is one suite of one archive, which may be a repository of its own.
+// One whose Suite ends in "/" is flat, and one of the name debian-security
+// names its components as Debian's does. Its fields may be changed until its
 // files are made, which Serve, Write and Files do.
 type Archive struct {
 	Name          string // "debian"
@@ -35,6 +38,10 @@ type Archive struct {
 	ByHash        bool      // Acquire-By-Hash
 	Key           *Key      // signs the Release
 	Hash          crypto.Hash
+
+	NotAutomatic bool // as experimental, and backports
+	Upgrades     bool // ButAutomaticUpgrades, as backports
+	Detached     bool // Release and Release.gpg, no InRelease
 
 	pool map[string]pooled // by path
 }
@@ -61,16 +68,24 @@ func New(suite string, now time.Time) *Archive {
 // Add puts packages into the first component, and gives them as a lock would
 // name them.
 func (a *Archive) Add(debs ...Deb) []mirror.Deb {
-	added := make([]mirror.Deb, 0, len(debs))
-	for _, d := range debs {
-		d = d.withDefaults()
-		added = append(added, a.put(d.control(), d.Name, d.Version, d.Architecture, d.Bytes()))
-	}
-	return added
+	return a.AddTo(a.Components[0], debs...)
 }
 
 // Forget takes a package out again, as an archive does when it has a newer one.
 func (a *Archive) Forget(d mirror.Deb) { delete(a.pool, d.Path) }
+
+// AddTo puts packages into a component, which becomes one of the archive's.
+func (a *Archive) AddTo(component string, debs ...Deb) []mirror.Deb {
+	if !slices.Contains(a.Components, component) {
+		a.Components = append(a.Components, component)
+	}
+	added := make([]mirror.Deb, 0, len(debs))
+	for _, d := range debs {
+		d = d.withDefaults()
+		added = append(added, a.putInto(component, d.control(), d.Name, d.Version, d.Architecture, d.Bytes()))
+	}
+	return added
+}
 
 // AddFile puts a real .deb into the first component.
 func (a *Archive) AddFile(name string) (mirror.Deb, error) {
@@ -95,18 +110,26 @@ func (a *Archive) AddFile(name string) (mirror.Deb, error) {
 }
 
 func (a *Archive) put(control, name, version, architecture string, data []byte) mirror.Deb {
-	component := a.Components[0]
+	return a.putInto(a.Components[0], control, name, version, architecture, data)
+}
+
+func (a *Archive) putInto(component, control, name, version, architecture string, data []byte) mirror.Deb {
 	_, plain, hasEpoch := strings.Cut(version, ":")
 	if !hasEpoch {
 		plain = version
 	}
-	file := path.Join("pool", component, name[:1], name, name+"_"+plain+"_"+architecture+".deb")
+	file := path.Join("pool", a.prefix()+component, name[:1], name, name+"_"+plain+"_"+architecture+".deb")
+	listed := file
+	if a.isFlat() {
+		file = path.Join(a.dir(), name+"_"+plain+"_"+architecture+".deb")
+		listed = "./" + file
+	}
 	deb := mirror.Deb{
 		Name: name, Version: version, Architecture: architecture,
 		Archive: mirror.Archive{Name: a.Name, Suite: a.Suite}, Date: a.Date,
 		Path: file, SHA256: hexSum(data), Size: int64(len(data)),
 	}
-	stanza := control + fmt.Sprintf("Filename: %s\nSize: %d\nSHA256: %s\n", file, deb.Size, deb.SHA256)
+	stanza := control + fmt.Sprintf("Filename: %s\nSize: %d\nSHA256: %s\n", listed, deb.Size, deb.SHA256)
 	a.pool[file] = pooled{component, stanza, deb, data}
 	return deb
 }
@@ -117,20 +140,24 @@ func (a *Archive) Files() map[string][]byte {
 	for name, p := range a.pool {
 		files[name] = p.bytes
 	}
-	dists := "dists/" + a.Suite + "/"
 	var sums strings.Builder
-	for _, component := range a.Components {
-		for _, architecture := range a.Architectures {
-			index := a.index(component, architecture)
-			for name, data := range map[string][]byte{"Packages": index, "Packages.xz": Compress(index)} {
-				dir := component + "/binary-" + architecture + "/"
-				if name != "Packages" { // as Debian does
-					files[dists+dir+name] = data
-				}
-				if a.ByHash {
-					files[dists+dir+"by-hash/SHA256/"+hexSum(data)] = data
-				}
-				fmt.Fprintf(&sums, " %s %d %s\n", hexSum(data), len(data), dir+name)
+	add := func(dir string, index []byte) {
+		for name, data := range map[string][]byte{"Packages": index, "Packages.xz": Compress(index)} {
+			if name != "Packages" { // as Debian does
+				files[path.Join(a.dir(), dir, name)] = data
+			}
+			if a.ByHash {
+				files[path.Join(a.dir(), dir, "by-hash/SHA256", hexSum(data))] = data
+			}
+			fmt.Fprintf(&sums, " %s %d %s\n", hexSum(data), len(data), path.Join(dir, name))
+		}
+	}
+	if a.isFlat() {
+		add("", a.index(a.Components[0], a.Architectures...))
+	} else {
+		for _, component := range a.Components {
+			for _, architecture := range a.Architectures {
+				add(component+"/binary-"+architecture, a.index(component, architecture))
 			}
 		}
 	}
@@ -138,15 +165,39 @@ func (a *Archive) Files() map[string][]byte {
 	if signed.IsZero() {
 		signed = a.Date
 	}
-	files[dists+"InRelease"] = a.Key.Sign([]byte(a.release(sums.String())), signed, a.Hash)
+	release := []byte(a.release(sums.String()))
+	if a.Detached {
+		files[path.Join(a.dir(), "Release")] = release
+		files[path.Join(a.dir(), "Release.gpg")] = a.Key.SignDetached(release, signed)
+		return files
+	}
+	files[path.Join(a.dir(), "InRelease")] = a.Key.Sign(release, signed, a.Hash)
 	return files
 }
 
-func (a *Archive) index(component, architecture string) []byte {
+func (a *Archive) isFlat() bool { return strings.HasSuffix(a.Suite, "/") }
+
+// dir is where the Release is, below the archive's root.
+func (a *Archive) dir() string {
+	if a.isFlat() {
+		return strings.Trim(path.Clean("/"+a.Suite), "/")
+	}
+	return "dists/" + a.Suite
+}
+
+// prefix is what Debian's security archive calls its components with.
+func (a *Archive) prefix() string {
+	if a.Name == "debian-security" {
+		return "updates/"
+	}
+	return ""
+}
+
+func (a *Archive) index(component string, architectures ...string) []byte {
 	var b bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(a.pool)) {
 		p := a.pool[name]
-		if p.component == component && (p.deb.Architecture == architecture || p.deb.Architecture == "all") {
+		if p.component == component && (slices.Contains(architectures, p.deb.Architecture) || p.deb.Architecture == "all") {
 			b.WriteString(p.stanza + "\n")
 		}
 	}
@@ -164,7 +215,13 @@ func (a *Archive) release(sums string) string {
 	if a.ByHash {
 		b.WriteString("Acquire-By-Hash: yes\n")
 	}
-	fmt.Fprintf(&b, "Architectures: %s\nComponents: %s\nDescription: made for a test\nSHA256:\n", strings.Join(a.Architectures, " "), strings.Join(a.Components, " "))
+	if a.NotAutomatic {
+		b.WriteString("NotAutomatic: yes\n")
+	}
+	if a.Upgrades {
+		b.WriteString("ButAutomaticUpgrades: yes\n")
+	}
+	fmt.Fprintf(&b, "Architectures: %s\nComponents: %s\nDescription: made for a test\nSHA256:\n", strings.Join(a.Architectures, " "), a.prefix()+strings.Join(a.Components, " "+a.prefix()))
 	lines := strings.SplitAfter(sums, "\n")
 	slices.Sort(lines)
 	return b.String() + strings.Join(lines, "")
@@ -204,16 +261,32 @@ func NewKey(name string, created time.Time, lifetime time.Duration) *Key {
 // Fingerprint is the key's name, upper-case hexadecimal.
 func (k *Key) Fingerprint() string { return fmt.Sprintf("%X", k.entity.PrimaryKey.Fingerprint) }
 
-// Public is the binary public key, for mirror.ParseKeys.
+// Public is the binary public key, for signature.ParseKeys.
 func (k *Key) Public() []byte {
 	var b bytes.Buffer
 	must(k.entity.Serialize(&b))
 	return b.Bytes()
 }
 
+// Private is the binary private key, which nobody should give away.
+func (k *Key) Private() []byte {
+	var b bytes.Buffer
+	must(k.entity.SerializePrivateWithoutSigning(&b, nil))
+	return b.Bytes()
+}
+
+// SignDetached makes a binary signature of text, as Release.gpg is one.
+func (k *Key) SignDetached(text []byte, at time.Time) []byte {
+	var b bytes.Buffer
+	must(openpgp.DetachSign(&b, k.entity, bytes.NewReader(text), &packet.Config{
+		DefaultHash: crypto.SHA256, Time: func() time.Time { return at },
+	}))
+	return b.Bytes()
+}
+
 // Keyring has this key alone.
-func (k *Key) Keyring() *mirror.Keyring {
-	ring, err := mirror.ParseKeys(k.Public())
+func (k *Key) Keyring() *signature.Keyring {
+	ring, err := signature.ParseKeys(k.Public())
 	must(err)
 	return ring
 }

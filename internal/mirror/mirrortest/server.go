@@ -24,6 +24,7 @@ type Server struct {
 	faults   map[string]*fault
 	noRanges bool
 	requests []Request
+	then     map[string]func()
 }
 
 // Request is one that was received.
@@ -40,15 +41,29 @@ type fault struct {
 	retryAfter int // seconds, with status
 }
 
-// Serve starts a server that ends with the test.
-func (a *Archive) Serve(t testing.TB) *Server {
+// Serve starts a server that ends with the test. It may have more archives
+// beside: those of the same name are other suites in the same root; the files
+// of others have paths that begin with "../NAME/".
+func (a *Archive) Serve(t testing.TB, beside ...*Archive) *Server {
 	t.Helper()
-	s := &Server{files: a.Files(), faults: map[string]*fault{}, prefix: "/" + a.Name + "/"}
+	files := a.Files()
+	for _, other := range beside {
+		for name, data := range other.Files() {
+			if other.Name != a.Name {
+				name = "../" + other.Name + "/" + name
+			}
+			files[name] = data
+		}
+	}
+	s := &Server{files: files, faults: map[string]*fault{}, prefix: "/" + a.Name + "/"}
 	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.URL = s.server.URL + "/" + a.Name
 	t.Cleanup(s.Stop)
 	return s
 }
+
+// Beside is the URL of an archive that is served beside the first.
+func (s *Server) Beside(name string) string { return s.server.URL + "/" + name }
 
 // Stop ends the server: connections are refused from now on.
 func (s *Server) Stop() {
@@ -88,6 +103,13 @@ func (s *Server) Refuse(path string, status, retryAfter, times int) {
 	s.fail(path, &fault{times: times, status: status, retryAfter: retryAfter})
 }
 
+// Then does something once, right after a file was asked for.
+func (s *Server) Then(path string, do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.then = map[string]func(){path: do}
+}
+
 // WithoutRanges makes a server that sends every file from its beginning.
 func (s *Server) WithoutRanges() {
 	s.mu.Lock()
@@ -116,6 +138,13 @@ func (s *Server) change(path string, edit func([]byte) []byte) {
 	s.files[path] = data
 }
 
+func (s *Server) has(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, found := s.files[path]
+	return found
+}
+
 func (s *Server) fail(path string, f *fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +152,10 @@ func (s *Server) fail(path string, f *fault) {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimPrefix(r.URL.Path, s.prefix)
+	path, found := strings.CutPrefix(r.URL.Path, s.prefix)
+	if !found && s.has("../"+strings.TrimPrefix(path, "/")) {
+		path = "../" + strings.TrimPrefix(path, "/")
+	}
 	s.mu.Lock()
 	s.requests = append(s.requests, Request{path, r.Header.Get("Range")})
 	data, found := s.files[path]
@@ -135,7 +167,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.noRanges {
 		r.Header.Del("Range")
 	}
+	do := s.then[path]
+	delete(s.then, path)
 	s.mu.Unlock()
+	if do != nil {
+		defer do()
+	}
 
 	if now.status != 0 {
 		if now.retryAfter >= 0 {

@@ -1,4 +1,4 @@
-package mirror
+package signature
 
 import (
 	"bytes"
@@ -6,15 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 )
+
+const beginArmor = "-----BEGIN"
 
 //go:embed keys/*.asc
 var debianKeys embed.FS
 
 // Keyring is the set of keys whose signatures count.
 type Keyring struct {
+	// Owner is the option that declares the keys, for errors; empty for the
+	// keys of Debian, which are embedded.
+	Owner string
+
 	entities openpgp.EntityList
 }
 
@@ -55,20 +63,75 @@ func DebianKeys() (*Keyring, error) {
 	return keys, nil
 }
 
+// ErrPrivate is what [ParseKeys] gives for private keys: one in a repository
+// would be everybody's.
+var ErrPrivate = errors.New("read keys: they are private")
+
 // ParseKeys reads OpenPGP public keys, armored or binary (RFC 9580).
 func ParseKeys(text []byte) (*Keyring, error) {
 	read := openpgp.ReadKeyRing
-	if bytes.HasPrefix(text, []byte("-----BEGIN")) {
+	if bytes.HasPrefix(text, []byte(beginArmor)) {
 		read = openpgp.ReadArmoredKeyRing
 	}
 	entities, err := read(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
+	for _, e := range entities {
+		if e.PrivateKey != nil {
+			return nil, ErrPrivate
+		}
+	}
 	if len(entities) == 0 {
 		return nil, errors.New("read keys: there are none")
 	}
-	return &Keyring{entities}, nil
+	return &Keyring{entities: entities}, nil
+}
+
+// Armored is the text form of public keys that are armored or binary.
+func Armored(keys []byte) (string, error) {
+	if bytes.HasPrefix(keys, []byte(beginArmor)) {
+		return string(keys), nil
+	}
+	var text bytes.Buffer
+	w, err := armor.Encode(&text, openpgp.PublicKeyType, nil)
+	if err != nil {
+		return "", fmt.Errorf("write keys: %w", err)
+	}
+	_, err = w.Write(keys)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", fmt.Errorf("write keys: %w", err)
+	}
+	return text.String() + "\n", nil
+}
+
+// Join makes one ring of several.
+func Join(rings ...*Keyring) *Keyring {
+	all := new(Keyring)
+	for _, ring := range rings {
+		all.entities = append(all.entities, ring.entities...)
+	}
+	return all
+}
+
+func (k *Keyring) own() bool { return k == nil || k.Owner == "" }
+
+// place says where the keys are.
+func (k *Keyring) place() string {
+	if k.own() {
+		return "embedded in Stet"
+	}
+	return "in " + k.Owner
+}
+
+// Primaries lists the primary keys, sorted: what people call "the fingerprint".
+func (k *Keyring) Primaries() []string {
+	var prints []string
+	for _, e := range k.entities {
+		prints = append(prints, fingerprint(e.PrimaryKey.Fingerprint))
+	}
+	slices.Sort(prints)
+	return slices.Compact(prints)
 }
 
 // Fingerprints lists all keys and subkeys, in the order they were read, as

@@ -1,4 +1,4 @@
-package mirror_test
+package signature_test
 
 import (
 	"bytes"
@@ -18,14 +18,14 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
-	"stet/internal/mirror"
 	"stet/internal/mirror/mirrortest"
+	"stet/internal/signature"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func TestDebianKeysAreTheOnesInTheComment(t *testing.T) {
-	keys, err := mirror.DebianKeys()
+	keys, err := signature.DebianKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestDebianKeysAreTheOnesInTheComment(t *testing.T) {
 func TestVerifyTakesWhatAKnownKeySigned(t *testing.T) {
 	key := mirrortest.NewKey("a", now.Add(-time.Hour), 0)
 	text := "Suite: x\n- dashed\n\ntrailing\n"
-	signed, err := mirror.Verify(key.Sign([]byte(text), now, crypto.SHA256), key.Keyring(), now)
+	signed, err := signature.Verify(key.Sign([]byte(text), now, crypto.SHA256), key.Keyring(), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,23 +66,23 @@ func TestVerifyRefuses(t *testing.T) {
 	as := func(want any) func(error) bool { return func(err error) bool { return errors.As(err, want) } }
 	for name, test := range map[string]struct {
 		message []byte
-		keys    *mirror.Keyring
+		keys    *signature.Keyring
 		at      time.Time
 		is      func(error) bool
 		says    string
 	}{
-		"altered text":        {bytes.Replace(message, []byte("Suite: x"), []byte("Suite: y"), 1), key.Keyring(), now, as(new(*mirror.AlteredError)), key.Fingerprint()},
-		"text before":         {append([]byte("Suite: y\n"), message...), key.Keyring(), now, as(new(*mirror.AlteredError)), "text before"},
-		"text after":          {append(bytes.Clone(message), "Suite: y\n"...), key.Keyring(), now, as(new(*mirror.AlteredError)), "text after"},
-		"two messages":        {append(bytes.Clone(message), message...), key.Keyring(), now, as(new(*mirror.AlteredError)), "text after"},
-		"cut off":             {message[:len(message)-40], key.Keyring(), now, as(new(*mirror.AlteredError)), "cut off"},
-		"no signature at all": {[]byte("Suite: x\n"), key.Keyring(), now, as(new(*mirror.AlteredError)), "not a signed message"},
-		"unknown key":         {message, short.Keyring(), now, as(new(*mirror.UnknownKeyError)), key.Fingerprint()},
-		"expired key":         {short.Sign([]byte("x\n"), now.Add(-30*time.Hour), crypto.SHA256), short.Keyring(), now, as(new(*mirror.ExpiredKeyError)), "expired on 2026-11-22"},
-		"signed tomorrow":     {key.Sign([]byte("x\n"), now.Add(24*time.Hour), crypto.SHA256), key.Keyring(), now, as(new(*mirror.FutureError)), "2026-11-24"},
+		"altered text":        {bytes.Replace(message, []byte("Suite: x"), []byte("Suite: y"), 1), key.Keyring(), now, as(new(*signature.AlteredError)), key.Fingerprint()},
+		"text before":         {append([]byte("Suite: y\n"), message...), key.Keyring(), now, as(new(*signature.AlteredError)), "text before"},
+		"text after":          {append(bytes.Clone(message), "Suite: y\n"...), key.Keyring(), now, as(new(*signature.AlteredError)), "text after"},
+		"two messages":        {append(bytes.Clone(message), message...), key.Keyring(), now, as(new(*signature.AlteredError)), "text after"},
+		"cut off":             {message[:len(message)-40], key.Keyring(), now, as(new(*signature.AlteredError)), "cut off"},
+		"no signature at all": {[]byte("Suite: x\n"), key.Keyring(), now, as(new(*signature.AlteredError)), "not a signed message"},
+		"unknown key":         {message, short.Keyring(), now, as(new(*signature.UnknownKeyError)), key.Fingerprint()},
+		"expired key":         {short.Sign([]byte("x\n"), now.Add(-30*time.Hour), crypto.SHA256), short.Keyring(), now, as(new(*signature.ExpiredKeyError)), "expired on 2026-11-22"},
+		"signed tomorrow":     {key.Sign([]byte("x\n"), now.Add(24*time.Hour), crypto.SHA256), key.Keyring(), now, as(new(*signature.FutureError)), "2026-11-24"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := mirror.Verify(test.message, test.keys, test.at)
+			_, err := signature.Verify(test.message, test.keys, test.at)
 			if err == nil || !test.is(err) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("have %T: %v", err, err)
 			}
@@ -93,7 +93,7 @@ func TestVerifyRefuses(t *testing.T) {
 func TestVerifyWithoutATimeTakesKeysThatExpiredSince(t *testing.T) {
 	key := mirrortest.NewKey("short", now.Add(-48*time.Hour), 24*time.Hour)
 	message := key.Sign([]byte("x\n"), now.Add(-30*time.Hour), crypto.SHA256)
-	if _, err := mirror.Verify(message, key.Keyring(), time.Time{}); err != nil {
+	if _, err := signature.Verify(message, key.Keyring(), time.Time{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -102,7 +102,7 @@ func TestVerifyWithoutATimeTakesKeysThatExpiredSince(t *testing.T) {
 func TestVerifyJudgesAllSignatures(t *testing.T) {
 	one, two := mirrortest.NewKey("one", now.Add(-time.Hour), 0), mirrortest.NewKey("two", now.Add(-time.Hour), 0)
 	short := mirrortest.NewKey("short", now.Add(-48*time.Hour), 24*time.Hour)
-	all, err := mirror.ParseKeys(slices.Concat(one.Public(), two.Public(), short.Public()))
+	all, err := signature.ParseKeys(slices.Concat(one.Public(), two.Public(), short.Public()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestVerifyJudgesAllSignatures(t *testing.T) {
 	slices.Sort(both)
 	for name, test := range map[string]struct {
 		message []byte
-		keys    *mirror.Keyring
+		keys    *signature.Keyring
 		want    []string // signers; none when it is refused
 	}{
 		"both good":                  {join(t, sign(one, text), sign(two, text)), all, both},
@@ -124,7 +124,7 @@ func TestVerifyJudgesAllSignatures(t *testing.T) {
 		"only a stranger's, no more": {join(t, sign(two, text), sign(short, text)), one.Keyring(), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := mirror.Verify(test.message, test.keys, now)
+			signed, err := signature.Verify(test.message, test.keys, now)
 			if (err != nil) != (test.want == nil) {
 				t.Fatalf("have %v", err)
 			}
@@ -167,13 +167,13 @@ func TestVerifyRefusesSHA1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signature := &packet.Signature{
+	sig := &packet.Signature{
 		Version: 4, SigType: packet.SigTypeText, PubKeyAlgo: packet.PubKeyAlgoRSA, Hash: crypto.SHA1,
 		CreationTime: now, IssuerKeyId: &entity.PrimaryKey.KeyId, IssuerFingerprint: entity.PrimaryKey.Fingerprint,
 	}
 	h := sha1.New()
 	h.Write([]byte("Suite: x"))
-	if err := signature.Sign(h, entity.PrivateKey, &packet.Config{NonDeterministicSignaturesViaNotation: new(bool)}); err != nil {
+	if err := sig.Sign(h, entity.PrivateKey, &packet.Config{NonDeterministicSignaturesViaNotation: new(bool)}); err != nil {
 		t.Fatal(err)
 	}
 	var message, public bytes.Buffer
@@ -182,15 +182,15 @@ func TestVerifyRefusesSHA1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(signature.Serialize(w), w.Close(), entity.Serialize(&public)); err != nil {
+	if err := errors.Join(sig.Serialize(w), w.Close(), entity.Serialize(&public)); err != nil {
 		t.Fatal(err)
 	}
 	message.WriteByte('\n')
-	keys, err := mirror.ParseKeys(public.Bytes())
+	keys, err := signature.ParseKeys(public.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = mirror.Verify(message.Bytes(), keys, now)
+	_, err = signature.Verify(message.Bytes(), keys, now)
 	if err == nil || !strings.Contains(err.Error(), "too weak") {
 		t.Errorf("have %v", err)
 	}
@@ -220,9 +220,73 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte("-----BEGIN PGP SIGNED MESSAGE-----\n\n-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n"))
 	keys := key.Keyring()
 	f.Fuzz(func(t *testing.T, message []byte) {
-		signed, err := mirror.Verify(message, keys, now)
+		signed, err := signature.Verify(message, keys, now)
 		if err == nil && string(signed.Text) != "Suite: x\n" {
 			t.Errorf("took %q", signed.Text)
+		}
+	})
+}
+
+// A repository without InRelease has Release and Release.gpg.
+func TestVerifyDetachedTakesBothForms(t *testing.T) {
+	key, other := mirrortest.NewKey("a", now.Add(-time.Hour), 0), mirrortest.NewKey("b", now.Add(-time.Hour), 0)
+	text := []byte("Suite: x\n")
+	detached := key.SignDetached(text, now)
+	armored, err := signature.Armored(detached)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string][]byte{"binary": detached, "armored": []byte(armored)} {
+		signed, err := signature.VerifyDetached(text, form, key.Keyring(), now)
+		if err != nil || !slices.Equal(signed.Signers, []string{key.Fingerprint()}) {
+			t.Errorf("%s: %+v, %v", name, signed, err)
+		}
+		var altered *signature.AlteredError
+		if _, err := signature.VerifyDetached([]byte("Suite: y\n"), form, key.Keyring(), now); !errors.As(err, &altered) {
+			t.Errorf("%s over another text: %v", name, err)
+		}
+		ring := other.Keyring()
+		ring.Owner = "repositories.example.key"
+		_, err = signature.VerifyDetached(text, form, ring, now)
+		for _, word := range []string{"not in repositories.example.key", key.Fingerprint(), other.Fingerprint()} {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s by another key: %v does not say %s", name, err, word)
+			}
+		}
+	}
+}
+
+func TestParseKeysReadsBothFormsAndNoPrivateKey(t *testing.T) {
+	key := mirrortest.NewKey("a", now.Add(-time.Hour), 0)
+	armored, err := signature.Armored(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{string(key.Public()), armored} {
+		ring, err := signature.ParseKeys([]byte(form))
+		if err != nil || !slices.Equal(ring.Primaries(), []string{key.Fingerprint()}) {
+			t.Errorf("%v, %v", ring, err)
+		}
+	}
+	for _, text := range []string{"", "hello\n", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxx\n", armored[:len(armored)/2]} {
+		if _, err := signature.ParseKeys([]byte(text)); err == nil {
+			t.Errorf("took %q", text)
+		}
+	}
+	if _, err := signature.ParseKeys(key.Private()); !errors.Is(err, signature.ErrPrivate) {
+		t.Errorf("a private key: %v", err)
+	}
+}
+
+func FuzzParseKeys(f *testing.F) {
+	key := mirrortest.NewKey("a", now.Add(-time.Hour), 0)
+	f.Add(key.Public())
+	armored, _ := signature.Armored(key.Public())
+	f.Add([]byte(armored))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		ring, err := signature.ParseKeys(text)
+		if err == nil && len(ring.Primaries()) == 0 {
+			t.Error("took a ring without keys")
 		}
 	})
 }

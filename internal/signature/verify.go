@@ -1,4 +1,4 @@
-package mirror
+package signature
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -52,16 +53,47 @@ func Verify(message []byte, keys *Keyring, at time.Time) (*Signed, error) {
 		return nil, err
 	}
 	// The line feed before the signature is not part of the message.
-	signed := &Signed{Text: append(bytes.TrimSuffix(block.Plaintext, []byte("\n")), '\n')}
-	var unknown []string
+	text := append(bytes.TrimSuffix(block.Plaintext, []byte("\n")), '\n')
+	signers, err := verifyAll(signatures, block.Bytes, keys, at)
+	if err != nil {
+		return nil, err
+	}
+	return &Signed{Text: text, Signers: signers}, nil
+}
+
+// VerifyDetached checks a text against signatures that stand beside it, as
+// Release.gpg beside Release: armored or binary. All else is as in [Verify].
+func VerifyDetached(text, detached []byte, keys *Keyring, at time.Time) (*Signed, error) {
+	var body io.Reader = bytes.NewReader(detached)
+	if bytes.HasPrefix(detached, []byte(beginArmor)) {
+		block, err := armor.Decode(body)
+		if err != nil {
+			return nil, &AlteredError{Problem: "its signature is malformed or cut off"}
+		}
+		body = block.Body
+	}
+	signatures, err := readSignatures(body)
+	if err != nil {
+		return nil, err
+	}
+	signers, err := verifyAll(signatures, text, keys, at)
+	if err != nil {
+		return nil, err
+	}
+	return &Signed{Text: text, Signers: signers}, nil
+}
+
+// verifyAll gives the fingerprints of the keys whose signatures are good.
+func verifyAll(signatures []*packet.Signature, text []byte, keys *Keyring, at time.Time) ([]string, error) {
+	var signers, unknown []string
 	var refused error
 	for _, signature := range signatures {
-		signer, err := verifyOne(signature, block.Bytes, keys, at)
+		signer, err := verifyOne(signature, text, keys, at)
 		var altered *AlteredError
 		var stranger *UnknownKeyError
 		switch {
 		case err == nil:
-			signed.Signers = append(signed.Signers, signer)
+			signers = append(signers, signer)
 		case errors.As(err, &altered):
 			return nil, err
 		case errors.As(err, &stranger):
@@ -70,15 +102,14 @@ func Verify(message []byte, keys *Keyring, at time.Time) (*Signed, error) {
 			refused = err
 		}
 	}
-	if len(signed.Signers) > 0 {
-		slices.Sort(signed.Signers)
-		signed.Signers = slices.Compact(signed.Signers)
-		return signed, nil
+	if len(signers) > 0 {
+		slices.Sort(signers)
+		return slices.Compact(signers), nil
 	}
 	if refused != nil {
 		return nil, refused
 	}
-	return nil, &UnknownKeyError{Fingerprints: unknown}
+	return nil, &UnknownKeyError{Fingerprints: unknown, Keys: keys}
 }
 
 func readSignatures(r io.Reader) ([]*packet.Signature, error) {
@@ -114,7 +145,7 @@ func verifyOne(signature *packet.Signature, text []byte, keys *Keyring, at time.
 		if name == "" {
 			name = fmt.Sprintf("%016X", *signature.IssuerKeyId)
 		}
-		return "", &UnknownKeyError{Fingerprints: []string{name}}
+		return "", &UnknownKeyError{Fingerprints: []string{name}, Keys: keys}
 	}
 	key := found[0]
 	name := fingerprint(key.PublicKey.Fingerprint)
@@ -136,7 +167,7 @@ func verifyOne(signature *packet.Signature, text []byte, keys *Keyring, at time.
 	case errors.Is(err, pgperrors.ErrSignatureExpired) && signature.CreationTime.After(at):
 		return "", &FutureError{Date: signature.CreationTime, Now: at}
 	case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired):
-		return "", &ExpiredKeyError{Fingerprint: name, Expired: expiry(key), Now: at}
+		return "", &ExpiredKeyError{Fingerprint: name, Expired: expiry(key), Now: at, Keys: keys}
 	case errors.Is(err, pgperrors.ErrKeyRevoked):
 		return "", fmt.Errorf("signed by key %s, which is revoked", name)
 	}

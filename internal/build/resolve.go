@@ -94,7 +94,7 @@ func (r *resolver) machine(ctx context.Context, m *machine.Machine) error {
 	}
 	solution, err := solve.Solve(universe, w.request(c.versions))
 	if err != nil {
-		return fmt.Errorf("machine %s: %w", m.Name, err)
+		return fmt.Errorf("machine %s: %w%s", m.Name, err, unserved(w, indices))
 	}
 	keys, err := r.choose(solution, indices)
 	if err != nil {

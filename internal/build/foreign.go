@@ -1,0 +1,26 @@
+package build
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+)
+
+// unserved says which of a machine's foreign architectures no archive has, for
+// the end of an error: what is wanted of them cannot be there.
+func unserved(w wishes, indices []index) string {
+	var none []string
+	for _, architecture := range w.Foreign {
+		if !slices.ContainsFunc(indices, func(i index) bool {
+			return slices.ContainsFunc(i.packages, func(p *debian.Package) bool { return p.Architecture == architecture })
+		}) {
+			none = append(none, architecture)
+		}
+	}
+	if none == nil {
+		return ""
+	}
+	return fmt.Sprintf("; no archive has packages for %s", strings.Join(none, " and "))
+}

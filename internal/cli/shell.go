@@ -47,15 +47,16 @@ func (a *app) shell(ctx context.Context, machine, command []string) (err error) 
 	if err != nil {
 		return err
 	}
-	dir, err := s.TempDir("shell")
+	shell, err := built.builder.Shell(built.Manifest)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	root, err := build.ShellRoot(s, built.Manifest, dir)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, shell.Close()) }()
+	return a.inShell(ctx, shell, command)
+}
+
+// inShell runs a command in a shell's root, with this terminal.
+func (a *app) inShell(ctx context.Context, shell *build.Shell, command []string) error {
 	in, isFile := a.Stdin.(*os.File)
 	terminal := isFile && term.IsTerminal(int(in.Fd()))
 	env := []string{
@@ -66,8 +67,8 @@ func (a *app) shell(ctx context.Context, machine, command []string) (err error) 
 			env = append(env, name+"="+value)
 		}
 	}
-	err = sandbox.Run(ctx, sandbox.Spec{
-		Root: root, Argv: command, Env: env, Dir: "/root", AllCPUs: true, Terminal: terminal,
+	err := sandbox.Run(ctx, sandbox.Spec{
+		Root: shell.Root, Argv: command, Env: env, Dir: "/root", AllCPUs: true, Terminal: terminal,
 		Stdin: a.Stdin, Stdout: a.Stdout, Stderr: a.Stderr,
 	})
 	var exit *exec.ExitError

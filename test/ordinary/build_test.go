@@ -94,6 +94,12 @@ func TestTheSameBytesAsRoot(t *testing.T) {
 			t.Errorf("%d entries are left in tmp: %v", len(left), err)
 		}
 	})
+	t.Run("a shell among packages", func(t *testing.T) {
+		said := ada.Must(t, "shell", "-p", strange.Name, "--", "stat", "-c", "%a %u:%g", "/usr/bin/strange-set").Stdout
+		if said != "6755 5:8\n" {
+			t.Errorf("it says %q", said)
+		}
+	})
 	t.Run("a /proc that is covered in part", func(t *testing.T) {
 		r := as(ada, home, "mount --bind /dev/null /proc/kcore").Run(t, "shell", "--", "true")
 		if r.Code != 1 || !strings.Contains(r.Stderr, "unmask=ALL") {

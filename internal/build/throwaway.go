@@ -37,7 +37,7 @@ type Throwaway struct {
 // and nothing else: no kernel, nothing declared. It takes them from where the
 // machine like does, which may be nil.
 func ThrowawayMachine(packages []string, like *machine.Machine) *machine.Machine {
-	m := machine.Machine{Debian: machine.Debian{Suite: "trixie", Components: []string{"main"}, Architecture: "amd64"}}
+	m := machine.Machine{Debian: machine.Debian{Suite: "trixie", Updates: true, Security: true, Components: []string{"main"}, Architecture: "amd64"}}
 	if like != nil {
 		m = *like
 		m.Users, m.Groups, m.Files, m.Units, m.Sysctl, m.Persist, m.Tests = nil, nil, nil, nil, nil, nil, nil
@@ -96,7 +96,7 @@ func LockedThrowaway(s *store.Store, m *machine.Machine, l *lock.Lock) (*Throwaw
 		plain[i] = &p.Package
 		byKey[here[i].Key()] = here[i]
 	}
-	solution, err := solve.Solve(solve.NewUniverse(solve.Group{Packages: plain, Preferred: true}), wishesOf(m).request())
+	solution, err := solve.Solve(solve.NewUniverse(solve.Group{Packages: plain, Preferred: true}), wishesOf(m).request(nil))
 	if err != nil {
 		return nil, nil // the archives may have what is missing, or say better what is wrong
 	}
@@ -110,12 +110,14 @@ func LockedThrowaway(s *store.Store, m *machine.Machine, l *lock.Lock) (*Throwaw
 // Throwaway resolves from the archives of the machine, as they are now, and
 // fetches. What a lock has stays; it may be nil.
 func (l *Locker) Throwaway(ctx context.Context, m *machine.Machine, old *lock.Lock) (*Throwaway, error) {
-	next, _, err := l.Resolve(ctx, map[string]*machine.Machine{m.Name: m}, old, Update{})
+	machines := map[string]*machine.Machine{m.Name: m}
+	resolved, err := l.Resolve(ctx, machines, old, Update{})
 	if err != nil {
 		return nil, err
 	}
+	next := resolved.Lock
 	next.Packages, next.Tools = next.Select(next.Machines[m.Name].Packages), nil
-	if err := l.Fetch(ctx, next); err != nil {
+	if err := l.Fetch(ctx, machines, next); err != nil {
 		return nil, err
 	}
 	t := &Throwaway{Packages: next.Packages, Architecture: m.Debian.Architecture, Epoch: next.Epoch}

@@ -26,7 +26,7 @@ func (a *app) throwawayShell(ctx context.Context, o throwawayOptions, command []
 		return err
 	}
 	defer s.Close()
-	like, old, err := a.likeness(ctx)
+	dir, like, old, err := a.likeness(ctx)
 	if err != nil {
 		return err
 	}
@@ -34,13 +34,13 @@ func (a *app) throwawayShell(ctx context.Context, o throwawayOptions, command []
 	m := build.ThrowawayMachine(slices.Compact(o.packages), like)
 	chosen, known := build.RememberedThrowaway(s, m, old)
 	if !known || o.update {
-		if chosen, err = a.resolveThrowaway(ctx, s, m, old, o); err != nil {
+		if chosen, err = a.resolveThrowaway(ctx, s, dir, m, old, o); err != nil {
 			return explainLock(err)
 		}
 	}
 	report, done := a.progress()
 	defer done()
-	b, err := builder(s, report)
+	b, err := builder(s, dir, report)
 	if err != nil {
 		return err
 	}
@@ -53,31 +53,31 @@ func (a *app) throwawayShell(ctx context.Context, o throwawayOptions, command []
 	return a.inShell(ctx, shell, command)
 }
 
-// likeness gives the machine whose archives the packages come from, and the
-// lock: those of the repository, where there is one. Of several machines it is
+// likeness gives the repository, the machine whose archives the packages come
+// from, and the lock, where there is a repository. Of several machines it is
 // the first; one lock has the packages of all.
-func (a *app) likeness(ctx context.Context) (*machine.Machine, *lock.Lock, error) {
+func (a *app) likeness(ctx context.Context) (string, *machine.Machine, *lock.Lock, error) {
 	dir, err := a.repository()
 	if err != nil {
 		if a.dir == "" {
-			return nil, nil, nil
+			return "", nil, nil, nil
 		}
-		return nil, nil, err
+		return "", nil, nil, err
 	}
 	c, err := config.Load(ctx, dir)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, nil, err
 	}
 	l, err := readLock(dir)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, nil, err
 	}
-	return c.Machines[c.Names()[0]], l, nil
+	return c.Dir, c.Machines[c.Names()[0]], l, nil
 }
 
 // resolveThrowaway chooses packages: of the lock, if it has them all, else as
 // a lock of their own.
-func (a *app) resolveThrowaway(ctx context.Context, s *store.Store, m *machine.Machine, old *lock.Lock, o throwawayOptions) (*build.Throwaway, error) {
+func (a *app) resolveThrowaway(ctx context.Context, s *store.Store, dir string, m *machine.Machine, old *lock.Lock, o throwawayOptions) (*build.Throwaway, error) {
 	if old != nil {
 		chosen, err := build.LockedThrowaway(s, m, old)
 		if chosen != nil || err != nil {
@@ -91,7 +91,7 @@ func (a *app) resolveThrowaway(ctx context.Context, s *store.Store, m *machine.M
 	if err != nil {
 		return nil, err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Report: report, Now: a.Now()}
+	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: dir, Report: report, Now: a.Now()}
 	return locker.Throwaway(ctx, m, old)
 }
 

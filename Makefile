@@ -36,6 +36,7 @@ TEST_PACKAGES += gpgv#             oracle of signatures
 TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
 TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
+TEST_PACKAGES += uidmap#           builds as an ordinary user
 TEST_PACKAGES += util-linux#       unshare, taskset: builds on other hosts
 TEST_PACKAGES += xz-utils#         oracle of decompression
 

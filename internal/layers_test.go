@@ -64,7 +64,7 @@ var rooms = map[string]room{
 
 	"internal/config": {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
 	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
-	"internal/rootfs": {stage, "debian erofs lock mount progress residue sandbox solve store tree unpack", "it configures packages; what the machine declares comes after it"},
+	"internal/rootfs": {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/disk":   {stage, "rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
@@ -73,6 +73,8 @@ var rooms = map[string]room{
 	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
 	"internal/store":             {edge, "tree verity", "it keeps bytes and decides nothing about them"},
 	"internal/mount":             {edge, "", "stet-init has it too: it stays small"},
+	"internal/layout":            {edge, "mount tree", "it writes a tree down; who mounts it, and for how long, is not its matter"},
+	"internal/namespace":         {edge, "", "it is done before anything of Stet begins"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -81,12 +83,12 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
-	"cmd/stet":       {edge, "cli sandbox", "all it does is in cli; sandbox must come first in its second run"},
+	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
 	"cmd/stet-init": {edge, "mount state verity", "each package in it runs before anybody can log in"},
@@ -104,6 +106,7 @@ var narrow = map[string]struct {
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
+	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},
 	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
 	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"stet/internal/cli"
+	"stet/internal/namespace"
 	"stet/internal/sandbox"
 )
 
@@ -17,6 +18,7 @@ import (
 const memoryLimit = 224 << 20
 
 func main() {
+	namespace.Main()
 	sandbox.Main()                                 // when this is the second run of a sandbox, it ends here
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT says nothing else
 		debug.SetMemoryLimit(memoryLimit)

@@ -1,53 +1,100 @@
 package build
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
-	"stet/internal/mount"
+	"stet/internal/rootfs"
 	"stet/internal/sandbox"
-	"stet/internal/store"
 	"stet/internal/system"
 )
 
-// ShellRoot gives a root with a built system's trees as the machine has them.
-// /usr cannot be written; what is written elsewhere goes below dir, which the
-// caller removes.
-func ShellRoot(s *store.Store, m *system.Manifest, dir string) (sandbox.Root, error) {
-	upper := func(name string) (string, string, error) {
-		upper, work := filepath.Join(dir, name, "upper"), filepath.Join(dir, name, "work")
-		if err := os.MkdirAll(upper, 0o755); err != nil {
-			return "", "", err
-		}
-		return upper, work, os.Mkdir(work, 0o755)
-	}
-	composefs := func(name, upper, work string) *mount.Composefs {
-		return &mount.Composefs{
-			Image: s.ImagePath(m.Images[name]), Objects: s.ObjectsDir(), Upper: upper, Work: work, Volatile: upper != "",
-			Source: "stet:" + name + ":" + m.Images[name].String(),
-		}
-	}
-	stateUpper, stateWork, err := upper("state")
+// Shell is a root for a shell, and what was made for it.
+type Shell struct {
+	Root sandbox.Root
+
+	builder *Builder
+	dir     string // takes what is written
+	views   []rootfs.View
+}
+
+// Shell gives a root with a built system's trees as the machine has them.
+// /usr cannot be written; what is written elsewhere is gone with Close.
+func (b *Builder) Shell(m *system.Manifest) (_ *Shell, err error) {
+	s, err := b.newShell()
 	if err != nil {
 		return nil, err
 	}
-	etcUpper, etcWork, err := upper("etc")
-	if err != nil {
-		return nil, err
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	for _, part := range []struct {
+		target, name string
+		writable     bool
+	}{
+		{"/", "var", true}, // it has everything of the root but its mount points
+		{"/usr", "usr", false},
+		{"/usr/lib/modules", "modules", false},
+		{"/etc", "etc", true},
+	} {
+		view, err := b.Provider.View(b.Store, m.Trees[part.name], m.Images[part.name])
+		if err != nil {
+			return nil, err
+		}
+		if err := s.show(view, part.target, part.writable); err != nil {
+			return nil, err
+		}
 	}
-	// The var tree has everything of the root but its mount points.
-	root := sandbox.Root{
-		{Target: "/", Composefs: composefs("var", stateUpper, stateWork)},
-		{Target: "/usr", Composefs: composefs("usr", "", "")},
-		{Target: "/usr/lib/modules", Composefs: composefs("modules", "", "")},
-		{Target: "/etc", Composefs: composefs("etc", etcUpper, etcWork)},
-		{Target: "/boot", Link: &sandbox.Link{To: "usr/lib/stet/boot"}},
-	}
+	s.link("/boot", "usr/lib/stet/boot")
 	for _, name := range []string{"/sys", "/mnt", "/media"} {
-		root = append(root, sandbox.Mount{Target: name, Tmpfs: &sandbox.Tmpfs{Mode: 0o755}})
+		s.Root = append(s.Root, sandbox.Mount{Target: name, Tmpfs: &sandbox.Tmpfs{Mode: 0o755}})
 	}
 	for _, name := range []string{"bin", "sbin", "lib", "lib64"} {
-		root = append(root, sandbox.Mount{Target: "/" + name, Link: &sandbox.Link{To: "usr/" + name}})
+		s.link("/"+name, "usr/"+name)
 	}
-	return root, nil
+	return s, nil
+}
+
+func (b *Builder) newShell() (*Shell, error) {
+	dir, err := b.Store.TempDir("shell")
+	if err != nil {
+		return nil, err
+	}
+	return &Shell{builder: b, dir: dir}, nil
+}
+
+// show adds the mount of a view.
+func (s *Shell) show(view rootfs.View, target string, writable bool) error {
+	s.views = append(s.views, view)
+	if !writable {
+		s.Root = append(s.Root, view.Mount(target, "", ""))
+		return nil
+	}
+	base, err := os.MkdirTemp(s.dir, "view-*")
+	if err != nil {
+		return err
+	}
+	upper, work := filepath.Join(base, "upper"), filepath.Join(base, "work")
+	// The upper is seen as the target itself.
+	if err := errors.Join(os.Mkdir(upper, 0o755), os.Chmod(upper, 0o755), os.Mkdir(work, 0o755)); err != nil {
+		return err
+	}
+	s.Root = append(s.Root, view.Mount(target, upper, work))
+	return nil
+}
+
+func (s *Shell) link(target, to string) {
+	s.Root = append(s.Root, sandbox.Mount{Target: target, Link: &sandbox.Link{To: to}})
+}
+
+// Close removes what was written.
+func (s *Shell) Close() error {
+	var err error
+	for _, view := range s.views {
+		err = errors.Join(err, view.Close())
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stet/internal/mirror"
+	"stet/internal/namespace"
 	"stet/internal/signature"
 )
 
@@ -27,6 +28,9 @@ type Environment struct {
 	Keys *signature.Keyring
 	// Host is the root of the host, for its APT sources; nil stands for none.
 	Host fs.FS
+	// Enter lets an ordinary user build: it may run the program again instead of
+	// returning. nil stands for nothing to do.
+	Enter func() error
 	// Snapshot is the base URL of the snapshot service; empty stands for none.
 	Snapshot string
 }
@@ -45,6 +49,6 @@ func Main() int {
 	return Run(ctx, Environment{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Dir: dir, Getenv: os.Getenv, Now: time.Now,
-		Host: os.DirFS("/"), Snapshot: mirror.SnapshotURL,
+		Host: os.DirFS("/"), Snapshot: mirror.SnapshotURL, Enter: namespace.Enter,
 	}, os.Args[1:])
 }

@@ -8,6 +8,7 @@ import (
 
 	"stet/internal/config"
 	"stet/internal/mirror"
+	"stet/internal/namespace"
 	"stet/internal/term"
 )
 
@@ -61,12 +62,15 @@ func (a *app) fail(err error) int {
 	}
 	code, report := ExitFailed, errorReport{Error: err.Error()}
 	failure := (*Failure)(nil)
+	forbidden := (*namespace.ForbiddenError)(nil)
 	switch {
 	case errors.As(err, &report.Problems):
 		code, report.Error = ExitInput, ""
 		a.term.Diagnose(diagnostics(report.Problems))
 	case errors.As(err, &failure):
 		code, report.Remedy = failure.Code, failure.Remedy
+	case errors.As(err, &forbidden):
+		report.Remedy = forbidden.Remedy
 	case errors.Is(err, config.ErrNone):
 		code, report.Remedy = ExitInput, "`stet init` writes a configuration to begin with"
 	case errors.Is(err, context.Canceled):

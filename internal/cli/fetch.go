@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stet/internal/build"
-	"stet/internal/rootfs"
 )
 
 // fetchReport is what `stet fetch --json` prints.
@@ -44,7 +43,7 @@ func newFetch(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			locker := build.Locker{Store: s, Mirror: client, Provider: rootfs.Overlay{}, Repository: c.Dir, Report: report, Now: a.Now()}
+			locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Now: a.Now()}
 			if err := locker.Fetch(cmd.Context(), c.Machines, l); err != nil {
 				return explainLock(err)
 			}

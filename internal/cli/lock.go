@@ -13,7 +13,6 @@ import (
 	"stet/internal/build"
 	"stet/internal/config"
 	"stet/internal/lock"
-	"stet/internal/rootfs"
 )
 
 // lockReport is what `stet lock --json` and `stet update --json` print.
@@ -121,7 +120,7 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 	if err != nil {
 		return err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: rootfs.Overlay{}, Repository: c.Dir, Report: report, Now: a.Now()}
+	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Now: a.Now()}
 	var reasons []lockMachine // with --dry-run and --explain
 	if o.dryRun || o.explain {
 		resolved, err := locker.Resolve(ctx, c.Machines, old, o.update)

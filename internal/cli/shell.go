@@ -15,26 +15,43 @@ import (
 )
 
 func newShell(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "shell [MACHINE] [-- COMMAND…]",
-		Short: "A shell inside the built system",
+	var o throwawayOptions
+	cmd := &cobra.Command{
+		Use:   "shell [MACHINE | -p PACKAGE…] [-- COMMAND…]",
+		Short: "A shell inside the built system, or among a few packages",
 		Long: `Build a machine and open a shell, or run a command, among its files: in
 namespaces of their own, without booting it and without a network. What is
-written there is gone afterwards; /usr cannot be written.`,
+written there is gone afterwards; /usr cannot be written.
+
+With -p, the files are those of the named packages, what they depend on and what
+is Essential, in the versions of the repository's lock. What the lock does not
+have is resolved once as ` + "`stet lock`" + ` would, and remembered; stet.lock stays as
+it is. Without a repository everything is, from Debian trixie.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			machine, command := args, []string{"/bin/bash", "--login"}
+			names, command := args, []string{"/bin/bash", "--login"}
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
-				machine = args[:dash]
+				names = args[:dash]
 				if dash < len(args) {
 					command = args[dash:]
 				}
 			}
-			if len(machine) > 1 {
-				return wrongInput(fmt.Errorf("one machine, not %d", len(machine)), "a command follows after \"--\"")
+			if len(o.packages) > 0 {
+				o.packages = append(o.packages, names...)
+				return a.throwawayShell(cmd.Context(), o, command)
 			}
-			return a.shell(cmd.Context(), machine, command)
+			if o.update || len(o.flag.urls) > 0 {
+				return wrongInput(errors.New("--update and --mirror are for packages"), "name them after -p")
+			}
+			if len(names) > 1 {
+				return wrongInput(fmt.Errorf("one machine, not %d", len(names)), "a command follows after \"--\"; packages follow after -p")
+			}
+			return a.shell(cmd.Context(), names, command)
 		},
 	}
+	cmd.Flags().StringArrayVarP(&o.packages, "package", "p", nil, "a package of a throw-away system; more may follow")
+	cmd.Flags().BoolVar(&o.update, "update", false, "resolve the packages of -p again")
+	cmd.Flags().StringArrayVar(&o.flag.urls, "mirror", nil, "base URL of a mirror; may be given more than once")
+	return cmd
 }
 
 func (a *app) shell(ctx context.Context, machine, command []string) (err error) {
@@ -47,15 +64,16 @@ func (a *app) shell(ctx context.Context, machine, command []string) (err error) 
 	if err != nil {
 		return err
 	}
-	dir, err := s.TempDir("shell")
+	shell, err := built.builder.Shell(built.Manifest)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	root, err := build.ShellRoot(s, built.Manifest, dir)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, shell.Close()) }()
+	return a.inShell(ctx, shell, command)
+}
+
+// inShell runs a command in a shell's root, with this terminal.
+func (a *app) inShell(ctx context.Context, shell *build.Shell, command []string) error {
 	in, isFile := a.Stdin.(*os.File)
 	terminal := isFile && term.IsTerminal(int(in.Fd()))
 	env := []string{
@@ -66,8 +84,8 @@ func (a *app) shell(ctx context.Context, machine, command []string) (err error) 
 			env = append(env, name+"="+value)
 		}
 	}
-	err = sandbox.Run(ctx, sandbox.Spec{
-		Root: root, Argv: command, Env: env, Dir: "/root", AllCPUs: true, Terminal: terminal,
+	err := sandbox.Run(ctx, sandbox.Spec{
+		Root: shell.Root, Argv: command, Env: env, Dir: "/root", AllCPUs: true, Terminal: terminal,
 		Stdin: a.Stdin, Stdout: a.Stdout, Stderr: a.Stderr,
 	})
 	var exit *exec.ExitError

@@ -73,8 +73,12 @@ func (a *app) enter(t *twice) (surroundings.Report, error) {
 // unlike makes a builder that of the second build.
 func (t *twice) unlike(b *build.Builder) {
 	b.Shuffle = t.seed
-	if _, isOverlay := b.Provider.(rootfs.Overlay); isOverlay {
-		b.Provider = rootfs.Overlay{Shuffle: t.seed, Dir: filepath.Join(b.Store.Dir(), rootsInMemory)}
+	dir := filepath.Join(b.Store.Dir(), rootsInMemory)
+	switch b.Provider.(type) {
+	case rootfs.Overlay:
+		b.Provider = rootfs.Overlay{Shuffle: t.seed, Dir: dir}
+	case rootfs.LaidOut:
+		b.Provider = rootfs.LaidOut{Shuffle: t.seed, Dir: dir}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"stet/internal/initrd"
 	"stet/internal/lock"
 	"stet/internal/mirror"
+	"stet/internal/namespace"
 	"stet/internal/progress"
 	"stet/internal/rootfs"
 	"stet/internal/store"
@@ -43,10 +44,18 @@ func (a *app) storeDir() (string, error) {
 	return filepath.Join(cache, "stet"), nil
 }
 
+// openStore opens the store, as root over ids of its own: for an ordinary user
+// the program begins again here. Even removing what a build left half-done
+// takes that, because scripts gave files away.
 func (a *app) openStore() (*store.Store, error) {
 	dir, err := a.storeDir()
 	if err != nil {
 		return nil, err
+	}
+	if a.Enter != nil {
+		if err := a.Enter(); err != nil {
+			return nil, err
+		}
 	}
 	return store.Open(dir)
 }
@@ -104,6 +113,15 @@ func (f fetched) Open(p lock.Package) (*os.File, error) {
 	return os.Open(filepath.Join(f.dir, "debs", p.SHA256+".deb"))
 }
 
+// provider is what this process can make roots by: no user namespace can mount
+// an image.
+func provider() rootfs.Provider {
+	if namespace.Initial() {
+		return rootfs.Overlay{}
+	}
+	return rootfs.LaidOut{}
+}
+
 // builder makes a builder that works offline.
 func builder(s *store.Store, repository string, report progress.Func) (*build.Builder, error) {
 	init, err := initrd.Init()
@@ -111,7 +129,7 @@ func builder(s *store.Store, repository string, report progress.Func) (*build.Bu
 		return nil, err
 	}
 	return &build.Builder{
-		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: rootfs.Overlay{}, Init: init, Report: report,
+		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: provider(), Init: init, Report: report,
 	}, nil
 }
 

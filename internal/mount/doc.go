@@ -1,5 +1,6 @@
 // Package mount makes the mounts of a machine: composefs (an EROFS metadata
-// image below an overlay, contents in the store's objects), binds and tmpfs.
+// image below an overlay, contents in the store's objects), overlays over plain
+// directories, binds and tmpfs.
 //
 // It takes paths and gives a [Mount]: a mount that hangs nowhere yet and that
 // [Mount.Attach] puts in its place, or [Mount.Replace] puts in the place of
@@ -9,7 +10,8 @@
 //
 // It must never decide what is mounted where, read a manifest or know the
 // layout of a machine. It needs root (CAP_SYS_ADMIN), /proc, and Linux 6.8 or
-// newer (lowerdir+ and datadir+); tried on 6.12 and 6.18.
+// newer (lowerdir+ and datadir+); tried on 6.12 and 6.18. Of a user namespace,
+// root can mount all but composefs: the kernel trusts no image there.
 //
 // Linux edge: only cmd/stet-init, cli, build, the sandbox's root providers and
 // activate may import it.

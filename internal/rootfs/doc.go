@@ -11,6 +11,7 @@
 // the packages that every script may rely on; it can be made ahead by
 // [Builder.ConfigureBase]. The second has everything, laid over the first.
 //
-// The root that scripts run in comes from a [Provider]; the only one today
-// lays an overlay over a composefs image of the merged tree.
+// The root that scripts run in comes from a [Provider]: [Overlay] lays an
+// overlay over a composefs image of the tree, [LaidOut] over a directory, which
+// is what an ordinary user can do.
 package rootfs

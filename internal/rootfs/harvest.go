@@ -16,19 +16,16 @@ import (
 	"stet/internal/tree"
 )
 
-// overlayPrefix begins the attributes by which overlayfs keeps its own
-// account in an upper directory (overlayfs.rst of the kernel).
-const overlayPrefix = "trusted.overlay."
-
 // Harvest implements [Provided]: it reads the upper directory, which holds
 // exactly what was changed.
-func (o *overlay) Harvest(mtime tree.Time) (*tree.Tree, error) {
-	b := tree.NewBuilder(o.before)
-	err := filepath.WalkDir(o.upper(), func(name string, d fs.DirEntry, err error) error {
+func (l *layered) Harvest(mtime tree.Time) (*tree.Tree, error) {
+	b := tree.NewBuilder(l.before)
+	l.moved = map[string]string{}
+	err := filepath.WalkDir(l.upper(), func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return o.harvest(b, "/"+strings.TrimPrefix(strings.TrimPrefix(name, o.upper()), "/"), name, mtime)
+		return l.harvest(b, "/"+strings.TrimPrefix(strings.TrimPrefix(name, l.upper()), "/"), name, mtime)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("harvest: %w", err)
@@ -36,18 +33,18 @@ func (o *overlay) Harvest(mtime tree.Time) (*tree.Tree, error) {
 	return b.Tree()
 }
 
-func (o *overlay) harvest(b *tree.Builder, inside, name string, mtime tree.Time) error {
+func (l *layered) harvest(b *tree.Builder, inside, name string, mtime tree.Time) error {
 	var stat unix.Stat_t
 	if err := unix.Lstat(name, &stat); err != nil {
 		return &fs.PathError{Op: "lstat", Path: name, Err: err}
 	}
-	attributes, err := o.listXattrs(name)
+	attributes, err := l.listXattrs(name)
 	if err != nil {
 		return err
 	}
 	e := tree.Entry{Path: inside, Mode: stat.Mode & 0o7777, UID: stat.Uid, GID: stat.Gid, Mtime: mtime}
 	for _, x := range attributes {
-		if !strings.HasPrefix(x.Key, overlayPrefix) {
+		if !strings.HasPrefix(x.Key, l.prefix) {
 			e.Xattrs = append(e.Xattrs, x)
 		}
 	}
@@ -55,10 +52,10 @@ func (o *overlay) harvest(b *tree.Builder, inside, name string, mtime tree.Time)
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		e.Type = tree.Directory
-		return o.harvestDirectory(b, e, attributes)
+		return l.harvestDirectory(b, e, attributes)
 	case unix.S_IFREG:
 		e.Type = tree.Regular
-		if err := o.harvestFile(&e, name, attributes); err != nil {
+		if err := l.harvestFile(&e, name, attributes); err != nil {
 			return err
 		}
 		if existed && old.SameContent(&e) {
@@ -92,20 +89,22 @@ func (o *overlay) harvest(b *tree.Builder, inside, name string, mtime tree.Time)
 
 // harvestDirectory follows what overlayfs notes on a directory: "opaque"
 // hides what was there, "redirect" says that it was moved here from elsewhere.
-func (o *overlay) harvestDirectory(b *tree.Builder, e tree.Entry, attributes []tree.Xattr) error {
-	opaque, _ := lookupXattr(attributes, overlayPrefix+"opaque")
+func (l *layered) harvestDirectory(b *tree.Builder, e tree.Entry, attributes []tree.Xattr) error {
+	opaque, _ := lookupXattr(attributes, l.prefix+"opaque")
 	if string(opaque) == "y" {
 		b.Remove(e.Path)
 	}
 	if old, ok := b.Get(e.Path); ok && old.Type != tree.Directory {
 		b.Remove(e.Path)
 	}
-	if redirect, ok := lookupXattr(attributes, overlayPrefix+"redirect"); ok {
+	if redirect, ok := lookupXattr(attributes, l.prefix+"redirect"); ok {
 		b.Remove(e.Path)
-		from := redirectTarget(e.Path, string(redirect))
-		for moved := range o.before.Below(from) {
+		from := l.redirectTarget(e.Path, string(redirect))
+		l.moved[e.Path] = from
+		for moved := range l.before.Below(from) {
 			c := *moved
 			c.Path = path.Join(e.Path, strings.TrimPrefix(c.Path, from))
+			c.Mtime = e.Mtime // made here: elsewhere the kernel has it copied
 			b.Put(c)
 		}
 	}
@@ -115,13 +114,14 @@ func (o *overlay) harvestDirectory(b *tree.Builder, e tree.Entry, attributes []t
 
 // harvestFile reads a changed file. One whose metadata alone was changed has
 // its content where it was.
-func (o *overlay) harvestFile(e *tree.Entry, name string, attributes []tree.Xattr) error {
-	if _, ok := lookupXattr(attributes, overlayPrefix+"metacopy"); ok {
-		from := e.Path
-		if redirect, ok := lookupXattr(attributes, overlayPrefix+"redirect"); ok {
-			from = redirectTarget(e.Path, string(redirect))
+func (l *layered) harvestFile(e *tree.Entry, name string, attributes []tree.Xattr) error {
+	if _, ok := lookupXattr(attributes, l.prefix+"metacopy"); ok {
+		redirect, ok := lookupXattr(attributes, l.prefix+"redirect")
+		if !ok {
+			redirect = []byte(path.Base(e.Path))
 		}
-		old, ok := o.before.Lookup(from)
+		from := l.redirectTarget(e.Path, string(redirect))
+		old, ok := l.before.Lookup(from)
 		if !ok || old.Type != tree.Regular {
 			return fmt.Errorf("%s: its content should be that of %s, which was no file", e.Path, from)
 		}
@@ -133,16 +133,28 @@ func (o *overlay) harvestFile(e *tree.Entry, name string, attributes []tree.Xatt
 		return err
 	}
 	defer file.Close()
-	e.Digest, e.Size, err = o.store.Put(file)
+	e.Digest, e.Size, err = l.store.Put(file)
 	return err
 }
 
-// redirectTarget resolves a redirect, which is absolute or beside the path.
-func redirectTarget(name, redirect string) string {
+// redirectTarget resolves a redirect, which is absolute, or a name in the
+// directory that the path's own was before it was moved.
+func (l *layered) redirectTarget(name, redirect string) string {
 	if strings.HasPrefix(redirect, "/") {
 		return path.Clean(redirect)
 	}
-	return path.Join(path.Dir(name), redirect)
+	return path.Join(l.origin(path.Dir(name)), redirect)
+}
+
+// origin is where a directory was before scripts moved it, or one above it.
+func (l *layered) origin(dir string) string {
+	if from, ok := l.moved[dir]; ok {
+		return from
+	}
+	if dir == "/" {
+		return dir
+	}
+	return path.Join(l.origin(path.Dir(dir)), path.Base(dir))
 }
 
 func lookupXattr(list []tree.Xattr, key string) ([]byte, bool) {
@@ -151,8 +163,8 @@ func lookupXattr(list []tree.Xattr, key string) ([]byte, bool) {
 }
 
 // listXattrs gives the extended attributes of a path itself, sorted by key.
-func (o *overlay) listXattrs(name string) ([]tree.Xattr, error) {
-	keys, value := o.buffer[:64<<10], o.buffer[64<<10:]
+func (l *layered) listXattrs(name string) ([]tree.Xattr, error) {
+	keys, value := l.buffer[:64<<10], l.buffer[64<<10:]
 	n, err := unix.Llistxattr(name, keys)
 	if errors.Is(err, syscall.ENOTSUP) {
 		return nil, nil

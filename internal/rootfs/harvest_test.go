@@ -16,6 +16,18 @@ func TestHarvestSeesEveryKindOfChange(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("overlay roots need root")
 	}
+	for kind, provider := range providers {
+		t.Run(kind, func(t *testing.T) { harvestEveryKind(t, provider) })
+	}
+}
+
+// providers are all there are; as root every one can be used.
+var providers = map[string]Provider{
+	"overlay": Overlay{}, "shuffled": Overlay{Shuffle: 3},
+	"laid out": LaidOut{}, "laid out, shuffled": LaidOut{Shuffle: 3}, "copied": LaidOut{Copies: true},
+}
+
+func harvestEveryKind(t *testing.T, provider Provider) {
 	for name, c := range map[string]struct{ script, want string }{
 		"nothing":                  {"true", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a"},
 		"a new file":               {"echo -n new > /data/n", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a /data/n=new"},
@@ -30,20 +42,20 @@ func TestHarvestSeesEveryKindOfChange(t *testing.T) {
 		"a directory for a file":   {"rm /data/a; mkdir /data/a; echo -n f > /data/a/x", "/data/a/x=f /data/dir/b=two /data/dir/c=three /data/l>a"},
 		"a link turned":            {"ln -sfn dir /data/l", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>dir"},
 		"a hard link":              {"ln /data/a /data/h", "/data/a=one /data/dir/b=two /data/dir/c=three /data/h=one /data/l>a"},
+		"changed, then moved":      {"chmod 600 /data/dir/c; mv /data/dir /data/moved; mv /data/moved/b /data/moved/d; chmod 600 /data/moved/d", "/data/a=one /data/l>a /data/moved/c=three /data/moved/d=two"},
+		"moved twice":              {"mkdir /data/x; mv /data/dir /data/x/y; chmod 600 /data/x/y/c; mv /data/x /data/moved; mv /data/moved/y /data/moved/z", "/data/a=one /data/l>a /data/moved/z/b=two /data/moved/z/c=three"},
 		"a mode without a content": {"chmod 600 /data/a", "/data/a=one /data/dir/b=two /data/dir/c=three /data/l>a"},
 		"moved with another mode":  {"chmod 600 /data/a; mv /data/a /data/dir/z", "/data/dir/b=two /data/dir/c=three /data/dir/z=one /data/l>a"},
 	} {
-		for _, shuffle := range []uint64{0, 3} {
-			harvests(t, name, c.script, c.want, shuffle)
-		}
+		harvests(t, name, c.script, c.want, provider)
 	}
 }
 
-func harvests(t *testing.T, name, script, want string, shuffle uint64) {
+func harvests(t *testing.T, name, script, want string, provider Provider) {
 	s := openStore(t)
 	base := pkg(t, s, stanza("a"), "/data/a =one", "/data/dir/b =two", "/data/dir/c =three", "/data/l >a",
 		"/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
-	provided, err := Overlay{Shuffle: shuffle}.Provide(s, base.Files)
+	provided, err := provider.Provide(s, base.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +78,7 @@ func harvests(t *testing.T, name, script, want string, shuffle uint64) {
 	if have != want {
 		t.Errorf("%s: have %s\nwant %s", name, have, want)
 	}
-	if e, ok := after.Lookup("/data/a"); ok && strings.HasPrefix(script, "chmod") {
+	if e, ok := after.Lookup("/data/a"); ok && strings.HasPrefix(script, "chmod 600 /data/a") {
 		if e.Mode != 0o600 || e.Mtime.Sec != 1000 {
 			t.Errorf("%s: mode %o, time %v", name, e.Mode, e.Mtime)
 		}
@@ -74,15 +86,24 @@ func harvests(t *testing.T, name, script, want string, shuffle uint64) {
 	if e, ok := after.Lookup("/data/n"); ok && e.Mtime.Sec != 77 {
 		t.Errorf("%s: a new file has the time %v", name, e.Mtime)
 	}
+	if e, ok := after.Lookup("/data/moved/c"); ok && e.Mtime.Sec != 77 {
+		t.Errorf("%s: a moved file has the time %v", name, e.Mtime)
+	}
 	if err := provided.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestOverlayAttributesAreNotHarvested(t *testing.T) {
+	for kind, provider := range providers {
+		t.Run(kind, func(t *testing.T) { overlayAttributes(t, provider) })
+	}
+}
+
+func overlayAttributes(t *testing.T, provider Provider) {
 	s := openStore(t)
 	base := pkg(t, s, stanza("a"), "/data/dir/b =two", "/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
-	provided, err := Overlay{}.Provide(s, base.Files)
+	provided, err := provider.Provide(s, base.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +137,8 @@ func TestAShuffledRootListsInAnotherOrder(t *testing.T) {
 		lines = append(lines, "/data/"+string(c)+" ="+string(c))
 	}
 	base := pkg(t, s, stanza("a"), lines...)
-	list := func(shuffle uint64) (order, contents string) {
-		provided, err := Overlay{Shuffle: shuffle}.Provide(s, base.Files)
+	list := func(provider Provider) (order, contents string) {
+		provided, err := provider.Provide(s, base.Files)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,14 +158,19 @@ func TestAShuffledRootListsInAnotherOrder(t *testing.T) {
 		order, contents, _ = strings.Cut(out.String(), "\n")
 		return order, contents
 	}
-	first, all := list(0)
-	for _, seed := range []uint64{1, 2} {
-		order, contents := list(seed)
-		if order == first || len(order) != len(first) || contents != all {
-			t.Errorf("seed %d: it lists %s after %s, and reads %s", seed, order, first, contents)
-		}
-		if again, _ := list(seed); again != order {
-			t.Errorf("seed %d: it lists %s, then %s", seed, order, again)
+	for _, make := range []func(seed uint64) Provider{
+		func(seed uint64) Provider { return Overlay{Shuffle: seed} },
+		func(seed uint64) Provider { return LaidOut{Shuffle: seed} },
+	} {
+		first, all := list(make(0))
+		for _, seed := range []uint64{1, 2} {
+			order, contents := list(make(seed))
+			if order == first || len(order) != len(first) || contents != all {
+				t.Errorf("%T, seed %d: it lists %s after %s, and reads %s", make(0), seed, order, first, contents)
+			}
+			if again, _ := list(make(seed)); again != order {
+				t.Errorf("%T, seed %d: it lists %s, then %s", make(0), seed, order, again)
+			}
 		}
 	}
 }

@@ -1,24 +1,24 @@
 package rootfs
 
 import (
-	"crypto/sha256"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
-	"stet/internal/erofs"
-	"stet/internal/mount"
 	"stet/internal/sandbox"
 	"stet/internal/store"
 	"stet/internal/tree"
+	"stet/internal/verity"
 )
 
-// Provider makes a root that scripts can run in, of a tree whose contents are
-// in a store. How it does so is its own affair: an overlay over a composefs
-// image where the kernel lets it, a laid-out copy elsewhere.
+// Provider makes roots that programs can run in, of trees whose contents are
+// in a store. How it does so is its own affair: by composefs images where the
+// kernel lets it, laid out in directories elsewhere. What is harvested does
+// not tell which.
 type Provider interface {
+	// Provide makes a root that is to be harvested.
 	Provide(s *store.Store, before *tree.Tree) (Provided, error)
+	// View shows a tree of the store, whose image is there too.
+	View(s *store.Store, tree string, image verity.Digest) (View, error)
 }
 
 // Provided is a root in use.
@@ -35,123 +35,79 @@ type Provided interface {
 	Close() error
 }
 
-// Overlay provides roots as overlays over a composefs image. It needs root
-// and a kernel that mounts EROFS.
-type Overlay struct {
-	// Shuffle, when it is not 0, divides the tree over two images that lie one
-	// on the other: directories list their entries in another order.
-	Shuffle uint64
-	// Dir is where roots are kept while they are used; "" is the store itself.
-	Dir string
+// View is a tree in use.
+type View interface {
+	// Mount gives the mount of the tree. It cannot be written without the
+	// directories upper and work, which take the changes.
+	Mount(target, upper, work string) sandbox.Mount
+	// Close ends the use.
+	Close() error
 }
 
-// Provide implements [Provider].
-func (p Overlay) Provide(s *store.Store, before *tree.Tree) (Provided, error) {
-	dir, err := p.tempDir(s)
+// layered is a root that is an overlay with a fresh upper directory, whatever
+// lies below it.
+type layered struct {
+	store  *store.Store
+	before *tree.Tree
+	dir    string
+	prefix string // of the attributes by which overlayfs keeps its account
+	mount  func(upper, work string) sandbox.Mount
+	moved  map[string]string // while harvesting: directories to where they were
+	buffer [128 << 10]byte   // for names and one value of extended attributes
+}
+
+// newLayered makes the directories of a layered root, in dir or, where that is
+// "", in the store.
+func newLayered(s *store.Store, dir string, before *tree.Tree, prefix string) (*layered, error) {
+	dir, err := rootDir(s, dir)
 	if err != nil {
 		return nil, err
 	}
-	o := &overlay{store: s, dir: dir, before: before, shuffle: p.Shuffle}
-	if err := o.prepare(); err != nil {
-		o.Close()
+	l := &layered{store: s, before: before, dir: dir, prefix: prefix}
+	if err := l.prepare(); err != nil {
+		l.Close()
 		return nil, err
 	}
-	return o, nil
+	return l, nil
 }
 
-func (p Overlay) tempDir(s *store.Store) (string, error) {
-	if p.Dir == "" {
+// rootDir makes a directory in dir or, where that is "", in the store.
+func rootDir(s *store.Store, dir string) (string, error) {
+	if dir == "" {
 		return s.TempDir("root")
 	}
-	return os.MkdirTemp(p.Dir, "root-*")
+	return os.MkdirTemp(dir, "root-*")
 }
 
-type overlay struct {
-	store   *store.Store
-	before  *tree.Tree
-	dir     string
-	shuffle uint64
-	buffer  [128 << 10]byte // for names and one value of extended attributes
-}
-
-func (o *overlay) prepare() error {
-	for _, dir := range []string{o.upper(), filepath.Dir(o.image())} {
+func (l *layered) prepare() error {
+	for _, dir := range []string{l.upper(), l.lower()} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
 	// The upper is the root's "/": what the host's umask, or a store whose
 	// directories pass on their group, made of it must not come out again.
-	if err := os.Chown(o.upper(), 0, 0); err != nil {
+	if err := os.Chown(l.upper(), 0, 0); err != nil {
 		return err
 	}
-	if err := os.Chmod(o.upper(), 0o755); err != nil {
-		return err
-	}
-	if o.shuffle == 0 {
-		return writeImage(o.image(), o.before)
-	}
-	above, beneath, err := divide(o.before, o.shuffle)
-	if err != nil {
-		return err
-	}
-	return errors.Join(writeImage(o.image(), above), writeImage(o.beneath(), beneath))
+	return os.Chmod(l.upper(), 0o755)
 }
 
-func writeImage(name string, t *tree.Tree) error {
-	image, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(erofs.Write(image, t), image.Close())
-}
-
-// divide gives two trees that, one laid on the other, are the tree: both have
-// every directory, and one of them each file. An overlay lists the entries of
-// its lowest layer first.
-func divide(t *tree.Tree, seed uint64) (above, beneath *tree.Tree, err error) {
-	var entries [2][]tree.Entry
-	for e := range t.All() {
-		if e.Type == tree.Directory {
-			entries[0], entries[1] = append(entries[0], *e), append(entries[1], *e)
-			continue
-		}
-		side := sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, e.Path))[0] & 1
-		entries[side] = append(entries[side], *e)
-	}
-	if above, err = tree.New(entries[0]); err != nil {
-		return nil, nil, err
-	}
-	beneath, err = tree.New(entries[1])
-	return above, beneath, err
-}
-
-func (o *overlay) upper() string { return filepath.Join(o.dir, "upper") }
-func (o *overlay) image() string { return filepath.Join(o.dir, "lower", "image") }
-
-// beneath is the image under the first; there is none when nothing is shuffled.
-func (o *overlay) beneath() string {
-	if o.shuffle == 0 {
-		return ""
-	}
-	return filepath.Join(o.dir, "lower", "beneath")
-}
+func (l *layered) upper() string { return filepath.Join(l.dir, "upper") }
+func (l *layered) lower() string { return filepath.Join(l.dir, "lower") }
 
 // Root implements [Provided]. Every mount has a work directory of its own:
 // the kernel does not take one a second time after a volatile mount.
-func (o *overlay) Root() (sandbox.Root, error) {
-	work, err := os.MkdirTemp(o.dir, "work-*")
+func (l *layered) Root() (sandbox.Root, error) {
+	work, err := os.MkdirTemp(l.dir, "work-*")
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Root{{Target: "/", Composefs: &mount.Composefs{
-		Image: o.image(), Beneath: o.beneath(), Objects: o.store.ObjectsDir(),
-		Upper: o.upper(), Work: work, Volatile: true, Source: "stet:build",
-	}}}, nil
+	return sandbox.Root{l.mount(l.upper(), work)}, nil
 }
 
 // Scratch implements [Provided].
-func (o *overlay) Scratch() string { return o.dir }
+func (l *layered) Scratch() string { return l.dir }
 
 // Close implements [Provided].
-func (o *overlay) Close() error { return os.RemoveAll(o.dir) }
+func (l *layered) Close() error { return os.RemoveAll(l.dir) }

@@ -30,7 +30,7 @@ func TestTheHostsUmaskAndGroupsStayOutside(t *testing.T) {
 	}
 	defer provided.Close()
 	var root unix.Stat_t
-	if err := unix.Lstat(provided.(*overlay).upper(), &root); err != nil {
+	if err := unix.Lstat(provided.(*layered).upper(), &root); err != nil {
 		t.Fatal(err)
 	}
 	if root.Mode&0o7777 != 0o755 || root.Uid != 0 || root.Gid != 0 {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 	"stet/internal/mount"
@@ -65,6 +66,9 @@ func become(config io.ReaderAt) error {
 	unix.Umask(0o022) // for what is made in the root, and for the program
 	if err := enter(s.Root); err != nil {
 		return err
+	}
+	if err := syscall.Setgroups([]int{0}); err != nil { // those of whoever runs stet reach outside
+		return fmt.Errorf("leave the host's groups: %w", err)
 	}
 	if err := confine(s.AllCPUs); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -95,7 +96,11 @@ func makeProc(proc, dev string) error {
 	if err := os.MkdirAll(proc, 0o555); err != nil {
 		return err
 	}
-	if err := mount.New("proc", proc, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	err := mount.New("proc", proc, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w: in a user namespace that takes a /proc of the host of which nothing is covered, as containers do (podman: --security-opt unmask=ALL)", err)
+	}
+	if err != nil {
 		return err
 	}
 	for name, text := range masked {

@@ -14,10 +14,11 @@ import (
 // being the root itself.
 type Root []Mount
 
-// Mount is one mount of a [Root]. Exactly one of the pointers is set.
+// Mount is one mount of a [Root]. Exactly one of the others than Target is set.
 type Mount struct {
 	Target    string // absolute, inside the root; made when it is missing and can be
 	Composefs *mount.Composefs
+	Overlay   *mount.Overlay
 	Bind      *Bind
 	Tmpfs     *Tmpfs
 	Link      *Link
@@ -62,11 +63,18 @@ func (m Mount) make(target string) error {
 	if m.Tmpfs != nil {
 		return mount.Tmpfs(target, unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("mode=%04o", m.Tmpfs.Mode))
 	}
-	made, err := m.Composefs.Mount()
+	made, err := m.detached()
 	if err != nil {
 		return err
 	}
 	return errors.Join(made.Attach(target), made.Close())
+}
+
+func (m Mount) detached() (*mount.Mount, error) {
+	if m.Overlay != nil {
+		return m.Overlay.Mount()
+	}
+	return m.Composefs.Mount()
 }
 
 func (b *Bind) make(target string) error {

@@ -56,6 +56,7 @@ func TestTheProgramSeesNothingOfTheHost(t *testing.T) {
 		"environment":  {"env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= | sort", "PATH=/usr/sbin:/usr/bin"},
 		"root":         {"ls / | tr '\\n' ' '", "bin dev lib lib64 proc run sbin sys tmp usr"},
 		"umask":        {"umask", "0022"},
+		"groups":       {"id -G", "0"},
 	} {
 		if have := run(t, c.script); have != c.want {
 			t.Errorf("%s: have %q, want %q", name, have, c.want)

@@ -13,6 +13,7 @@ import (
 	"stet/internal/lock"
 	"stet/internal/mirror"
 	"stet/internal/mirror/mirrortest"
+	"stet/internal/namespace"
 	"stet/internal/sandbox"
 	"stet/internal/signature"
 	"stet/test/program"
@@ -25,6 +26,7 @@ const keysVariable = "STET_LOOPBACK_KEYS"
 // Main ends the process when it was started as stet or as one of its
 // sandboxes.
 func Main() {
+	namespace.Main()
 	sandbox.Main()
 	name, started := os.LookupEnv(keysVariable)
 	if !started {
@@ -42,7 +44,7 @@ func Main() {
 	}
 	os.Exit(cli.Run(context.Background(), cli.Environment{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Dir: dir, Getenv: os.Getenv, Now: time.Now, Keys: keys,
+		Dir: dir, Getenv: os.Getenv, Now: time.Now, Keys: keys, Enter: namespace.Enter,
 	}, os.Args[1:]))
 }
 

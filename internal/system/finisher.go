@@ -75,9 +75,14 @@ func Finishers(m *machine.Machine, rootfs, composed *tree.Tree) ([]Finisher, err
 }
 
 // Key names the finisher's result: the same inputs and command, the same key.
+// What is at the outputs already counts: a file that comes out with the content
+// it had keeps the time that it had.
 func (f Finisher) Key(composed *tree.Tree) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "finisher 1\n%s\n%s\n%s\n", f.Command, strings.Join(f.Outputs, " "), f.inputs(composed))
+	for e := range selected(composed, f.Outputs) {
+		fmt.Fprintf(h, "%s %o %s %s %d.%d\n", e.Path, e.Mode, e.Digest, e.Target, e.Mtime.Sec, e.Mtime.Nsec)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -26,6 +26,7 @@ type Input struct {
 	Packages     []Ref
 	Architecture string // the native one
 	Epoch        int64  // seconds since 1970
+	Answers      Answers
 	Load         func() ([]*Package, error)
 }
 
@@ -60,6 +61,10 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// A mistake shall be told before anything is configured.
+	if _, err := in.Answers.selections(b.Store, packages); err != nil {
+		return "", err
+	}
 	base, err := b.base(ctx, packages, in, tableText)
 	if err != nil {
 		return "", err
@@ -88,6 +93,11 @@ func (in Input) key(table []byte) string {
 	fmt.Fprintf(h, "stage %d\nepoch %d\narchitecture %s\n", Stage, in.Epoch, in.Architecture)
 	for _, r := range refs {
 		fmt.Fprintf(h, "package %s %s %s %s\n", r.Name, r.Architecture, r.Version, r.SHA256)
+	}
+	for _, name := range sortedKeys(in.Answers) {
+		for _, question := range sortedKeys(in.Answers[name]) {
+			fmt.Fprintf(h, "answer %s %s %q\n", name, question, in.Answers[name][question])
+		}
 	}
 	h.Write(table)
 	return hex.EncodeToString(h.Sum(nil))
@@ -118,7 +128,7 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 	if err != nil {
 		return nil, err
 	}
-	script, err := restScript(b.Store, packages, base, b.Shuffle)
+	script, err := restScript(b.Store, packages, base, in.Answers, b.Shuffle)
 	if err != nil {
 		return nil, err
 	}

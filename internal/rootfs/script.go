@@ -30,24 +30,34 @@ func environment(epoch int64) []string {
 
 // baseScript gives the shell script that configures base packages. What
 // they trigger stays pending in dpkg's database.
-func baseScript(packages []*Package, shuffle uint64) string {
+func baseScript(s *store.Store, packages []*Package, answers Answers, shuffle uint64) (string, error) {
+	selections, err := answers.selections(s, packages)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	writePreamble(&b, packages)
+	writeSelections(&b, selections)
 	writePhase(&b, configureOrder(packages, shuffle))
-	return b.String()
+	return b.String(), nil
 }
 
 // restScript gives the shell script that configures what the base does not
 // have, and then processes the triggers of all. It is a phase of its own, as
 // Debian Policy 6.5 asks: a preinst may rely on the essential packages only
 // after these were configured once.
-func restScript(s *store.Store, packages []*Package, base *configuredBase, shuffle uint64) (string, error) {
+func restScript(s *store.Store, packages []*Package, base *configuredBase, answers Answers, shuffle uint64) (string, error) {
 	triggers, err := fileTriggers(s, packages, base)
+	if err != nil {
+		return "", err
+	}
+	selections, err := answers.selections(s, packages)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
 	writePreamble(&b, packages)
+	writeSelections(&b, selections)
 	// As if dpkg had just unpacked: later, others would take the triggers too.
 	fmt.Fprintf(&b, "echo '%striggers' >&3\n", stepPrefix)
 	for _, t := range triggers {

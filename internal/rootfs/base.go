@@ -120,7 +120,7 @@ func (b *Builder) rememberedBase(key string) (*configuredBase, bool) {
 
 func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package, in Input) (*configuredBase, error) {
 	mtime := tree.Time{Sec: in.Epoch}
-	m, err := merge(packages, mtime)
+	m, err := merge(packages, diversions{}, mtime)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,11 @@ func (in Input) key(table []byte) string {
 func (b *Builder) configure(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, error) {
 	mtime := tree.Time{Sec: in.Epoch}
 	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
-	m, err := merge(packages, mtime)
+	diverted, err := b.diversions(ctx, packages, base, in.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	m, err := merge(packages, diverted, mtime)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +123,9 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 		return nil, err
 	}
 	if err := base.lay(b.Store, m, packages, table); err != nil {
+		return nil, err
+	}
+	if err := diverted.write(b.Store, m.files, mtime); err != nil {
 		return nil, err
 	}
 	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {

@@ -126,8 +126,7 @@ func writePhase(b *strings.Builder, packages []*Package) {
 		return
 	}
 	for _, p := range preinstOrder(packages) {
-		fmt.Fprintf(b, "echo '%spreinst %s' >&3\n", stepPrefix, p.Name)
-		fmt.Fprintf(b, "DPKG_MAINTSCRIPT_PACKAGE=%s DPKG_MAINTSCRIPT_ARCH=%s DPKG_MAINTSCRIPT_NAME=preinst\n", p.Name, p.Architecture)
+		writePreinstName(b, p)
 		fmt.Fprintf(b, "%s/info/%s.preinst install </dev/null\n", databaseDir, p.infoName())
 	}
 	fmt.Fprintf(b, "echo '%sconfigure' >&3\n%s --no-triggers --configure", stepPrefix, dpkgCommand)
@@ -135,6 +134,12 @@ func writePhase(b *strings.Builder, packages []*Package) {
 		b.WriteString(" " + p.key())
 	}
 	b.WriteByte('\n')
+}
+
+// writePreinstName says whose preinst comes next, to us and to the script.
+func writePreinstName(b *strings.Builder, p *Package) {
+	fmt.Fprintf(b, "echo '%spreinst %s' >&3\n", stepPrefix, p.Name)
+	fmt.Fprintf(b, "DPKG_MAINTSCRIPT_PACKAGE=%s DPKG_MAINTSCRIPT_ARCH=%s DPKG_MAINTSCRIPT_NAME=preinst\n", p.Name, p.Architecture)
 }
 
 // preinstOrder gives the packages with a preinst. The one that makes the

@@ -27,7 +27,7 @@ func normalise(s *store.Store, t *tree.Tree, table *residue.Table, mtime tree.Ti
 			b.Put(entry)
 			continue
 		}
-		if isScaffold(entry.Path) || ruled && isLeftOut(rule.Class) {
+		if isScaffold(entry.Path) || ruled && isLeftOut(rule.Class) || leadsToIdentity(&entry, table) {
 			continue
 		}
 		if ruled && entry.Type == tree.Regular {
@@ -43,6 +43,16 @@ func normalise(s *store.Store, t *tree.Tree, table *residue.Table, mtime tree.Ti
 // isLeftOut reports whether files of a class are in no image.
 func isLeftOut(c residue.Class) bool {
 	return slices.Contains([]residue.Class{residue.Dropped, residue.Identity, residue.Made, residue.Service}, c)
+}
+
+// leadsToIdentity reports whether a link is another name of an identity beside
+// it, such as the one that OpenSSL gives a certificate by its hash.
+func leadsToIdentity(e *tree.Entry, table *residue.Table) bool {
+	if e.Type != tree.Symlink || strings.Contains(e.Target, "/") {
+		return false
+	}
+	rule, ok := table.Match(path.Join(path.Dir(e.Path), e.Target))
+	return ok && rule.Class == residue.Identity
 }
 
 // treat changes a kept file's content as its rule says.

@@ -31,7 +31,8 @@ func TestServiceStateIsInNoTree(t *testing.T) {
 	s := openStore(t)
 	p := pkg(t, s, stanza("a"),
 		"/var/lib/mysql/ibdata1 =random", "/var/lib/mysql/mysql/db.frm =table", "/etc/mysql/my.cnf =kept",
-		"/etc/postgresql/17/main/postgresql.conf =made", "/etc/postgresql-common/x =kept", "/etc/aliases.db =made", "/etc/aliases =kept")
+		"/etc/postgresql/17/main/postgresql.conf =made", "/etc/postgresql-common/x =kept", "/etc/aliases.db =made", "/etc/aliases =kept",
+		"/etc/ssl/certs/ssl-cert-snakeoil.pem =made", "/etc/ssl/certs/e7f0e245.0 >ssl-cert-snakeoil.pem", "/etc/ssl/certs/002c0b4f.0 >Root.pem")
 	table, _, err := residue.Builtin()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func TestServiceStateIsInNoTree(t *testing.T) {
 	for name, want := range map[string]bool{
 		"/var/lib/mysql": true, "/var/lib/mysql/ibdata1": false, "/var/lib/mysql/mysql": false,
 		"/etc/postgresql": true, "/etc/postgresql/17": false, "/etc/postgresql-common/x": true,
-		"/etc/mysql/my.cnf": true, "/etc/aliases": true, "/etc/aliases.db": false,
+		"/etc/mysql/my.cnf": true, "/etc/aliases": true, "/etc/ssl/certs/e7f0e245.0": false, "/etc/ssl/certs/002c0b4f.0": true, "/etc/aliases.db": false,
 	} {
 		if _, have := left.Lookup(name); have != want {
 			t.Errorf("%s: there %v, want %v", name, have, want)

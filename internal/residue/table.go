@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"stet/internal/debian"
@@ -37,12 +38,13 @@ const (
 type Rule struct {
 	Patterns  []string
 	Class     Class
-	Treatment string // of a kept file; "" or one of the treatments
-	Lines     string // pattern of the lines that TreatmentWithout takes out
-	Place     string // of a derived directory: where it is in the generation; "" leaves it to system
-	Package   string // whose programs make it
-	Done      string // of what the machine makes: the path that is there once it was made
-	Make      string // of what the machine makes: the shell command that makes it; of others: the one that makes the paths anew at last
+	Treatment string   // of a kept file; "" or one of the treatments
+	Lines     string   // pattern of the lines that TreatmentWithout takes out
+	Place     string   // of a derived directory: where it is in the generation; "" leaves it to system
+	Package   string   // whose programs make it
+	Done      string   // of what the machine makes: the path that is there once it was made
+	Make      string   // of what the machine makes: the shell command that makes it; of others: the one that makes the paths anew at last
+	StandIn   []string // of an identity or service: empty files that are there during the build, so that scripts need not make them
 	Service   *ServiceRule
 	Why       string
 }
@@ -97,6 +99,7 @@ func parseRule(s debian.Stanza) (Rule, error) {
 	r := Rule{
 		Patterns: strings.Fields(s.Get("Paths")), Class: Class(s.Get("Class")), Treatment: s.Get("Treatment"),
 		Place: s.Get("Place"), Package: s.Get("Package"), Done: s.Get("Done"), Make: s.Get("Make"), Why: s.Get("Why"), Lines: s.Get("Lines"),
+		StandIn: strings.Fields(s.Get("Stand-In")),
 	}
 	if r.Class == Service {
 		r.Service = parseService(s)
@@ -111,6 +114,11 @@ func parseRule(s debian.Stanza) (Rule, error) {
 	}
 	if err := r.checkTreatment(); err != nil {
 		return r, err
+	}
+	for _, name := range r.StandIn {
+		if (r.Class != Identity && r.Class != Service) || !slices.ContainsFunc(r.Patterns, func(p string) bool { return matches(p, name) }) {
+			return r, fmt.Errorf("%q stands in for nothing that goes again", name)
+		}
 	}
 	switch r.Class {
 	case Dropped:

@@ -86,7 +86,7 @@ func serviceUnit(i residue.Instance) string {
 	fmt.Fprintf(&text, "\n[Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=30min\nExecStart=%s\n", makersDir+i.Name)
 	if len(i.Service.Start) > 0 {
 		// What generators make of the state is new to systemd.
-		fmt.Fprintf(&text, "ExecStartPost=systemctl daemon-reload\nExecStartPost=systemctl start --no-block %s\n", strings.Join(i.Service.Start, " "))
+		fmt.Fprintf(&text, "ExecStartPost=systemctl daemon-reload\nExecStartPost=-systemctl start --no-block %s\n", strings.Join(i.Service.Start, " "))
 	}
 	return text.String()
 }

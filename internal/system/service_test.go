@@ -42,13 +42,13 @@ func TestServicesHaveTheirStateMade(t *testing.T) {
 	for _, line := range []string{
 		"ConditionPathExists=!/var/lib/stet/service/postgresql-17.made\n", "After=stet-identity.service\n",
 		"Before=postgresql@17-main.service postgresql.service\n", "ExecStart=/usr/lib/stet/service/postgresql-17\n",
-		"ExecStartPost=systemctl start --no-block postgresql@17-main.service\n",
+		"ExecStartPost=-systemctl start --no-block postgresql@17-main.service\n",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("the unit lacks %q:\n%s", line, text)
 		}
 	}
-	if !strings.Contains(f.at(made, makersDir+"postgresql-18"), "pg_createcluster 18 main\n") {
+	if !strings.Contains(f.at(made, makersDir+"postgresql-18"), "--no-status 18 main;") {
 		t.Error("there is no maker for the second version")
 	}
 	policy := f.at(made, "/usr/lib/stet/state.json")

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"stet/internal/debian"
 	"stet/internal/lock"
+	"stet/internal/machine"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/unpack"
@@ -17,7 +18,7 @@ import (
 // more than a head start: nothing is verified yet, and what cannot be read is
 // left to whoever unpacks and explains it. rootfs decides again what the base
 // is, of verified packages.
-func earlyBase(s *store.Store, debs Debs, roots rootfs.Builder, packages []lock.Package, architecture string, epoch int64) []early {
+func earlyBase(s *store.Store, debs Debs, roots rootfs.Builder, packages []lock.Package, m *machine.Machine, epoch int64) []early {
 	if len(missingOf(s, packages)) == 0 {
 		return nil
 	}
@@ -46,7 +47,7 @@ func earlyBase(s *store.Store, debs Debs, roots rootfs.Builder, packages []lock.
 	if len(base) == 0 {
 		return nil
 	}
-	in := rootInput(s, base, architecture, epoch)
+	in := rootInput(s, base, m, epoch)
 	return []early{{packages: base, configure: func(ctx context.Context) error { return roots.ConfigureBase(ctx, in) }}}
 }
 

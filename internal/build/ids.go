@@ -28,7 +28,7 @@ func (l *Locker) prove(ctx context.Context, machines map[string]*machine.Machine
 	ledger := newLedger(next.IDs)
 	names := slices.Sorted(maps.Keys(machines))
 	for _, name := range names {
-		in := rootInput(l.Store, next.Select(next.Machines[name].Packages), machines[name].Debian.Architecture, next.Epoch)
+		in := rootInput(l.Store, next.Select(next.Machines[name].Packages), machines[name], next.Epoch)
 		digest, err := roots.Configure(ctx, in)
 		if err != nil {
 			return fmt.Errorf("machine %s: %w", name, err)

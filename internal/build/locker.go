@@ -117,7 +117,7 @@ func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine
 func (l *Locker) bases(of *lock.Lock, machines map[string]*machine.Machine) []early {
 	var out []early
 	for _, name := range slices.Sorted(maps.Keys(machines)) {
-		for _, base := range earlyBase(l.Store, l, l.roots(), of.Select(of.Machines[name].Packages), machines[name].Debian.Architecture, of.Epoch) {
+		for _, base := range earlyBase(l.Store, l, l.roots(), of.Select(of.Machines[name].Packages), machines[name], of.Epoch) {
 			if slices.ContainsFunc(out, base.same) {
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"stet/internal/debian"
 	"stet/internal/lock"
+	"stet/internal/machine"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/unpack"
@@ -119,8 +120,8 @@ func loadOne(s *store.Store, p lock.Package) (*rootfs.Package, error) {
 }
 
 // rootInput is what rootfs makes a machine's root of.
-func rootInput(s *store.Store, packages []lock.Package, architecture string, epoch int64) rootfs.Input {
-	in := rootfs.Input{Architecture: architecture, Epoch: epoch, Load: func() ([]*rootfs.Package, error) { return load(s, packages) }}
+func rootInput(s *store.Store, packages []lock.Package, m *machine.Machine, epoch int64) rootfs.Input {
+	in := rootfs.Input{Architecture: m.Debian.Architecture, Epoch: epoch, Answers: m.Debconf, Load: func() ([]*rootfs.Package, error) { return load(s, packages) }}
 	for _, p := range packages {
 		sha := p.SHA256
 		if p.Synthetic {

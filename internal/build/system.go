@@ -24,7 +24,7 @@ import (
 )
 
 // systemStage is the version of what system makes of the same inputs.
-const systemStage = 3
+const systemStage = 4
 
 // Builder builds systems without a network.
 type Builder struct {
@@ -78,7 +78,7 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 		made.Packages = packages
 		return made, nil
 	}
-	bases := earlyBase(b.Store, b.Debs, b.roots(), packages, m.Debian.Architecture, l.Epoch)
+	bases := earlyBase(b.Store, b.Debs, b.roots(), packages, m, l.Epoch)
 	if err := unpackAll(ctx, b.Store, b.Debs, packages, bases, b.Report); err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (b *Builder) roots() rootfs.Builder {
 // the lock proved.
 func (b *Builder) root(ctx context.Context, m *machine.Machine, l *lock.Lock, packages []lock.Package) (*tree.Tree, string, error) {
 	roots := b.roots()
-	in := rootInput(b.Store, packages, m.Debian.Architecture, l.Epoch)
+	in := rootInput(b.Store, packages, m, l.Epoch)
 	configured, err := roots.Configure(ctx, in)
 	if err != nil {
 		return nil, "", err

@@ -35,6 +35,9 @@ type wishes struct {
 	Further      []string                  `json:",omitempty"` // suites that packages come from where one asks
 	Snapshot     string                    `json:",omitempty"`
 	Repositories map[string]wishRepository `json:",omitempty"`
+
+	// Answers are no matter for the solver, but the lock's result depends on them.
+	Answers map[string]map[string]string `json:",omitempty"`
 }
 
 type wish struct {
@@ -60,6 +63,7 @@ func wishesOf(m *machine.Machine) wishes {
 		Fixes: m.Debian.Own()[1:], Further: m.Debian.Further(), Snapshot: m.Debian.Snapshot,
 		Foreign: m.Debian.ForeignArchitectures, Recommends: m.Debian.Recommends,
 		Exclude: slices.Sorted(maps.Keys(m.Exclude)), excludedBy: m.Exclude,
+		Answers: m.Debconf,
 	}
 	for name, p := range m.Packages {
 		w.Packages[name] = wish{Suite: p.Suite, Version: p.Version, Local: p.Local, Recommends: p.Recommends, Hold: p.Hold, Because: p.Because}

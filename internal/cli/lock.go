@@ -135,7 +135,7 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 	}
 	resolved, err := locker.Lock(ctx, c.Machines, old, o.update)
 	if err != nil {
-		return explainLock(err)
+		return explainAnswer(c, explainLock(err))
 	}
 	if resolved.Lock != old {
 		if err := writeLock(c, resolved.Lock); err != nil {

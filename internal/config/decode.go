@@ -47,8 +47,9 @@ type (
 			Text    string
 			DropIns map[string]string `json:"drop_ins"`
 		}
-		Sysctl map[string]any
-		Kernel struct {
+		Sysctl  map[string]any
+		Debconf map[string]map[string]any
+		Kernel  struct {
 			Package    string
 			Parameters set
 		}
@@ -163,6 +164,15 @@ func (e *evaluation) decode() (Problems, error) {
 	for name, v := range t.Sysctl {
 		m.Sysctl[name] = sysctl(v)
 	}
+	for name, answers := range t.Debconf {
+		if m.Debconf == nil {
+			m.Debconf = map[string]map[string]string{}
+		}
+		m.Debconf[name] = map[string]string{}
+		for question, v := range answers {
+			m.Debconf[name][question] = answer(v)
+		}
+	}
 	for name, steps := range t.Tests {
 		for i, s := range steps {
 			step, found := e.step(s, "tests", name, strconv.Itoa(i))
@@ -208,6 +218,20 @@ func sysctl(v any) string {
 	default:
 		return fmt.Sprint(x)
 	}
+}
+
+// answer writes a value as debconf stores it: of a list, the members with
+// commas between them (debconf-devel(7)).
+func answer(v any) string {
+	list, ok := v.([]any)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	members := make([]string, 0, len(list))
+	for _, member := range list {
+		members = append(members, strings.ReplaceAll(fmt.Sprint(member), ",", `\,`))
+	}
+	return strings.Join(members, ", ")
 }
 
 // volatile are directories that every boot makes anew, or that are Stet's.

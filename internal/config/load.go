@@ -67,6 +67,23 @@ func (c *Configuration) Places(name string) map[string]Place {
 	return e.places()
 }
 
+// Wrong is what is wrong with an option of a machine, found after the
+// configuration was evaluated. The elements are its path. With known, the
+// option's last element is a name that is unknown, and these were possible.
+func (c *Configuration) Wrong(machine string, elements []string, message, remedy string, known []string) Problems {
+	p := Problem{Path: pathOf(elements), Message: message, Remedy: remedy}
+	if e, ok := c.evaluated[machine]; ok {
+		p.Place = e.labelled(elements...)
+		if known == nil {
+			p.Place = e.place(elements...)
+		}
+	}
+	if near := similar.Nearest(elements[len(elements)-1], known); near != "" {
+		p.Remedy = fmt.Sprintf("did you mean %q?", near)
+	}
+	return Problems{p}
+}
+
 const evaluatorFailed = "the evaluator failed"
 
 // Has says whether a directory has a configuration, be it right or wrong.

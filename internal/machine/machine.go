@@ -13,24 +13,25 @@ import (
 // Machine is one named entry of a configuration, completely evaluated:
 // modules are expanded into packages, files, users, groups, units and sysctl.
 type Machine struct {
-	Name         string                `json:"name"`
-	Debian       Debian                `json:"debian"`
-	Base         string                `json:"base"`
-	Hostname     string                `json:"hostname"`
-	Timezone     string                `json:"timezone"`
-	Locale       string                `json:"locale"`
-	Network      Network               `json:"network"`
-	Repositories map[string]Repository `json:"repositories,omitempty"`
-	Packages     map[string]Package    `json:"packages,omitempty"`
-	Exclude      map[string]string     `json:"exclude,omitempty"` // packages that are never installed, by "name" or "name:architecture", to who says so; empty when a person does
-	Users        map[string]User       `json:"users,omitempty"`
-	Groups       map[string]Group      `json:"groups,omitempty"`
-	Files        map[string]File       `json:"files,omitempty"`
-	Units        map[string]Unit       `json:"units,omitempty"`
-	Sysctl       map[string]string     `json:"sysctl,omitempty"`
-	Kernel       Kernel                `json:"kernel"`
-	Persist      []string              `json:"persist,omitempty"` // sorted absolute paths below /etc
-	Tests        map[string][]Step     `json:"tests,omitempty"`
+	Name         string                       `json:"name"`
+	Debian       Debian                       `json:"debian"`
+	Base         string                       `json:"base"`
+	Hostname     string                       `json:"hostname"`
+	Timezone     string                       `json:"timezone"`
+	Locale       string                       `json:"locale"`
+	Network      Network                      `json:"network"`
+	Repositories map[string]Repository        `json:"repositories,omitempty"`
+	Packages     map[string]Package           `json:"packages,omitempty"`
+	Exclude      map[string]string            `json:"exclude,omitempty"` // packages that are never installed, by "name" or "name:architecture", to who says so; empty when a person does
+	Users        map[string]User              `json:"users,omitempty"`
+	Groups       map[string]Group             `json:"groups,omitempty"`
+	Files        map[string]File              `json:"files,omitempty"`
+	Units        map[string]Unit              `json:"units,omitempty"`
+	Sysctl       map[string]string            `json:"sysctl,omitempty"`
+	Debconf      map[string]map[string]string `json:"debconf,omitempty"` // answers: package to question to answer
+	Kernel       Kernel                       `json:"kernel"`
+	Persist      []string                     `json:"persist,omitempty"` // sorted absolute paths below /etc
+	Tests        map[string][]Step            `json:"tests,omitempty"`
 }
 
 // The two values of [Machine.Base].

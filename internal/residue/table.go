@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"stet/internal/debian"
@@ -19,22 +20,32 @@ type Class string
 const (
 	Kept     Class = "kept"     // stays, perhaps treated
 	Identity Class = "identity" // never in an image; made once on the machine
+	Service  Class = "service"  // a service's own data; in no image, made once on the machine
+	Made     Class = "made"     // made on the machine at every boot, of what its /etc says
 	Derived  Class = "derived"  // in /var, but belongs to the generation
 	Dropped  Class = "dropped"  // of no use to anybody
 )
 
-// TreatmentSort sorts the lines of a file.
-const TreatmentSort = "sort"
+// What is done to kept files.
+const (
+	TreatmentSort     = "sort"          // sorts the lines
+	TreatmentTriples  = "sort triples"  // sorts records of three lines
+	TreatmentWithout  = "without"       // takes out the lines that the rule names
+	TreatmentKeystore = "java keystore" // sorts a Java keystore and gives its entries the epoch
+)
 
 // Rule is one stanza of the table.
 type Rule struct {
 	Patterns  []string
 	Class     Class
-	Treatment string // of a kept file; "" or TreatmentSort
-	Place     string // of a derived directory: where it is in the generation; "" leaves it to system
-	Package   string // of an identity, or of what is made last: the package whose programs make it
-	Done      string // of an identity: the path that is there once it was made
-	Make      string // of an identity: the shell command that makes it; of others: the one that makes the paths anew at last
+	Treatment string   // of a kept file; "" or one of the treatments
+	Lines     string   // pattern of the lines that TreatmentWithout takes out
+	Place     string   // of a derived directory: where it is in the generation; "" leaves it to system
+	Package   string   // whose programs make it
+	Done      string   // of what the machine makes: the path that is there once it was made
+	Make      string   // of what the machine makes: the shell command that makes it; of others: the one that makes the paths anew at last
+	StandIn   []string // of an identity or service: empty files that are there during the build, so that scripts need not make them
+	Service   *ServiceRule
 	Why       string
 }
 
@@ -87,7 +98,11 @@ func Parse(text []byte) (*Table, error) {
 func parseRule(s debian.Stanza) (Rule, error) {
 	r := Rule{
 		Patterns: strings.Fields(s.Get("Paths")), Class: Class(s.Get("Class")), Treatment: s.Get("Treatment"),
-		Place: s.Get("Place"), Package: s.Get("Package"), Done: s.Get("Done"), Make: s.Get("Make"), Why: s.Get("Why"),
+		Place: s.Get("Place"), Package: s.Get("Package"), Done: s.Get("Done"), Make: s.Get("Make"), Why: s.Get("Why"), Lines: s.Get("Lines"),
+		StandIn: strings.Fields(s.Get("Stand-In")),
+	}
+	if r.Class == Service {
+		r.Service = parseService(s)
 	}
 	if len(r.Patterns) == 0 || r.Why == "" {
 		return r, errors.New("a rule needs Paths and Why")
@@ -97,8 +112,13 @@ func parseRule(s debian.Stanza) (Rule, error) {
 			return r, fmt.Errorf("%q is no pattern of an absolute path", p)
 		}
 	}
-	if r.Treatment != "" && r.Treatment != TreatmentSort {
-		return r, fmt.Errorf("unknown treatment %q", r.Treatment)
+	if err := r.checkTreatment(); err != nil {
+		return r, err
+	}
+	for _, name := range r.StandIn {
+		if (r.Class != Identity && r.Class != Service) || !slices.ContainsFunc(r.Patterns, func(p string) bool { return matches(p, name) }) {
+			return r, fmt.Errorf("%q stands in for nothing that goes again", name)
+		}
 	}
 	switch r.Class {
 	case Dropped:
@@ -107,6 +127,14 @@ func parseRule(s debian.Stanza) (Rule, error) {
 	case Identity:
 		if (r.Make == "") != (r.Done == "") {
 			return r, errors.New("an identity has both Make and Done, or neither")
+		}
+	case Made:
+		if r.Make == "" || r.Done == "" || r.Package == "" {
+			return r, errors.New("what is made at every boot has Package, Make and Done")
+		}
+	case Service:
+		if err := r.checkService(); err != nil {
+			return r, err
 		}
 	case Derived:
 		for _, p := range r.Patterns {
@@ -119,6 +147,19 @@ func parseRule(s debian.Stanza) (Rule, error) {
 		return r, fmt.Errorf("unknown class %q", r.Class)
 	}
 	return r, nil
+}
+
+func (r *Rule) checkTreatment() error {
+	switch r.Treatment {
+	case "", TreatmentSort, TreatmentTriples, TreatmentKeystore:
+	case TreatmentWithout:
+		if _, err := path.Match(r.Lines, ""); err != nil || r.Lines == "" {
+			return fmt.Errorf("%q is no pattern of lines", r.Lines)
+		}
+	default:
+		return fmt.Errorf("unknown treatment %q", r.Treatment)
+	}
+	return nil
 }
 
 // checkMake wants the package of a command that makes paths at last.

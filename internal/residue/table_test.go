@@ -48,6 +48,9 @@ func TestParseRefuses(t *testing.T) {
 		"Format: 1\n\nPaths: /x\nClass: identity\nMake: m\nWhy: y\n":                      "both Make and Done",
 		"Format: 1\n\nPaths: /x/\nClass: derived\nMake: m\nWhy: y\n":                      "both Make and Package",
 		"Format: 1\n\nPaths: /x\nClass: kept\nPackage: p\nWhy: y\n":                       "both Make and Package",
+		"Format: 1\n\nPaths: /x\nClass: identity\nStand-In: /y\nWhy: y\n":                 "stands in for nothing",
+		"Format: 1\n\nPaths: /x\nClass: kept\nTreatment: without\nWhy: y\n":               "no pattern of lines",
+		"Format: 1\n\nPaths: /x\nClass: made\nWhy: y\n":                                   "Package, Make and Done",
 		"Format: 1\n\nPaths: /x\nClass: kept\nTreatment: shuffle\nWhy: y\n":               "unknown treatment",
 		"Format: 1\n\nPaths: /x\nClass: kept\nWhy: y\n\nPaths: /y\nClass: lost\nWhy: z\n": "line 7",
 	} {

@@ -49,6 +49,7 @@ func (b *Builder) ConfigureBase(ctx context.Context, in Input) error {
 	if err != nil {
 		return err
 	}
+	in = in.only(func(r Ref) bool { return true })
 	key := in.key(tableText)
 	if _, ok := b.rememberedBase(key); ok {
 		return nil
@@ -75,7 +76,7 @@ func (b *Builder) base(ctx context.Context, packages []*Package, in Input, table
 	if len(members) == 0 {
 		return nil, nil
 	}
-	in.Packages = slices.DeleteFunc(slices.Clone(in.Packages), func(r Ref) bool { return !members[r.Name+":"+r.Architecture] })
+	in = in.only(func(r Ref) bool { return members[r.Name+":"+r.Architecture] })
 	key := in.key(table)
 	made, ok := b.rememberedBase(key)
 	if !ok {
@@ -87,6 +88,17 @@ func (b *Builder) base(ctx context.Context, packages []*Package, in Input, table
 	}
 	made.members = members
 	return made, nil
+}
+
+// only gives the input of some packages: these, and the answers to them.
+func (in Input) only(is func(Ref) bool) Input {
+	names := map[string]bool{}
+	in.Packages = slices.DeleteFunc(slices.Clone(in.Packages), func(r Ref) bool {
+		names[r.Name] = names[r.Name] || is(r)
+		return !is(r)
+	})
+	in.Answers = in.Answers.of(func(name string) bool { return names[name] })
+	return in
 }
 
 func (b *Builder) rememberedBase(key string) (*configuredBase, bool) {
@@ -108,7 +120,7 @@ func (b *Builder) rememberedBase(key string) (*configuredBase, bool) {
 
 func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package, in Input) (*configuredBase, error) {
 	mtime := tree.Time{Sec: in.Epoch}
-	m, err := merge(packages, mtime)
+	m, err := merge(packages, diversions{}, mtime)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +135,11 @@ func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package,
 		return nil, err
 	}
 	b.Report.Report(progress.Event{Stage: stageBase, Total: int64(len(packages))})
-	run := scriptRun{stage: stageBase, script: baseScript(packages, b.Shuffle), packages: len(packages)}
+	script, err := baseScript(b.Store, packages, in.Answers, b.Shuffle)
+	if err != nil {
+		return nil, err
+	}
+	run := scriptRun{stage: stageBase, script: script, packages: len(packages)}
 	if made.after, err = b.runScript(ctx, made.before, run, in.Epoch); err != nil {
 		return nil, err
 	}

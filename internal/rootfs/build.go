@@ -19,13 +19,14 @@ import (
 
 // Stage is the version of this room's work. It rises whenever the tree made
 // of the same packages changes.
-const Stage = 3
+const Stage = 4
 
 // Input is what a configured root is made of.
 type Input struct {
 	Packages     []Ref
 	Architecture string // the native one
 	Epoch        int64  // seconds since 1970
+	Answers      Answers
 	Load         func() ([]*Package, error)
 }
 
@@ -60,6 +61,10 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// A mistake shall be told before anything is configured.
+	if _, err := in.Answers.selections(b.Store, packages); err != nil {
+		return "", err
+	}
 	base, err := b.base(ctx, packages, in, tableText)
 	if err != nil {
 		return "", err
@@ -89,6 +94,11 @@ func (in Input) key(table []byte) string {
 	for _, r := range refs {
 		fmt.Fprintf(h, "package %s %s %s %s\n", r.Name, r.Architecture, r.Version, r.SHA256)
 	}
+	for _, name := range sortedKeys(in.Answers) {
+		for _, question := range sortedKeys(in.Answers[name]) {
+			fmt.Fprintf(h, "answer %s %s %q\n", name, question, in.Answers[name][question])
+		}
+	}
 	h.Write(table)
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -97,7 +107,11 @@ func (in Input) key(table []byte) string {
 func (b *Builder) configure(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, error) {
 	mtime := tree.Time{Sec: in.Epoch}
 	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
-	m, err := merge(packages, mtime)
+	diverted, err := b.diversions(ctx, packages, base, in.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	m, err := merge(packages, diverted, mtime)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +125,9 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 	if err := base.lay(b.Store, m, packages, table); err != nil {
 		return nil, err
 	}
+	if err := diverted.write(b.Store, m.files, mtime); err != nil {
+		return nil, err
+	}
 	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
 		return nil, err
 	}
@@ -118,7 +135,7 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 	if err != nil {
 		return nil, err
 	}
-	script, err := restScript(b.Store, packages, base, b.Shuffle)
+	script, err := restScript(b.Store, packages, base, in.Answers, b.Shuffle)
 	if err != nil {
 		return nil, err
 	}

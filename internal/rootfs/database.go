@@ -168,7 +168,7 @@ func (d *database) conffiles(m *merged, p *Package) (string, error) {
 		if name == "" || strings.HasPrefix(name, "remove-on-upgrade ") {
 			continue
 		}
-		e, ok := m.files.Get(unalias(&tree.Entry{Path: name, Type: tree.Regular}))
+		e, ok := m.files.Get(m.place(p, &tree.Entry{Path: name, Type: tree.Regular}))
 		if !ok || e.Type != tree.Regular {
 			return "", fmt.Errorf("package %s: conffile %s is no file that it ships", p.Name, name)
 		}

@@ -110,7 +110,7 @@ func layOver(t *testing.T, s *store.Store, baseFiles, scripts, restFiles []strin
 		t.Fatal(err)
 	}
 	unpacked := func(packages ...*Package) *merged {
-		m, err := merge(packages, tree.Time{})
+		m, err := merge(packages, diversions{}, tree.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,16 +25,19 @@ type merged struct {
 	files  *tree.Builder
 	owners map[string]*Package          // of every path that is no directory
 	taken  map[*Package]map[string]bool // paths that another package replaces
+
+	diverted diversions
 }
 
 // merge lays the packages over each other as dpkg would unpack them: paths
 // through merged-/usr, directories of the first owner, files replaced only
-// where Replaces says so. Everything else at one path is a conflict.
-func merge(packages []*Package, mtime tree.Time) (*merged, error) {
+// where Replaces says so, and diverted files elsewhere. Everything else at one path is a conflict.
+func merge(packages []*Package, diverted diversions, mtime tree.Time) (*merged, error) {
 	m := &merged{
-		files:  tree.NewBuilder(),
-		owners: map[string]*Package{},
-		taken:  map[*Package]map[string]bool{},
+		diverted: diverted,
+		files:    tree.NewBuilder(),
+		owners:   map[string]*Package{},
+		taken:    map[*Package]map[string]bool{},
 	}
 	m.files.Put(tree.Entry{Path: "/", Type: tree.Directory, Mode: 0o755, Mtime: mtime})
 	for _, p := range sorted(packages) {
@@ -64,7 +67,7 @@ func (m *merged) add(p *Package, e tree.Entry, mtime tree.Time) error {
 	if first, _, _ := strings.Cut(shipped[1:], "/"); !slices.Contains(topLevel, first) {
 		return fmt.Errorf("package %s ships %s: a machine has no top-level directory /%s", p.Name, shipped, first)
 	}
-	e.Path = unalias(&e)
+	e.Path = m.place(p, &e)
 	parent, ok := m.files.Get(path.Dir(e.Path))
 	if !ok || parent.Type != tree.Directory {
 		return m.conflict(p, shipped, path.Dir(e.Path), "below a path that is no directory there")
@@ -101,6 +104,15 @@ func (m *merged) add(p *Package, e tree.Entry, mtime tree.Time) error {
 		return nil
 	}
 	return m.conflict(p, shipped, e.Path, "too")
+}
+
+// place gives the path that a file of a package has in the root.
+func (m *merged) place(p *Package, e *tree.Entry) string {
+	there := *e
+	if e.Type != tree.Directory {
+		there.Path = m.diverted.of(p, e.Path)
+	}
+	return unalias(&there)
 }
 
 func (m *merged) take(from *Package, shipped string) {
@@ -168,7 +180,7 @@ func (m *merged) list(p *Package) []byte {
 
 // Unpacked gives the packages' files together, with no script run.
 func Unpacked(packages []*Package, epoch int64) (*tree.Tree, error) {
-	m, err := merge(packages, tree.Time{Sec: epoch})
+	m, err := merge(packages, diversions{}, tree.Time{Sec: epoch})
 	if err != nil {
 		return nil, err
 	}

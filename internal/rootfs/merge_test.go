@@ -135,7 +135,7 @@ func TestMergeFollowsDebian(t *testing.T) {
 		s := openStore(t)
 		packages := c.packages(t, s)
 		for range 2 {
-			m, err := merge(packages, tree.Time{Sec: 5})
+			m, err := merge(packages, diversions{}, tree.Time{Sec: 5})
 			if want, ok := strings.CutPrefix(c.want, "!"); ok {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%s: have %v", name, err)
@@ -156,7 +156,7 @@ func TestMergeFollowsDebian(t *testing.T) {
 
 func TestDirectoriesHaveTheEpochAndFilesTheirOwnTime(t *testing.T) {
 	s := openStore(t)
-	m, err := merge([]*Package{pkg(t, s, stanza("a"), "/usr/share/x =1")}, tree.Time{Sec: 5})
+	m, err := merge([]*Package{pkg(t, s, stanza("a"), "/usr/share/x =1")}, diversions{}, tree.Time{Sec: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestDatabaseHasWhatDpkgWouldHaveWritten(t *testing.T) {
 		pkg(t, s, stanza("b", "Replaces: a"), "/usr/share/a =3", "@triggers =interest /usr/share/t\nactivate-noawait ldconfig\n"),
 	}
 	packages = append(packages, pkg(t, s, strings.ReplaceAll(stanza("c"), "amd64", "i386")))
-	m, err := merge(packages, tree.Time{})
+	m, err := merge(packages, diversions{}, tree.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"bytes"
+	"path"
 	"slices"
 	"strings"
 
@@ -10,29 +11,28 @@ import (
 	"stet/internal/tree"
 )
 
-// normalise treats what the scripts left as the table says: what is dropped
-// or belongs to the machine's identity goes, what came in the order of the
-// scripts is sorted, and every directory has the time mtime.
+// normalise treats what the scripts left as the table says: what is dropped,
+// or what the machine makes itself, goes; what came in the order of the
+// scripts is sorted; and every directory has the time mtime.
 func normalise(s *store.Store, t *tree.Tree, table *residue.Table, mtime tree.Time) (*tree.Tree, error) {
 	b := tree.NewBuilder()
 	for e := range t.All() {
 		entry := *e
+		rule, ruled := table.Match(entry.Path)
 		if entry.Type == tree.Directory {
+			if ruled && rule.Class == residue.Service {
+				continue // whoever makes the state makes its directories
+			}
 			entry.Mtime = mtime
 			b.Put(entry)
 			continue
 		}
-		if isScaffold(entry.Path) {
+		if isScaffold(entry.Path) || ruled && isLeftOut(rule.Class) || leadsToIdentity(&entry, table) {
 			continue
 		}
-		if rule, ok := table.Match(entry.Path); ok {
-			if rule.Class == residue.Dropped || rule.Class == residue.Identity {
-				continue
-			}
-			if rule.Treatment == residue.TreatmentSort && entry.Type == tree.Regular {
-				if err := sortLines(s, &entry); err != nil {
-					return nil, err
-				}
+		if ruled && entry.Type == tree.Regular {
+			if err := treat(s, &entry, rule, mtime.Sec); err != nil {
+				return nil, err
 			}
 		}
 		b.Put(entry)
@@ -40,12 +40,71 @@ func normalise(s *store.Store, t *tree.Tree, table *residue.Table, mtime tree.Ti
 	return b.Tree()
 }
 
-func sortLines(s *store.Store, e *tree.Entry) error {
+// isLeftOut reports whether files of a class are in no image.
+func isLeftOut(c residue.Class) bool {
+	return slices.Contains([]residue.Class{residue.Dropped, residue.Identity, residue.Made, residue.Service}, c)
+}
+
+// leadsToIdentity reports whether a link is another name of an identity beside
+// it, such as the one that OpenSSL gives a certificate by its hash.
+func leadsToIdentity(e *tree.Entry, table *residue.Table) bool {
+	if e.Type != tree.Symlink || strings.Contains(e.Target, "/") {
+		return false
+	}
+	rule, ok := table.Match(path.Join(path.Dir(e.Path), e.Target))
+	return ok && rule.Class == residue.Identity
+}
+
+// treat changes a kept file's content as its rule says.
+func treat(s *store.Store, e *tree.Entry, rule *residue.Rule, epoch int64) error {
+	if rule.Treatment == "" {
+		return nil
+	}
 	data, err := s.ReadObject(e.Digest)
 	if err != nil {
 		return err
 	}
-	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	treated := treatment(data, rule, epoch)
+	if bytes.Equal(treated, data) {
+		return nil
+	}
+	e.Digest, err = s.PutBytes(treated)
+	e.Size = int64(len(treated))
+	return err
+}
+
+func treatment(data []byte, rule *residue.Rule, epoch int64) []byte {
+	switch rule.Treatment {
+	case residue.TreatmentSort:
+		return joinText(sortedLines(splitText(data)))
+	case residue.TreatmentTriples:
+		return joinText(sortedTriples(splitText(data)))
+	case residue.TreatmentWithout:
+		return joinText(slices.DeleteFunc(splitText(data), func(line string) bool {
+			ok, err := path.Match(rule.Lines, line)
+			return ok && err == nil
+		}))
+	case residue.TreatmentKeystore:
+		return normalKeystore(data, epoch)
+	}
+	return data
+}
+
+func splitText(data []byte) []string {
+	if len(data) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+}
+
+func joinText(lines []string) []byte {
+	if len(lines) == 0 {
+		return nil
+	}
+	return []byte(strings.Join(lines, "\n") + "\n")
+}
+
+func sortedLines(lines []string) []string {
 	slices.SortStableFunc(lines, func(a, b string) int {
 		aComment, bComment := strings.HasPrefix(a, "#"), strings.HasPrefix(b, "#")
 		switch {
@@ -56,11 +115,16 @@ func sortLines(s *store.Store, e *tree.Entry) error {
 		}
 		return strings.Compare(a, b)
 	})
-	sorted := []byte(strings.Join(lines, "\n") + "\n")
-	if bytes.Equal(sorted, data) {
-		return nil
+	return lines
+}
+
+// sortedTriples sorts records of three lines. What is no list of such records
+// stays as it is.
+func sortedTriples(lines []string) []string {
+	if len(lines)%3 != 0 {
+		return lines
 	}
-	e.Digest, err = s.PutBytes(sorted)
-	e.Size = int64(len(sorted))
-	return err
+	records := slices.Collect(slices.Chunk(lines, 3))
+	slices.SortStableFunc(records, slices.Compare)
+	return slices.Concat(records...)
 }

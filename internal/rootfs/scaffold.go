@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"stet/internal/residue"
 	"stet/internal/sandbox"
 	"stet/internal/store"
 	"stet/internal/tree"
@@ -21,33 +22,29 @@ const daemonStarter = "/usr/sbin/start-stop-daemon"
 
 const daemonStub = "#!/bin/sh\necho 'nothing is started while a machine is built' >&2\nexit 0\n"
 
-// secrets are what a package's scripts would make of randomness, if it were
-// not there. No image has it (the residue table calls it identity), so that
-// an empty file saves the search for primes.
-var secrets = map[string][]string{
-	"openssh-server": {"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key"},
-}
-
 func isScaffold(name string) bool { return name == policyFile }
 
-// addScaffold puts the policy file, and what stands for secrets, into the
-// merged tree.
+// addScaffold puts the policy file into the merged tree, and what stands in for
+// secrets and databases: no image has them, so that empty files save their
+// making.
 func addScaffold(s *store.Store, b *tree.Builder, packages []*Package, mtime tree.Time) error {
-	digest, err := s.PutBytes([]byte(policyText))
+	table, _, err := residue.Builtin()
 	if err != nil {
 		return err
 	}
+	names := map[string]bool{}
 	for _, p := range packages {
-		for _, name := range secrets[p.Name] {
-			if _, there := b.Get(name); !there {
+		names[p.Name] = true
+	}
+	for _, rule := range table.Rules {
+		for _, name := range rule.StandIn {
+			if _, there := b.Get(name); names[rule.Package] && !there {
 				b.MakeParents(name, mtime)
 				b.Put(tree.Entry{Path: name, Type: tree.Regular, Mode: 0o600, Mtime: mtime})
 			}
 		}
 	}
-	b.MakeParents(policyFile, mtime)
-	b.Put(tree.Entry{Path: policyFile, Type: tree.Regular, Mode: 0o755, Size: int64(len(policyText)), Digest: digest, Mtime: mtime})
-	return nil
+	return putFile(s, b, policyFile, []byte(policyText), 0o755, mtime)
 }
 
 // withStubs adds the mounts that stand over programs of the root.

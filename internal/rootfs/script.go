@@ -30,24 +30,34 @@ func environment(epoch int64) []string {
 
 // baseScript gives the shell script that configures base packages. What
 // they trigger stays pending in dpkg's database.
-func baseScript(packages []*Package, shuffle uint64) string {
+func baseScript(s *store.Store, packages []*Package, answers Answers, shuffle uint64) (string, error) {
+	selections, err := answers.selections(s, packages)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	writePreamble(&b, packages)
+	writeSelections(&b, selections)
 	writePhase(&b, configureOrder(packages, shuffle))
-	return b.String()
+	return b.String(), nil
 }
 
 // restScript gives the shell script that configures what the base does not
 // have, and then processes the triggers of all. It is a phase of its own, as
 // Debian Policy 6.5 asks: a preinst may rely on the essential packages only
 // after these were configured once.
-func restScript(s *store.Store, packages []*Package, base *configuredBase, shuffle uint64) (string, error) {
+func restScript(s *store.Store, packages []*Package, base *configuredBase, answers Answers, shuffle uint64) (string, error) {
 	triggers, err := fileTriggers(s, packages, base)
+	if err != nil {
+		return "", err
+	}
+	selections, err := answers.selections(s, packages)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
 	writePreamble(&b, packages)
+	writeSelections(&b, selections)
 	// As if dpkg had just unpacked: later, others would take the triggers too.
 	fmt.Fprintf(&b, "echo '%striggers' >&3\n", stepPrefix)
 	for _, t := range triggers {
@@ -116,8 +126,7 @@ func writePhase(b *strings.Builder, packages []*Package) {
 		return
 	}
 	for _, p := range preinstOrder(packages) {
-		fmt.Fprintf(b, "echo '%spreinst %s' >&3\n", stepPrefix, p.Name)
-		fmt.Fprintf(b, "DPKG_MAINTSCRIPT_PACKAGE=%s DPKG_MAINTSCRIPT_ARCH=%s DPKG_MAINTSCRIPT_NAME=preinst\n", p.Name, p.Architecture)
+		writePreinstName(b, p)
 		fmt.Fprintf(b, "%s/info/%s.preinst install </dev/null\n", databaseDir, p.infoName())
 	}
 	fmt.Fprintf(b, "echo '%sconfigure' >&3\n%s --no-triggers --configure", stepPrefix, dpkgCommand)
@@ -125,6 +134,12 @@ func writePhase(b *strings.Builder, packages []*Package) {
 		b.WriteString(" " + p.key())
 	}
 	b.WriteByte('\n')
+}
+
+// writePreinstName says whose preinst comes next, to us and to the script.
+func writePreinstName(b *strings.Builder, p *Package) {
+	fmt.Fprintf(b, "echo '%spreinst %s' >&3\n", stepPrefix, p.Name)
+	fmt.Fprintf(b, "DPKG_MAINTSCRIPT_PACKAGE=%s DPKG_MAINTSCRIPT_ARCH=%s DPKG_MAINTSCRIPT_NAME=preinst\n", p.Name, p.Architecture)
 }
 
 // preinstOrder gives the packages with a preinst. The one that makes the

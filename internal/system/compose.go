@@ -45,6 +45,7 @@ func Compose(s *store.Store, in Input) (*tree.Tree, error) {
 		{"files", c.declaredFiles},
 		{"units", c.units},
 		{"identity", c.identity},
+		{"services", c.services},
 		{"state", c.statePolicy},
 		{"marks", c.updateMarks},
 	} {

@@ -15,7 +15,7 @@ const identityUnit = "stet-identity.service"
 
 // identity writes the unit, when there is an identity that programs make.
 func (c *composer) identity() error {
-	rules, err := c.identities()
+	rules, err := c.rules(residue.Identity, residue.Made)
 	if err != nil {
 		return err
 	}
@@ -36,40 +36,46 @@ func (c *composer) identity() error {
 		"After=systemd-tmpfiles-setup.service\nBefore=basic.target shutdown.target\nConflicts=shutdown.target\n" +
 		conditions.String() +
 		"\n[Service]\nType=oneshot\nRemainAfterExit=yes\n" + commands.String()
-	const unitDir = "/usr/lib/systemd/system/"
 	if err := c.putText(unitDir+identityUnit, text, 0o644); err != nil {
 		return err
 	}
 	return c.putLink(unitDir+"basic.target.wants/"+identityUnit, "../"+identityUnit)
 }
 
-// identities gives the table's identities whose package is in the root.
-func (c *composer) identities() ([]residue.Rule, error) {
+// rules gives the table's rules of some classes whose package is in the root.
+func (c *composer) rules(classes ...residue.Class) ([]residue.Rule, error) {
 	table, _, err := residue.Builtin()
 	if err != nil {
 		return nil, err
 	}
 	var out []residue.Rule
 	for _, r := range table.Rules {
-		if r.Class != residue.Identity {
-			continue
-		}
-		if _, ok := c.files.Get("/var/lib/dpkg/info/" + r.Package + ".list"); ok {
+		if slices.Contains(classes, r.Class) && c.installed(r.Package) {
 			out = append(out, r)
 		}
 	}
 	return out, nil
 }
 
+// installed reports whether a package is in the root's dpkg database.
+func (c *composer) installed(name string) bool {
+	_, ok := c.files.Get("/var/lib/dpkg/info/" + name + ".list")
+	return ok
+}
+
 // statePolicy says what of /etc outlives a boot: the declared paths, the
-// identities, and what an account leaves to its user.
+// identities, what belongs to services' state, and what an account leaves to its user.
 func (c *composer) statePolicy() error {
 	policy := state.Policy{Format: 1, Persist: slices.Clone(c.Machine.Persist), Users: map[string][]string{}}
-	rules, err := c.identities()
+	rules, err := c.rules(residue.Identity, residue.Service)
 	if err != nil {
 		return err
 	}
 	for _, r := range rules {
+		if r.Class == residue.Service {
+			policy.Persist = append(policy.Persist, r.Service.Persist...)
+			continue
+		}
 		for _, pattern := range r.Patterns {
 			if strings.HasPrefix(pattern, "/etc/") {
 				policy.Persist = append(policy.Persist, pattern)

@@ -12,7 +12,7 @@ var Names = []string{"minimal", "hello"}
 
 // Large are the examples that take too long for every change: they are locked
 // and have goldens like the others, and are built by `make test-long`.
-var Large = []string{"desktop-gnome", "desktop-kde"}
+var Large = []string{"desktop-gnome", "desktop-kde", "server-large"}
 
 // Root gives the top directory of this repository: the nearest parent of the
 // working directory with a go.mod.

@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"errors"
+
+	"stet/internal/config"
+	"stet/internal/rootfs"
+)
+
+// explainAnswer gives an answer that no package takes its place in the
+// configuration. Other errors stay as they are.
+func explainAnswer(c *config.Configuration, err error) error {
+	wrong := (*rootfs.AnswerError)(nil)
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	path, known := []string{"debconf", wrong.Package}, wrong.Known
+	if wrong.Question != "" {
+		path = append(path, wrong.Question)
+	}
+	if wrong.Value {
+		known = nil // its name is right
+	}
+	for _, name := range c.Names() {
+		answers, ok := c.Machines[name].Debconf[wrong.Package]
+		if _, has := answers[wrong.Question]; ok && (has || wrong.Question == "") {
+			return c.Wrong(name, path, wrong.Message, wrong.Remedy, known)
+		}
+	}
+	return err
+}

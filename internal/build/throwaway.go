@@ -127,7 +127,7 @@ func (l *Locker) Throwaway(ctx context.Context, m *machine.Machine, old *lock.Lo
 // ThrowawayShell gives a root with the configured packages. All of it can be
 // written, and is gone with Close.
 func (b *Builder) ThrowawayShell(ctx context.Context, t *Throwaway) (*Shell, error) {
-	in := rootInput(b.Store, t.Packages, t.Architecture, t.Epoch)
+	in := rootInput(b.Store, t.Packages, &machine.Machine{Debian: machine.Debian{Architecture: t.Architecture}}, t.Epoch)
 	load := in.Load
 	in.Load = func() ([]*rootfs.Package, error) {
 		if err := unpackAll(ctx, b.Store, b.Debs, t.Packages, nil, b.Report); err != nil {

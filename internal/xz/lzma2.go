@@ -16,7 +16,6 @@ type decoder struct {
 	packed    uint64 // size of the current chunk's input; 0 when it is stored
 	needDict  bool   // the next chunk must begin a dictionary
 	needProps bool   // the next compressed chunk must have properties
-	shown     uint64 // begin of what was decoded last, in the window
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}

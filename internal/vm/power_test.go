@@ -159,7 +159,7 @@ func TestKernelThatTheEmulatorBroke(t *testing.T) {
 			if broken > brokenBoots && (err == nil || !strings.Contains(err.Error(), "panicked")) {
 				t.Errorf("a kernel that breaks for ever: %v", err)
 			}
-			if n := bytes.Count(vm.SerialLog(), []byte("booting again")); n != min(broken, brokenBoots) {
+			if n := bytes.Count(vm.SerialLog(), []byte("booting again")); n < min(broken, brokenBoots) || n > brokenBoots { // some break by themselves
 				t.Errorf("%d boots were begun again", n)
 			}
 		})

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // configuration adds to examples/minimal what people look at packages with.
 const configuration = `name: minimal
 base: minimal
-debian: {mirror: "file:///srv/debian"}
+debian: {mirror: "file:///srv/debian", updates: false, security: false}
 network: {dhcp: false}
 kernel: {package: linux-image-cloud-amd64, parameters: [console=ttyS0]}
 packages: [apt, apt-utils, debsums, dpkg-dev, htop, reportbug, unattended-upgrades]

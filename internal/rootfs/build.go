@@ -140,11 +140,31 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 		return nil, err
 	}
 	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: len(packages) - len(configured)}
-	after, err := b.runScript(ctx, before, run, in.Epoch)
+	after, err := b.runAhead(ctx, before, run, in.Epoch)
 	if err != nil {
 		return nil, err
 	}
 	return normalise(b.Store, after, table, mtime)
+}
+
+// runAhead is runScript with head starts. A shuffled build has none, so that
+// building twice compares them with what the scripts do themselves.
+func (b *Builder) runAhead(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (*tree.Tree, error) {
+	if b.Shuffle == 0 {
+		ahead, err := b.begin(ctx, before, epoch)
+		if err != nil {
+			return nil, err
+		}
+		after, err := b.runScript(ctx, ahead.stubbed, run, epoch)
+		whole, endErr := ahead.end(b.Store, after)
+		if err != nil || endErr != nil {
+			return nil, errors.Join(err, endErr)
+		}
+		if whole != nil {
+			return whole, nil
+		}
+	}
+	return b.runScript(ctx, before, run, epoch)
 }
 
 // scriptRun is one run of maintainer scripts in a root of its own.

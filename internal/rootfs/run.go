@@ -11,7 +11,12 @@ import (
 
 // Run runs one shell command in a root of the given tree, as maintainer
 // scripts are run, and gives the tree as it is afterwards.
-func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, epoch int64) (_ *tree.Tree, err error) {
+func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, epoch int64) (*tree.Tree, error) {
+	return b.run(ctx, before, command, epoch, false)
+}
+
+// run may let the command take any core: then it must not show how many it saw.
+func (b *Builder) run(ctx context.Context, before *tree.Tree, command string, epoch int64, anyCPU bool) (_ *tree.Tree, err error) {
 	provided, err := b.Provider.Provide(b.Store, before)
 	if err != nil {
 		return nil, err
@@ -27,7 +32,7 @@ func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, ep
 	var output tail
 	err = sandbox.Run(ctx, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "-c", command}, Env: environment(epoch), Stdout: &output, Stderr: &output,
-		FirstPID: b.firstPID(),
+		FirstPID: b.firstPID(), AllCPUs: anyCPU,
 	})
 	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
 		return nil, full

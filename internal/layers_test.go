@@ -66,15 +66,18 @@ var rooms = map[string]room{
 	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs": {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/disk":   {stage, "rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/disk":   {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
 	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
-	"internal/store":             {edge, "tree verity", "it keeps bytes and decides nothing about them"},
+	"internal/store":             {edge, "fault tree verity", "it keeps bytes and decides nothing about them"},
 	"internal/mount":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/layout":            {edge, "mount tree", "it writes a tree down; who mounts it, and for how long, is not its matter"},
 	"internal/namespace":         {edge, "", "it is done before anything of Stet begins"},
+	"internal/fault":             {edge, "", "stet-init has it too, and it does nothing but end a process: it stays small"},
+	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
+	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -84,14 +87,14 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "build config disk generation initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
 	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
-	"cmd/stet-init": {edge, "mount state verity", "each package in it runs before anybody can log in"},
+	"cmd/stet-init": {edge, "fault mount state verity", "each package in it runs before anybody can log in"},
 }
 
 // narrow are the packages that only some may import.

@@ -12,21 +12,18 @@ import (
 
 	"stet/internal/build"
 	"stet/internal/config"
+	"stet/internal/generation"
 	"stet/internal/lock"
 	"stet/internal/source"
 	"stet/internal/store"
 	"stet/internal/verity"
 )
 
-// provenance stands beside a system, outside its digest: where it came from.
-type provenance struct {
+// buildRecord is what is noted of the last build of a machine.
+type buildRecord struct {
 	Format int    `json:"format"`
 	System string `json:"system"`
-	source.Commit
-	Lock      string        `json:"lock"`            // SHA-256 of stet.lock
-	Stet      string        `json:"stet"`            // version of the Stet that built it
-	Bundle    verity.Digest `json:"bundle,omitzero"` // object: the repository's history
-	SourceMap verity.Digest `json:"source_map"`      // object: option to file:line:column
+	generation.Provenance
 }
 
 // recordProvenance notes where a system came from, under the machine's name,
@@ -41,7 +38,7 @@ func (a *app) recordProvenance(ctx context.Context, s *store.Store, c *config.Co
 		return fmt.Errorf("read lock: %w", err)
 	}
 	sum := sha256.Sum256(text)
-	p := provenance{Format: 1, System: built.Digest, Commit: commit, Lock: hex.EncodeToString(sum[:]), Stet: Version}
+	p := generation.Provenance{Commit: commit, Lock: hex.EncodeToString(sum[:]), Stet: Version}
 	if p.Bundle, err = bundle(ctx, s, c.Dir, commit); err != nil {
 		return err
 	}
@@ -52,7 +49,7 @@ func (a *app) recordProvenance(ctx context.Context, s *store.Store, c *config.Co
 	if p.SourceMap, err = s.PutBytes(places); err != nil {
 		return err
 	}
-	record, err := json.Marshal(p)
+	record, err := json.Marshal(buildRecord{Format: 1, System: built.Digest, Provenance: p})
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 // Commit is where a configuration stands in its history. The zero Commit
 // stands for a directory that is not in a repository, or has no commit yet.
 type Commit struct {
-	ID      string `json:"commit,omitempty"` // full object name
-	Date    string `json:"date,omitempty"`   // of the committer, RFC 3339
+	ID      string `json:"commit,omitempty"`      // full object name
+	Date    string `json:"commit_date,omitempty"` // of the committer, RFC 3339
 	Subject string `json:"subject,omitempty"`
 	Dirty   bool   `json:"dirty"` // files differ from the commit, or git does not know them
 }

@@ -1,0 +1,123 @@
+package fault
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Point is a moment, named "room: what was just done".
+type Point string
+
+// The points, in the order in which an operation reaches them.
+const (
+	// Storing (internal/store).
+	ObjectWritten   Point = "store: an object has its name"
+	StoreSynced     Point = "store: everything written is on the disk"
+	SystemPublished Point = "store: a manifest has its name"
+
+	// A new generation (internal/generation).
+	GenerationPrepared Point = "generation: a record is written under its hidden name"
+	GenerationRecorded Point = "generation: a record has its name"
+	GenerationMarked   Point = "generation: a mark is set or taken away"
+
+	// Its boot entry (internal/boot).
+	KernelPlaced Point = "boot: the kernel is on the ESP"
+	InitrdPlaced Point = "boot: the initrd is on the ESP"
+	EntryHidden  Point = "boot: the entry is on the ESP under its hidden name"
+	EntryPlaced  Point = "boot: the entry has its name"
+	EntryBlessed Point = "boot: the entry has lost its counter"
+	EntryRemoved Point = "boot: an entry is gone"
+	BlobRemoved  Point = "boot: a kernel or initrd is gone"
+
+	// Collecting (internal/generation).
+	RecordRemoved Point = "gc: a record is gone"
+	ObjectRemoved Point = "gc: an object is gone"
+	UpperRemoved  Point = "gc: a saved upper of /etc is gone"
+
+	// Making an image (internal/disk).
+	StageFilled   Point = "disk: the content of the file system is gathered"
+	ImageWritten  Point = "disk: the image is written under its hidden name"
+	ImageNamed    Point = "disk: the image has its name"
+	PartitionGrew Point = "disk: the partition table knows the whole disk"
+	StoreGrew     Point = "disk: the file system fills its partition"
+
+	// Booting (cmd/stet-init).
+	UpperBegun    Point = "init: an upper of /etc is begun"
+	UpperFinished Point = "init: an upper of /etc has its number"
+	StateApplied  Point = "init: /var has what the generation puts there"
+)
+
+// Points lists them all.
+func Points() []Point {
+	return []Point{
+		ObjectWritten, StoreSynced, SystemPublished,
+		GenerationPrepared, GenerationRecorded, GenerationMarked,
+		KernelPlaced, InitrdPlaced, EntryHidden, EntryPlaced, EntryBlessed, EntryRemoved, BlobRemoved,
+		RecordRemoved, ObjectRemoved, UpperRemoved,
+		StageFilled, ImageWritten, ImageNamed, PartitionGrew, StoreGrew,
+		UpperBegun, UpperFinished, StateApplied,
+	}
+}
+
+// halt is the end of a request that asks to stand still.
+const halt = ":halt"
+
+// Message is the line on the console that says that a point was reached.
+func Message(p Point) string { return fmt.Sprintf("stet-fault: %s", p) }
+
+// Reach says that p was just passed.
+func Reach(p Point) { carryOut(requested(), p) }
+
+// requested is what the environment, or the kernel command line of PID 1, asks
+// for.
+var requested = sync.OnceValue(func() string {
+	if request, ok := os.LookupEnv("STET_FAULT"); ok {
+		return request
+	}
+	if os.Getpid() != 1 {
+		return ""
+	}
+	text, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return ""
+	}
+	return fromCommandLine(string(text))
+})
+
+// fromCommandLine reads stet.fault= of a kernel command line. The kernel keeps
+// quotes that stand around a value with spaces.
+func fromCommandLine(text string) string {
+	const key = "stet.fault="
+	start := strings.Index(text, key)
+	if start > 0 && text[start-1] == '"' { // "stet.fault=a b"
+		value, _, _ := strings.Cut(text[start+len(key):], `"`)
+		return value
+	}
+	if start < 0 || start > 0 && text[start-1] != ' ' {
+		return ""
+	}
+	value := text[start+len(key):]
+	if quoted, ok := strings.CutPrefix(value, `"`); ok { // stet.fault="a b"
+		value, _, _ = strings.Cut(quoted, `"`)
+		return value
+	}
+	value, _, _ = strings.Cut(strings.TrimSpace(value), " ")
+	return value
+}
+
+func carryOut(request string, p Point) {
+	switch request {
+	case string(p):
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+		select {} // until the signal comes
+	case string(p) + halt:
+		if console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0); err == nil {
+			fmt.Fprintln(console, Message(p))
+		}
+		select {} // until the power goes
+	}
+}

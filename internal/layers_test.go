@@ -57,6 +57,7 @@ var rooms = map[string]room{
 	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
 	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
+	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},

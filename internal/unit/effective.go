@@ -74,11 +74,11 @@ func (e *Effective) Related(key string) []string {
 // Flag reads a yes or no of Stet's own, such as X-RestartIfChanged. It may be in
 // [Unit] or in the section of the unit's type.
 func (e *Effective) Flag(key string, otherwise bool) bool {
-	return e.Bool("Unit", key, e.Bool(sectionOf(e.Name), key, otherwise))
+	return e.Bool("Unit", key, e.Bool(Section(e.Name), key, otherwise))
 }
 
-// sectionOf is the section of a unit's type.
-func sectionOf(name string) string {
+// Section is the section of a unit's type: "Service".
+func Section(name string) string {
 	kind := Type(name)
 	if kind == "" {
 		return ""
@@ -324,3 +324,6 @@ func (l *Loader) collect(dirs []string, want func(name string) bool) []string {
 	slices.SortFunc(out, func(a, b string) int { return cmp.Compare(path.Base(a), path.Base(b)) })
 	return out
 }
+
+// Names gives the name of a unit and all that lead to it.
+func (l *Loader) Names(name string) []string { return l.names(name) }

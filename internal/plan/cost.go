@@ -44,8 +44,7 @@ func (m *maker) countObjects() error {
 		note(t, have, fetch)
 	}
 	if disk := m.facts.Disk; fetch.Bytes > disk.Free || int64(fetch.Objects) > disk.Inodes {
-		m.decide(DecideSpace, "the store", fmt.Sprintf("has to take %d bytes in %d files, and has room for %d in %d",
-			fetch.Bytes, fetch.Objects, disk.Free, disk.Inodes), "`stet gc` removes old generations")
+		m.decide(DecideSpace, "the store", "has too little room for what has to be fetched", "`stet gc` removes old generations")
 	}
 	return nil
 }
@@ -75,7 +74,6 @@ func (m *maker) countESP() {
 		}
 	}
 	if m.plan.ESP.Bytes > esp.Free {
-		m.decide(DecideSpace, "the EFI system partition", fmt.Sprintf("has to take %d bytes, and has room for %d", m.plan.ESP.Bytes, esp.Free),
-			"`stet gc` removes kernels of old generations")
+		m.decide(DecideSpace, "the EFI system partition", "has too little room for the kernel and its initrd", "`stet gc` removes those of old generations")
 	}
 }

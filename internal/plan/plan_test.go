@@ -29,6 +29,22 @@ func TestGolden(t *testing.T) {
 		facts  func(w *world, old System, f *Facts)
 	}{
 		"page": {change: []string{"/usr/lib/stet/files/srv/www/index.html", "<p>two</p>\n", "/etc/web/web.conf", "root /srv/www;\nindex index.html;\n"}},
+		"desktop": {
+			change: []string{
+				databaseStatus, status("dbus 1.16", "guard 1.1", "libc6 2.41", "libssl3t64 3.5.1", "systemd 257.13", "postgresql-common 278", "web 1.26"),
+				"/usr/lib/python3/guard.py", "guard 2", "/usr/lib/systemd/system/guard.service", "", "/etc/fstab", "/dev/vdb /srv ext4 noatime\n",
+				"/usr/lib/systemd/user/shell.service", "[Unit]\nPartOf=graphical-session.target\n[Service]\nExecStart=/usr/bin/shell --new\n",
+				"/etc/hostname", "other\n", "/usr/lib/sysctl.d/50-x.conf", "",
+			},
+			facts: func(w *world, old System, f *Facts) {
+				logind := w.active(old, "systemd-logind.service", "/usr/lib/systemd/systemd-logind")
+				logind.Namespace = &Namespace{Below: []string{"/usr/lib/modules"}, ReadOnlyEtc: true}
+				f.Managers[0].Units = append(f.Managers[0].Units, logind, w.active(old, "guard.service", "/usr/bin/python3.13"),
+					RunningUnit{Name: "srv.mount", Active: "active"}, RunningUnit{Name: "local-fs.target", Active: "active"})
+				f.Managers = append(f.Managers, RunningManager{User: "ada", Units: []RunningUnit{{Name: "shell.service", Active: "active"}}})
+				f.States = []string{"postgresql-17"}
+			},
+		},
 		"upgrade": {
 			change: []string{
 				databaseStatus, newer, "/usr/sbin/web", "web 2", "/usr/lib/x86_64-linux-gnu/libssl.so.3", "libssl 2", "/usr/lib/stet/boot/vmlinuz", "kernel 2",
@@ -49,7 +65,14 @@ func TestGolden(t *testing.T) {
 		},
 	} {
 		w := newWorld()
-		old, next := w.system(t, base()), w.system(t, base().with(c.change...))
+		s := base()
+		if name == "desktop" {
+			s = s.with("/etc/fstab", "/dev/vdb /srv ext4 defaults\n", "/usr/lib/systemd/user/shell.service", "[Unit]\nPartOf=graphical-session.target\n[Service]\nExecStart=/usr/bin/shell\n",
+				"/usr/lib/postgresql/17/bin/initdb", "x", "/usr/lib/systemd/system/guard.service", "[Service]\nExecStart=/usr/bin/guard\n", "/etc/hostname", "m\n", "/usr/bin/hostname", "hostname",
+				"/usr/lib/systemd/system/local-fs.target", "[Unit]\n", "/usr/lib/sysctl.d/50-x.conf", "vm.swappiness=10\n",
+				databaseStatus, status("dbus 1.16", "guard 1.0", "libc6 2.41", "libssl3t64 3.5.1", "systemd 257.13", "postgresql-17 17.6-1", "postgresql-common 278", "web 1.26"))
+		}
+		old, next := w.system(t, s), w.system(t, s.with(c.change...).with("/usr/lib/postgresql/17/bin/initdb", ""))
 		f := w.facts(old,
 			w.active(old, "web.service", "/usr/sbin/web", "/usr/lib/x86_64-linux-gnu/libssl.so.3"),
 			w.active(old, "dbus.service", "/usr/bin/dbus-daemon"), w.active(old, "dbus.socket"))

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -32,12 +33,29 @@ func (m *maker) compareAccounts() error {
 	for _, name := range differing(oldGroups, nextGroups, same) {
 		m.plan.Groups = append(m.plan.Groups, Group{name, pointer(oldGroups, name), pointer(nextGroups, name)})
 	}
-	for _, u := range m.plan.Users {
-		if u.New == nil && slices.Contains(m.facts.Sessions, u.Name) {
-			m.decide(DecideAccount, u.Name, "is logged in and has no account in the new system", "log out, or declare the user")
+	m.decideAccounts()
+	return nil
+}
+
+// decideAccounts asks about what nobody can have meant.
+func (m *maker) decideAccounts() {
+	const remedy = "an id never moves: build with the stet.lock that the machine was built with, which has it"
+	moved := func(what, id, old, next string) {
+		m.decide(DecideAccount, what, fmt.Sprintf("has %s %s, and %s in the new system: what it owns and runs would be another's", id, old, next), remedy)
+	}
+	for _, g := range m.plan.Groups {
+		if g.Old != nil && g.New != nil && g.Old.GID != g.New.GID {
+			moved("group "+g.Name, "gid", g.Old.GID, g.New.GID)
 		}
 	}
-	return nil
+	for _, u := range m.plan.Users {
+		if u.Old != nil && u.New != nil && u.Old.UID != u.New.UID {
+			moved("user "+u.Name, "uid", u.Old.UID, u.New.UID)
+		}
+		if u.New == nil && slices.Contains(m.facts.Sessions, u.Name) {
+			m.decide(DecideAccount, "user "+u.Name, "is logged in and has no account in the new system", "log out, or declare the user")
+		}
+	}
 }
 
 func parseUsers(text string) map[string]Account {

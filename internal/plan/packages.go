@@ -113,15 +113,15 @@ func (m *maker) scripts(key packageKey, old, next installedPackage) error {
 	return nil
 }
 
-// files gives the changed package that a program is of, and a changed file of it
-// that is neither documentation nor translation. It is for programs that an
-// interpreter runs, whose parts no process has mapped.
+// changedPackage gives the package that a program is of, if that changed in more
+// than documentation and translations. It is for programs that an interpreter
+// runs, whose parts no process has mapped.
 func (m *maker) changedPackage(program string) (Package, bool, error) {
 	if err := m.readOwners(); err != nil {
 		return Package{}, false, err
 	}
 	i, ok := m.owners[program]
-	if !ok || i < 0 {
+	if !ok {
 		return Package{}, false, nil
 	}
 	return m.plan.Packages[i], true, nil
@@ -163,8 +163,8 @@ func (m *maker) readOwners() error {
 				works = true
 			}
 		}
-		for _, name := range names {
-			if works {
+		if works {
+			for _, name := range names {
 				m.owners[name] = i
 			}
 		}

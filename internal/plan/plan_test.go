@@ -256,6 +256,34 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
+func TestAccounts(t *testing.T) {
+	w := newWorld()
+	old := w.system(t, base())
+	next := w.system(t, base().with(
+		"/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nada:x:1001:1000:Ada:/home/ada:/bin/zsh\nada:x:7:7:second:/:/x\nbroken:x\n",
+		"/etc/group", "root:x:0:\nsudo:x:28:bob,ada,bob\nada:x:1000:\n"))
+	p := w.make(t, old, next, w.facts(old))
+	ada := &Account{"1000", "1000", "Ada", "/home/ada", "/bin/bash"}
+	zsh := &Account{"1001", "1000", "Ada", "/home/ada", "/bin/zsh"}
+	if diff := cmp.Diff([]User{{"ada", ada, zsh}}, p.Users); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Group{{"sudo", &Membership{"27", []string{"ada"}}, &Membership{"28", []string{"ada", "bob"}}}}, p.Groups); diff != "" {
+		t.Error(diff)
+	}
+	var asked []string
+	for _, d := range p.Decisions {
+		asked = append(asked, d.What+" "+d.Why)
+	}
+	want := []string{
+		"group sudo has gid 27, and 28 in the new system: what it owns and runs would be another's",
+		"user ada has uid 1000, and 1001 in the new system: what it owns and runs would be another's",
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWhatHasToBeFetched(t *testing.T) {
 	w := newWorld()
 	old, next := w.system(t, base()), w.system(t, base().with("/etc/a", "12345", "/usr/b", "12345", "/usr/c", "hello\n", "/usr/d", ""))
@@ -325,6 +353,34 @@ func TestFactsAreText(t *testing.T) {
 	if diff := cmp.Diff(f, again); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// FuzzFacts plans with facts that anybody may have written.
+func FuzzFacts(f *testing.F) {
+	w := newWorld()
+	old, next := w.system(f, base()), w.system(f, base().with("/etc/web/web.conf", "x\n", "/usr/sbin/web", "web 2", "/etc/fstab", "/dev/a /a ext4\n"))
+	facts := w.facts(old, w.active(old, "web.service", "/usr/sbin/web"), RunningUnit{Name: "x@y.socket", Active: "active", Namespace: &Namespace{Private: true}})
+	facts.Drift = []Drifted{drifted("/etc/motd", "x\n"), {Path: "/etc/systemd/system/web.service", Change: Deleted}}
+	facts.Run = map[string]RunFile{"/run/systemd/system/x@.socket": {Text: "[Socket]\nService=web.service\n"}}
+	text, err := json.Marshal(facts)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		facts, err := ParseFacts(text)
+		if err != nil {
+			return
+		}
+		there, err := Make(w, old, next, facts)
+		if err != nil {
+			return
+		}
+		again, _ := Make(w, old, next, facts)
+		if diff := cmp.Diff(there, again); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 // TestProperties draws systems and machines.

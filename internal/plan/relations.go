@@ -290,7 +290,7 @@ func (s *scope) unwanted() {
 				continue
 			}
 			j.action, again = Stop, true
-			j.because(WhyUnwanted, "")
+			j.reasons = []Reason{{Why: WhyUnwanted}}
 		}
 	}
 }

@@ -88,7 +88,7 @@ func TestDropInsMasksAndAliases(t *testing.T) {
 	}
 }
 
-// sshd is a service with a socket, as openssh-server has them.
+// withSocket is a system with a service and its socket; neither is enabled.
 func withSocket() spec {
 	return base().with(lib+"s.service", service, lib+"s.socket", "[Socket]\nListenStream=22\n[Install]\nWantedBy=sockets.target\n")
 }

@@ -93,7 +93,7 @@ func (t *table) add(s debian.Stanza) error {
 	case len(r.run)+len(r.reload)+len(r.restart) == 0 && !r.reexec:
 		return errors.New("a rule with Paths has Run, Reload, Restart or Reexec")
 	case (r.needs == "") != (len(r.run) == 0):
-		return errors.New("Run and Needs belong together")
+		return errors.New("a rule has both Run and Needs, or neither")
 	}
 	t.tell = append(t.tell, r)
 	return nil

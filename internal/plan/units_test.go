@@ -469,7 +469,7 @@ func TestTheTableIsInOrder(t *testing.T) {
 		"Format: 1\n\nKeep: never\nWhy: x\n":     "no end",
 		"Format: 1\n\nPaths: /a\nWhy: x\n":       "has Run",
 		"Format: 1\n\nWhy: x\n":                  "Keep or Paths",
-		"Format: 1\n\nPaths: /a\nRun: b\nWhy: x": "belong together",
+		"Format: 1\n\nPaths: /a\nRun: b\nWhy: x": "both Run and Needs",
 	} {
 		if _, err := parseTable([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: have %v", text, err)

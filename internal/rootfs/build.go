@@ -192,9 +192,7 @@ func (b *Builder) runScript(ctx context.Context, before *tree.Tree, run scriptRu
 	if err != nil {
 		return nil, err
 	}
-	if root, err = withStubs(root, before, provided.Scratch()); err != nil {
-		return nil, err
-	}
+	root = withStubs(root, before)
 	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	}
 	report, done := a.progress()
 	defer done()
-	b, err := builder(s, c.Dir, report)
+	b, err := a.builder(s, c.Dir, report)
 	if err != nil {
 		return nil, err
 	}

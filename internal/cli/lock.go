@@ -120,7 +120,7 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 	if err != nil {
 		return err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Now: a.Now()}
+	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Patience: a.Patience, Now: a.Now()}
 	var reasons []lockMachine // with --dry-run and --explain
 	if o.dryRun || o.explain {
 		resolved, err := locker.Resolve(ctx, c.Machines, old, o.update)

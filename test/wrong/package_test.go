@@ -130,6 +130,8 @@ func TestPackagesThatAreRefused(t *testing.T) {
 		mirrortest.Deb{Name: "egg", Fields: map[string]string{"Depends": "chicken, egg"}},
 		mirrortest.Deb{Name: "before", Fields: map[string]string{"Pre-Depends": "first"}},
 		mirrortest.Deb{Name: "first", Fields: map[string]string{"Pre-Depends": "before"}},
+		mirrortest.Deb{Name: "mine", Files: map[string]string{"/usr/share/ours": "mine\n"}},
+		mirrortest.Deb{Name: "yours", Files: map[string]string{"/usr/share/ours": "yours\n"}},
 	)
 	dir := t.TempDir()
 	suid := rawPackage{name: "suid-root", data: []tar.Header{{Name: "./usr/bin/suid", Typeflag: tar.TypeReg, Mode: 0o6755, Linkname: "#!/bin/sh\n"}}}
@@ -173,15 +175,25 @@ func TestPackagesThatAreRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("Pre-Depends that go round", func(t *testing.T) {
-		here := *w
-		here.Stet.Dir = copyOf(t, w.Stet.Dir)
-		here.Want(t, "before")
-		refused(t, here.Stet.Run(t, "lock"), 2, "before (1.0) pre-depends on first", "first (1.0) pre-depends on before")
-		if here.Lock(t) != before {
-			t.Error("stet.lock was changed")
-		}
-	})
+	for _, c := range []struct {
+		name     string
+		packages []string
+		code     int
+		words    []string
+	}{
+		{"Pre-Depends that go round", []string{"before"}, 2, []string{"before (1.0) pre-depends on first", "first (1.0) pre-depends on before"}},
+		{"one file of two packages", []string{"mine", "yours"}, 1, []string{"package mine 1.0 ships /usr/share/ours", "package yours 1.0 ships /usr/share/ours", "neither Replaces the other"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			here := *w
+			here.Stet.Dir = copyOf(t, w.Stet.Dir)
+			here.Want(t, c.packages...)
+			refused(t, here.Stet.Run(t, "lock"), c.code, c.words...)
+			if here.Lock(t) != before {
+				t.Error("stet.lock was changed")
+			}
+		})
+	}
 }
 
 // hasSetUserID holds a program with such bits to have them in the machine, and

@@ -150,7 +150,7 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	defer closeSources()
 	system, err := b.Build(ctx, m, l, sources)
 	if err != nil {
-		return nil, explainAnswer(c, explain(err))
+		return nil, explainMisfit(c, m.Name, explainAnswer(c, explain(err)))
 	}
 	if a.again != nil {
 		return &builtMachine{system, c, l, b}, nil

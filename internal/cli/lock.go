@@ -130,6 +130,10 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 		reasons = machineReasons(c.Machines, resolved.Solutions)
 		if o.dryRun {
 			done()
+			// Nothing is proved in a dry run, so that the two are never one.
+			if build.UpToDate(c.Machines, old) && old.Epoch == resolved.Lock.Epoch && len(moved(old, resolved)) == 0 {
+				resolved.Lock = old
+			}
 			return a.reportLock(old, resolved, reasons, o, a.Now().Sub(begin))
 		}
 	}

@@ -78,6 +78,7 @@ var rooms = map[string]room{
 	"internal/namespace":         {edge, "", "it is done before anything of Stet begins"},
 	"internal/fault":             {edge, "", "stet-init has it too, and it does nothing but end a process: it stays small"},
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
+	"internal/census":            {edge, "store system tree verity", "it counts what is needed; who may be let go is decided with its figures"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},

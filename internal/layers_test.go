@@ -80,6 +80,8 @@ var rooms = map[string]room{
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
 	"internal/census":            {edge, "store system tree verity", "it counts what is needed; who may be let go is decided with its figures"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
+	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
+	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},

@@ -102,6 +102,19 @@ func (s *Store) sweep(dir, prefix string, keep func(string) bool, dry bool, swep
 	return nil
 }
 
+// List gives the digests of everything of a kind but objects, sorted.
+func (s *Store) List(k Kind) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, string(k)))
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", k, err)
+	}
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
+	}
+	return names, nil
+}
+
 // TreeText is the dump of a tree, checked against its digest.
 func (s *Store) TreeText(digest string) ([]byte, error) { return s.readChecked("trees", digest) }
 

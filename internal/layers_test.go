@@ -63,12 +63,13 @@ var rooms = map[string]room{
 
 	"internal/signature": {pure, "", "a signature is good or not whoever asks, and wherever the bytes came from"},
 
-	"internal/config": {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
-	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
-	"internal/rootfs": {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
-	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/disk":   {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
-	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
+	"internal/config":            {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
+	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
+	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
+	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
+	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
+	"internal/disk":              {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
 	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
@@ -111,6 +112,7 @@ var narrow = map[string]struct {
 	"internal/cli":               {[]string{"cmd/stet"}, "nothing comes after the command line"},
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
+	"internal/system/systemtest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},

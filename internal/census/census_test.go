@@ -1,7 +1,6 @@
 package census_test
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,8 +8,7 @@ import (
 
 	"stet/internal/census"
 	"stet/internal/store"
-	"stet/internal/system"
-	"stet/internal/tree"
+	"stet/internal/system/systemtest"
 	"stet/internal/verity"
 )
 
@@ -30,46 +28,16 @@ func newWorld(t *testing.T) world {
 	return world{s, t}
 }
 
-func (w world) object(content string) verity.Digest {
-	w.t.Helper()
-	d, err := w.PutBytes([]byte(content))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return d
-}
+func (w world) object(content string) verity.Digest { return systemtest.Object(w.t, w.Store, content) }
 
 // system gives the digest of a system with files that have these contents.
 func (w world) system(contents ...string) string {
 	w.t.Helper()
-	entries := []tree.Entry{{Path: "/", Type: tree.Directory, Mode: 0o755}}
+	usr := map[string]string{}
 	for _, content := range contents {
-		entries = append(entries, tree.Entry{Path: "/" + content, Type: tree.Regular, Mode: 0o644, Size: int64(len(content)), Digest: w.object(content)})
+		usr["/"+content] = content
 	}
-	made, err := tree.New(entries)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	m := &system.Manifest{
-		Format: system.ManifestFormat, Machine: "hello", Trees: map[string]string{}, Images: map[string]verity.Digest{},
-		Kernel: w.object("kernel"), Initrd: w.object("initrd"),
-	}
-	if m.Trees["usr"], err = w.PutTree(made); err != nil {
-		w.t.Fatal(err)
-	}
-	m.Images["usr"], err = w.PutImage(func(out io.Writer) error { _, err := io.WriteString(out, strings.Join(contents, " ")); return err })
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	text, err := m.Text()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	digest, err := w.PutSystem(text)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return digest
+	return systemtest.Put(w.t, w.Store, systemtest.System{Usr: usr})
 }
 
 func (w world) take(claims ...census.Claim) *census.Census {
@@ -84,15 +52,22 @@ func (w world) take(claims ...census.Claim) *census.Census {
 // own gives what a system has that is in no other: manifest, tree and image.
 func (w world) own(digest string) (sum int64) {
 	w.t.Helper()
-	text, err := w.System(digest)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	m, err := system.ParseManifest(text)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	m := systemtest.Read(w.t, w.Store, digest)
 	for kind, name := range map[store.Kind]string{store.Systems: digest, store.Trees: m.Trees["usr"], store.Images: m.Images["usr"].String()} {
+		n, err := w.Size(kind, name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// rest gives the size of the trees and images that all systems here share.
+func (w world) rest(digest string) (sum int64) {
+	w.t.Helper()
+	m := systemtest.Read(w.t, w.Store, digest)
+	for kind, name := range map[store.Kind]string{store.Trees: m.Trees["etc"], store.Images: m.Images["etc"].String()} {
 		n, err := w.Size(kind, name)
 		if err != nil {
 			w.t.Fatal(err)
@@ -107,8 +82,8 @@ func TestEachObjectCountsOnce(t *testing.T) {
 	a, b := w.system("shared", "a"), w.system("shared", "bbb", "c")
 	c := w.take(census.Claim{Systems: []string{a}}, census.Claim{Systems: []string{b, b}, Objects: []verity.Digest{w.object("bundle"), {}}})
 	for i, want := range []struct{ alone, shared int64 }{
-		{1 + w.own(a), 6 + 6 + 6},
-		{4 + 6 + w.own(b), 6 + 6 + 6},
+		{1 + w.own(a), 6 + 6 + 6 + w.rest(a)},
+		{4 + 6 + w.own(b), 6 + 6 + 6 + w.rest(b)},
 	} {
 		if alone, shared := c.Sizes(i); alone != want.alone || shared != want.shared || c.Errs[i] != nil {
 			t.Errorf("claim %d: %d alone, %d shared, %v; want %+v", i, alone, shared, c.Errs[i], want)
@@ -140,11 +115,7 @@ func TestDroppingAClaimLetsGoWhatNobodyElseNeeds(t *testing.T) {
 func TestNamesAreOfAnyKind(t *testing.T) {
 	w := newWorld(t)
 	a := w.system("a")
-	text, _ := w.System(w.system("b"))
-	m, err := system.ParseManifest(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := systemtest.Read(t, w.Store, w.system("b"))
 	c := w.take(census.Claim{Names: []string{a, m.Trees["usr"], w.object("bundle").String(), strings.Repeat("0", 64)}})
 	for _, content := range []string{"a", "b", "bundle", "kernel"} {
 		if !c.Needed(store.Objects, w.object(content).String()) {
@@ -159,8 +130,7 @@ func TestNamesAreOfAnyKind(t *testing.T) {
 func TestWhatCannotBeFollowedIsSaid(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.system("a"), w.system("b")
-	text, _ := w.System(b)
-	m, _ := system.ParseManifest(text)
+	m := systemtest.Read(t, w.Store, b)
 	if err := os.WriteFile(filepath.Join(w.Dir(), "trees", m.Trees["usr"]), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,7 @@ var rooms = map[string]room{
 	"internal/census":            {edge, "store system tree verity", "it counts what is needed; who may be let go is decided with its figures"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
 	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
+	"internal/handover":          {edge, "generation progress store system tree verity", "it takes what it is offered; whether that starts is decided by somebody else"},
 	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
@@ -92,7 +93,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk generation initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "boot build census config debian disk gc generation handover initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},

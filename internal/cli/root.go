@@ -78,6 +78,13 @@ func (a *app) command() *cobra.Command {
 		newVM(a),
 		newTest(a),
 		newShell(a),
+		newBoot(a),
+		newRollback(a),
+		newSend(a),
+		newReceive(a),
+		newGenerations(a),
+		newPin(a),
+		newGC(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

@@ -30,6 +30,7 @@ func Clone(ctx context.Context, bundle, dir string) error {
 	defer os.RemoveAll(hidden)
 	for _, args := range [][]string{
 		{"clone", "--quiet", bundle, "."},
+		{"rev-parse", "--quiet", "--verify", "HEAD"}, // git clones a bundle of nothing, too
 		{"checkout", "--quiet", "-B", branch},
 		{"remote", "remove", "origin"},
 	} {

@@ -56,8 +56,10 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 		// survives a killed QEMU. That it survives the host's own power
 		// failure is worth nothing here, and costs seconds on a busy disk.
 		args = append(args,
-			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(file("overlay.qcow2")),
-			"-device", "virtio-blk-pci,drive=store,serial="+quote(c.DiskSerial)+bootIndex(c))
+			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(file("overlay.qcow2")))
+		for _, device := range c.Bus.devices(quote(c.DiskSerial), bootIndex(c)) {
+			args = append(args, "-device", device)
+		}
 	}
 	for i, path := range c.MoreDisks {
 		id := fmt.Sprintf("disk%d", i+2)

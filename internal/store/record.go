@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"stet/internal/fault"
 	"stet/internal/tree"
 	"stet/internal/verity"
 )
@@ -49,7 +50,11 @@ func (s *Store) PutSystem(manifest []byte) (string, error) {
 	if err := s.Sync(); err != nil {
 		return "", err
 	}
-	return digest, s.writeFile(name, manifest)
+	if err := s.writeFile(name, manifest); err != nil {
+		return "", err
+	}
+	fault.Reach(fault.SystemPublished)
+	return digest, nil
 }
 
 // System reads the manifest of a digest.
@@ -81,7 +86,7 @@ func (s *Store) PutImage(write func(io.Writer) error) (verity.Digest, error) {
 	if _, err := os.Lstat(s.ImagePath(d)); err == nil {
 		return d, nil
 	}
-	return d, s.writeFile(s.ImagePath(d), image.Bytes())
+	return d, s.writeSealed(s.ImagePath(d), &image)
 }
 
 // ImagePath is where the image of a digest is or would be.

@@ -55,6 +55,8 @@ var rooms = map[string]room{
 	"internal/verity":   {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
 	"internal/tree":     {pure, "verity", "a tree names contents and never opens them"},
 	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
+	"internal/gpt":      {pure, "", "stet-init has it too: it stays small, and opens no disk"},
+	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
 	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
@@ -68,7 +70,10 @@ var rooms = map[string]room{
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
-	"internal/disk":              {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
+	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
+	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
@@ -93,14 +98,14 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "boot build census config debian disk gc generation handover initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "boot build census config debian disk gc generation handover initrd integrity lock machine mirror mount namespace progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
 	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
-	"cmd/stet-init": {edge, "fault mount state verity", "each package in it runs before anybody can log in"},
+	"cmd/stet-init": {edge, "fault gpt mount state verity", "each package in it runs before anybody can log in"},
 }
 
 // narrow are the packages that only some may import.

@@ -85,6 +85,8 @@ func (a *app) command() *cobra.Command {
 		newGenerations(a),
 		newPin(a),
 		newGC(a),
+		newImage(a),
+		newVerify(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

@@ -59,6 +59,7 @@ var rooms = map[string]room{
 	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
 	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
+	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},
@@ -71,8 +72,6 @@ var rooms = map[string]room{
 	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
 	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
-	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
-	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
 	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
@@ -97,8 +96,8 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "boot build census config debian disk gc generation handover initrd integrity lock machine mirror mount namespace progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "boot build census config debian disk gc generation gpt handover initrd integrity lock machine mirror mount namespace plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
@@ -117,6 +116,7 @@ var narrow = map[string]struct {
 	"internal/term":              {[]string{"internal/cli"}, "only cli shows things to people: return an error or report progress instead"},
 	"internal/cli":               {[]string{"cmd/stet"}, "nothing comes after the command line"},
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
+	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
 	"internal/system/systemtest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},

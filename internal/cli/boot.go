@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -80,24 +78,7 @@ func (a *app) buildToStage(ctx context.Context, s *store.Store, args []string) (
 	if err != nil {
 		return stage.Request{}, err
 	}
-	p, err := provenanceOf(s, built.configuration.Dir, built.Manifest.Machine)
-	if err != nil {
-		return stage.Request{}, err
-	}
-	return stage.Request{System: built.Digest, Origin: generation.Boot, Provenance: p}, s.Sync()
-}
-
-// provenanceOf reads what the build of a machine noted.
-func provenanceOf(s *store.Store, dir, machine string) (generation.Provenance, error) {
-	text, err := os.ReadFile(filepath.Join(s.Dir(), "roots", rootName(dir, machine)))
-	if err != nil {
-		return generation.Provenance{}, fmt.Errorf("read where the build came from: %w", err)
-	}
-	var record buildRecord
-	if err := json.Unmarshal(text, &record); err != nil {
-		return generation.Provenance{}, fmt.Errorf("read where the build came from: %w", err)
-	}
-	return record.Provenance, nil
+	return stage.Request{System: built.Digest, Origin: generation.Boot, Provenance: built.provenance}, s.Sync()
 }
 
 // takeFrom takes a system from a directory.

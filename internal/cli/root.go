@@ -84,6 +84,8 @@ func (a *app) command() *cobra.Command {
 		newReceive(a),
 		newGenerations(a),
 		newPin(a),
+		newRecover(a),
+		newDiff(a),
 		newGC(a),
 		newImage(a),
 		newVerify(a),

@@ -55,6 +55,8 @@ var rooms = map[string]room{
 	"internal/verity":   {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
 	"internal/tree":     {pure, "verity", "a tree names contents and never opens them"},
 	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
+	"internal/gpt":      {pure, "", "stet-init has it too: it stays small, and opens no disk"},
+	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
 	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
 	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
@@ -64,12 +66,14 @@ var rooms = map[string]room{
 
 	"internal/signature": {pure, "", "a signature is good or not whoever asks, and wherever the bytes came from"},
 
-	"internal/config": {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
-	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
-	"internal/rootfs": {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
-	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/disk":   {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
-	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
+	"internal/config":            {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
+	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
+	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
+	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
+	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
+	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
+	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
 	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
@@ -79,7 +83,11 @@ var rooms = map[string]room{
 	"internal/namespace":         {edge, "", "it is done before anything of Stet begins"},
 	"internal/fault":             {edge, "", "stet-init has it too, and it does nothing but end a process: it stays small"},
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
+	"internal/census":            {edge, "store system tree verity", "it counts what is needed; who may be let go is decided with its figures"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
+	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
+	"internal/handover":          {edge, "generation progress store system tree verity", "it takes what it is offered; whether that starts is decided by somebody else"},
+	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -88,15 +96,15 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk generation initrd lock machine mirror mount namespace plan progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "boot build census config debian disk gc generation gpt handover initrd integrity lock machine mirror mount namespace plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
 	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
-	"cmd/stet-init": {edge, "fault mount state verity", "each package in it runs before anybody can log in"},
+	"cmd/stet-init": {edge, "fault gpt mount state verity", "each package in it runs before anybody can log in"},
 }
 
 // narrow are the packages that only some may import.
@@ -108,7 +116,9 @@ var narrow = map[string]struct {
 	"internal/term":              {[]string{"internal/cli"}, "only cli shows things to people: return an error or report progress instead"},
 	"internal/cli":               {[]string{"cmd/stet"}, "nothing comes after the command line"},
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
+	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
+	"internal/system/systemtest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},

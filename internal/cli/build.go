@@ -9,7 +9,9 @@ import (
 
 	"stet/internal/build"
 	"stet/internal/config"
+	"stet/internal/generation"
 	"stet/internal/lock"
+	"stet/internal/machine"
 	"stet/internal/source"
 	"stet/internal/store"
 	"stet/internal/term"
@@ -122,6 +124,7 @@ type builtMachine struct {
 	configuration *config.Configuration
 	lock          *lock.Lock
 	builder       *build.Builder
+	provenance    generation.Provenance
 }
 
 // build builds the machine that args name.
@@ -130,6 +133,16 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, err
 	}
+	built, err := a.buildMachine(ctx, s, c, m)
+	if err != nil || a.again != nil {
+		return built, err
+	}
+	built.provenance, err = a.recordProvenance(ctx, s, c, m.Name, built.System)
+	return built, err
+}
+
+// buildMachine builds a machine and notes nothing of it.
+func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine) (*builtMachine, error) {
 	l, err := needLock(c.Dir)
 	if err != nil {
 		return nil, err
@@ -152,13 +165,7 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, explainMisfit(c, m.Name, explainAnswer(c, explain(err)))
 	}
-	if a.again != nil {
-		return &builtMachine{system, c, l, b}, nil
-	}
-	if err := a.recordProvenance(ctx, s, c, m.Name, system); err != nil {
-		return nil, err
-	}
-	return &builtMachine{system, c, l, b}, nil
+	return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
 }
 
 func reportBuild(s *store.Store, built *build.System) *buildReport {

@@ -15,9 +15,9 @@ const (
 	qmpFD    = 5
 )
 
-// arguments gives QEMU's command line. initrd and overlay are files that the
-// driver made, forwards has the host's ports, c.Clock is that of this boot.
-func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forward) []string {
+// arguments gives QEMU's command line. file names those that the driver made,
+// forwards has the host's ports, c.Clock is that of this boot.
+func arguments(c Config, a Accelerator, file func(name string) string, forwards []Forward) []string {
 	args := []string{
 		"-name", "stet-" + quote(c.Name),
 		"-nodefaults", "-no-user-config",
@@ -28,9 +28,6 @@ func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forwa
 	args = append(args,
 		"-smp", strconv.Itoa(c.CPUs),
 		"-m", strconv.Itoa(c.Memory),
-		"-kernel", c.Kernel,
-		"-initrd", initrd,
-		"-append", commandLine(c, a),
 		"-vga", "std",
 		"-display", display(c.Display),
 		"-chardev", fmt.Sprintf("socket,id=serial,fd=%d", serialFD),
@@ -43,19 +40,32 @@ func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forwa
 		"-object", "rng-random,id=rng,filename=/dev/urandom",
 		"-device", "virtio-rng-pci,rng=rng",
 	)
+	if c.Firmware != nil {
+		args = append(args, firmwareArguments(c, a, file("vars"), file("agent"))...)
+	} else {
+		args = append(args, "-kernel", c.Kernel, "-initrd", file("initrd"), "-append", commandLine(c, a))
+	}
 	network := "user,id=net,restrict=on"
 	for _, f := range forwards {
 		network += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.HostPort, f.GuestPort)
 	}
 	// romfile= : nobody boots from the network, and the ROM costs time.
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
-	if overlay != "" {
+	if c.Disk != "" {
 		// cache=unsafe: a flush of the guest reaches the host's memory, so it
 		// survives a killed QEMU. That it survives the host's own power
 		// failure is worth nothing here, and costs seconds on a busy disk.
 		args = append(args,
-			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(overlay),
-			"-device", "virtio-blk-pci,drive=store,serial=stet-store")
+			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(file("overlay.qcow2")))
+		for _, device := range c.Bus.devices(quote(c.DiskSerial), bootIndex(c)) {
+			args = append(args, "-device", device)
+		}
+	}
+	for i, path := range c.MoreDisks {
+		id := fmt.Sprintf("disk%d", i+2)
+		args = append(args,
+			"-drive", "if=none,id="+id+",format=raw,cache=unsafe,discard=unmap,file="+quote(path),
+			"-device", "virtio-blk-pci,drive="+id+",serial="+id)
 	}
 	clock := "base=utc"
 	if !c.Clock.IsZero() {
@@ -73,6 +83,15 @@ func commandLine(c Config, a Accelerator) string {
 		return c.CommandLine
 	}
 	return strings.TrimSpace(c.CommandLine + " no_timer_check systemd.default_timeout_start_sec=15min")
+}
+
+// bootIndex makes the firmware begin with the disk. A kernel that QEMU brings has
+// that place already.
+func bootIndex(c Config) string {
+	if c.Firmware == nil {
+		return ""
+	}
+	return ",bootindex=0"
 }
 
 // portName is the name by which stet-agent finds its port.

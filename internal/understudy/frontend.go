@@ -247,9 +247,6 @@ func (t *conversation) answer(command string, words []string) (string, error) {
 	if n, ok := arity[command]; !ok || len(words) < n[0] || len(words) > n[1] {
 		return "", errDeclined
 	}
-	if t.owner == "" && slices.Contains([]string{"unregister", "purge"}, command) {
-		return "", errDeclined
-	}
 	switch command {
 	case "version":
 		if len(words) == 1 && words[0] != "2.0" && words[0] != "2" {
@@ -329,20 +326,13 @@ func (t *conversation) ask(command, name string, words []string) (string, error)
 		t.removeOwner(name, t.owner)
 		return "0", nil
 	case "fget":
-		if words[0] == "isdefault" {
-			return "", errDeclined
-		}
 		return "0 " + t.flag(name, words[0]), nil
 	case "fset":
-		if words[0] == "isdefault" {
-			return "", errDeclined
-		}
 		if words[0] == "seen" {
 			t.seen = slices.DeleteFunc(t.seen, func(s string) bool { return s == name })
 		}
-		value := strings.Join(words[1:], " ")
-		t.set(name, func(i *item) { i.flags[words[0]] = value })
-		return "0 " + value, nil
+		t.setFlag(name, words[0], strings.Join(words[1:], " "))
+		return "0 " + t.flag(name, words[0]), nil
 	case "metaget":
 		return t.metaget(name, strings.ToLower(words[0]))
 	}

@@ -80,6 +80,9 @@ func (q *questions) removeOwner(name, owner string) {
 	}
 	template := i.fields["template"]
 	d.removeOwner(name, owner)
+	if owner == "" {
+		return // debconf takes that for a failure
+	}
 	if _, left := q.of(name); left == nil && template != "" {
 		q.templates.removeOwner(template, name)
 		delete(q.asked, name)
@@ -225,13 +228,31 @@ func (q *questions) value(name string) (string, error) {
 	return q.field(name, "default", true)
 }
 
+// flag gives a flag; "isdefault" is an old name for the contrary of "seen".
 func (q *questions) flag(name, flag string) string {
+	if flag == "isdefault" {
+		return contrary(q.flag(name, "seen"))
+	}
 	if _, i := q.of(name); i != nil {
 		if value, ok := i.flags[flag]; ok {
 			return value
 		}
 	}
 	return "false"
+}
+
+func (q *questions) setFlag(name, flag, value string) {
+	if flag == "isdefault" {
+		flag, value = "seen", contrary(value)
+	}
+	q.set(name, func(i *item) { i.flags[flag] = value })
+}
+
+func contrary(flag string) string {
+	if flag == "true" {
+		return "false"
+	}
+	return "true"
 }
 
 // expanded gives a field with the question's variables in it.

@@ -143,7 +143,7 @@ func questionsOf(random *rand.Rand, name string) mirrortest.Deb {
 			q := pick(random, questions...)
 			lines = append(lines, pick(random,
 				"db_input "+pick(random, "low", "medium", "high", "critical")+" "+q, "db_go", "db_go", "db_get "+q, "db_get "+q,
-				"db_set "+q+" "+pick(random, "a", "b", "'two  words'", "''", `'back\\slash'`, `'line\\nbreak'`), "db_reset "+q, "db_fget "+q+" seen", "db_fget "+q+" other",
+				"db_set "+q+" "+pick(random, "a", "b", "'two  words'", "''", `'back\\slash'`, `'line\\nbreak'`), "db_reset "+q, "db_fget "+q+" seen", "db_fget "+q+" other", "db_fget "+q+" isdefault", "db_fset "+q+" isdefault "+pick(random, "true", "false"),
 				"db_fset "+q+" seen "+pick(random, "true", "false"), "db_fset "+q+" other true", "db_subst "+q+" "+pick(random, "variable", "choices")+" "+pick(random, "value", "'p, q, r'", "''"),
 				"db_register "+q+" "+name+"/registered", "db_register "+name+"/nothing "+name+"/x", "db_get "+name+"/registered", "db_unregister "+name+"/registered",
 				"db_metaget "+q+" "+pick(random, "description", "extended_description", "choices", "choices-c", "choices-de", "type", "default", "value", "owners", "description-de"),

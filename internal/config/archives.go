@@ -51,7 +51,7 @@ func (e *evaluation) repositories(m *machine.Machine, declared map[string]textRe
 			fail(e.labelled("repositories", name), fmt.Sprintf("the name %q is taken by a suite of Debian, or by Stet", name), "give the repository another one")
 		}
 		var problem, remedy string
-		if r.Key, problem, remedy = readKey(e.dir, t.Key); problem != "" {
+		if r.Key, problem, remedy = readKey(e.texts.dir, t.Key); problem != "" {
 			fail(e.place("repositories", name, "key"), problem, remedy, "key")
 		}
 		m.Repositories[name] = r
@@ -129,7 +129,7 @@ func (e *evaluation) packageWish(m *machine.Machine, name string, t textPackage)
 		fail("a local package has neither suite, version nor hold", "what the file is decides")
 		return p, problems
 	}
-	local, problem, remedy := readLocal(e.dir, *t.Local, name, m.Debian.Architecture)
+	local, problem, remedy := readLocal(e.texts.dir, *t.Local, name, m.Debian.Architecture)
 	if problem != "" {
 		fail(problem, remedy, "local")
 	}

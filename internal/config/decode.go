@@ -272,7 +272,7 @@ func (e *evaluation) content(name string, f textFile) (machine.File, Problems) {
 	case given["text"]:
 		file.Kind, file.Text = machine.FileText, *f.Text
 	case given["source"]:
-		clean, problem, remedy := source(e.dir, *f.Source)
+		clean, problem, remedy := source(e.texts.dir, *f.Source)
 		if problem != "" {
 			fail(e.place("files", name, "source"), problem, remedy, "source")
 		}

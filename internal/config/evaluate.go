@@ -5,13 +5,14 @@ import (
 	"strconv"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 
 	"stet/internal/machine"
 )
 
 // evaluation is one machine on its way from what was written to a value.
 type evaluation struct {
-	dir      string
+	texts    *texts
 	file     string // where problems without a place belong
 	key      string // the key below machines, in CUE
 	where    *places
@@ -19,6 +20,13 @@ type evaluation struct {
 	written  cue.Value
 	joined   cue.Value
 	machine  *machine.Machine
+	named    Place // of the machine's name
+}
+
+// forget keeps only what a list of machines needs: the values of one machine
+// take megabytes.
+func (e *evaluation) forget() *evaluation {
+	return &evaluation{texts: e.texts, file: e.file, key: e.key, machine: e.machine, named: e.named}
 }
 
 // run checks, joins and decodes; problems are those already found.
@@ -37,20 +45,16 @@ func (e *evaluation) run(problems Problems) (*evaluation, error) {
 	if err := e.written.Validate(cue.Concrete(false)); err != nil {
 		return nil, e.failed(problems, translate(err, e.where, strip))
 	}
-	check := checker{where: e.where, problems: problems}
-	check.structure(e.written, e.language.machine, nil, implied...)
-	if len(check.problems) > 0 {
-		return nil, e.failed(check.problems, nil)
-	}
-
-	e.joined = e.language.machine.Unify(e.written)
-	if e.key != "" {
-		if !lookup(e.joined, []string{"name"}).IsConcrete() {
-			e.joined = e.joined.FillPath(cue.ParsePath("name"), e.key)
+	e.join()
+	wrong := e.joined.Validate(cue.Concrete(true), cue.Final())
+	if wrong != nil || len(problems) > 0 {
+		// Looking for single mistakes takes longer than finding that there are any.
+		check := checker{where: e.where, problems: problems}
+		check.structure(e.written, e.language.machine, nil, implied...)
+		if len(check.problems) > 0 {
+			return nil, e.failed(check.problems, nil)
 		}
-	}
-	if err := e.joined.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return nil, e.failed(nil, translate(err, e.where, strip))
+		return nil, e.failed(nil, translate(wrong, e.where, strip))
 	}
 	problems, err := e.decode()
 	if err != nil {
@@ -59,7 +63,100 @@ func (e *evaluation) run(problems Problems) (*evaluation, error) {
 	if len(problems) > 0 {
 		return nil, e.failed(problems, nil)
 	}
+	e.named = e.namePlace()
 	return e, nil
+}
+
+// join unites what was written with the schema. Where both have a default, the
+// written one holds: CUE alone would find neither better than the other.
+func (e *evaluation) join() {
+	unite := func(values ...cue.Value) cue.Value {
+		v := e.language.machine
+		for _, other := range values {
+			v = v.Unify(other)
+		}
+		if e.key != "" && !lookup(v, []string{"name"}).IsConcrete() {
+			v = v.FillPath(cue.ParsePath("name"), e.key)
+		}
+		return v
+	}
+	e.joined = unite(e.written)
+	if decisions := e.decisions(); len(decisions.Elts) > 0 {
+		e.joined = unite(e.written, e.language.context.BuildExpr(decisions))
+	}
+}
+
+// decisions are the written defaults that the schema leaves undecided, as CUE
+// with their places.
+func (e *evaluation) decisions() *ast.StructLit {
+	all := &ast.StructLit{}
+	var walk func(written cue.Value, path []string)
+	walk = func(written cue.Value, path []string) {
+		if written.IncompleteKind() == cue.StructKind {
+			fields, err := written.Fields()
+			for err == nil && fields.Next() {
+				walk(fields.Value(), append(path[:len(path):len(path)], fields.Selector().Unquoted()))
+			}
+			return
+		}
+		if written.IsConcrete() && !isDisjunction(written) {
+			return
+		}
+		chosen := nearestDefault(written)
+		if !chosen.Exists() || lookup(e.joined, path).IsConcrete() {
+			return
+		}
+		if value, ok := chosen.Syntax(cue.Final()).(*ast.BasicLit); ok {
+			value.ValuePos = chosen.Pos()
+			add(all, path, value)
+		}
+	}
+	walk(e.written, nil)
+	return all
+}
+
+func isDisjunction(v cue.Value) bool {
+	op, _ := v.Expr()
+	return op == cue.OrOp || op == cue.AndOp
+}
+
+// nearestDefault is the default that a person wrote; the zero value when there
+// is none, or more than one.
+func nearestDefault(v cue.Value) cue.Value {
+	var chosen cue.Value
+	op, parts := v.Expr()
+	if op != cue.AndOp {
+		parts = []cue.Value{v}
+	}
+	for _, part := range parts {
+		d, is := part.Default()
+		if !is || !d.IsConcrete() || !own(part.Pos()) {
+			continue
+		}
+		if chosen.Exists() && !chosen.Equals(d) {
+			return cue.Value{}
+		}
+		chosen = d
+	}
+	return chosen
+}
+
+// add puts a value at a path of a struct.
+func add(to *ast.StructLit, path []string, value ast.Expr) {
+	for _, name := range path[:len(path)-1] {
+		var inner *ast.StructLit
+		for _, elt := range to.Elts {
+			if f := elt.(*ast.Field); labelName(f.Label) == name {
+				inner = f.Value.(*ast.StructLit)
+			}
+		}
+		if inner == nil {
+			inner = &ast.StructLit{}
+			to.Elts = append(to.Elts, &ast.Field{Label: ast.NewString(name), Value: inner})
+		}
+		to = inner
+	}
+	to.Elts = append(to.Elts, &ast.Field{Label: ast.NewString(path[len(path)-1]), Value: value})
 }
 
 func (e *evaluation) nameRule() cue.Value {

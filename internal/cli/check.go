@@ -22,6 +22,7 @@ type checkReport struct {
 type checkMachine struct {
 	Name    string        `json:"name"`
 	Digest  string        `json:"digest"` // of the evaluated machine, not of the system
+	Reused  bool          `json:"reused"` // nothing of what it comes from has changed
 	Implied []impliedItem `json:"implied"`
 }
 
@@ -47,7 +48,7 @@ wrong; all independent mistakes are shown at once.`,
 			report := checkReport{OK: true, Files: c.Files}
 			for _, name := range c.Names() {
 				m := c.Machines[name]
-				report.Machines = append(report.Machines, checkMachine{Name: name, Digest: m.Digest(), Implied: implied(m)})
+				report.Machines = append(report.Machines, checkMachine{Name: name, Digest: m.Digest(), Reused: c.Recalled(name), Implied: implied(m)})
 			}
 			if a.json {
 				return a.printJSON(report)

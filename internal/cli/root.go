@@ -157,7 +157,16 @@ func (a *app) load(ctx context.Context) (*config.Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(ctx, dir)
+	return a.evaluate(ctx, dir)
+}
+
+// evaluate evaluates the configuration in dir, or recalls what it came to.
+func (a *app) evaluate(ctx context.Context, dir string) (*config.Configuration, error) {
+	var loader config.Loader
+	if memory := a.evaluations(); memory != nil {
+		loader.Memory = memory
+	}
+	return loader.Load(ctx, dir)
 }
 
 // machine loads the configuration and picks the machine that args name, or

@@ -21,12 +21,15 @@ type evaluation struct {
 	joined   cue.Value
 	machine  *machine.Machine
 	named    Place // of the machine's name
+
+	consulted map[string]string // see remembered
+	recalled  bool              // it was remembered: only the machine is known
 }
 
 // forget keeps only what a list of machines needs: the values of one machine
 // take megabytes.
 func (e *evaluation) forget() *evaluation {
-	return &evaluation{texts: e.texts, file: e.file, key: e.key, machine: e.machine, named: e.named}
+	return &evaluation{texts: e.texts, file: e.file, key: e.key, machine: e.machine, named: e.named, consulted: e.consulted, recalled: e.recalled}
 }
 
 // run checks, joins and decodes; problems are those already found.
@@ -45,7 +48,9 @@ func (e *evaluation) run(problems Problems) (*evaluation, error) {
 	if err := e.written.Validate(cue.Concrete(false)); err != nil {
 		return nil, e.failed(problems, translate(err, e.where, strip))
 	}
-	e.join()
+	if undecided := e.join(); len(undecided) > 0 {
+		return nil, e.failed(append(problems, undecided...), nil)
+	}
 	wrong := e.joined.Validate(cue.Concrete(true), cue.Final())
 	if wrong != nil || len(problems) > 0 {
 		// Looking for single mistakes takes longer than finding that there are any.
@@ -69,7 +74,7 @@ func (e *evaluation) run(problems Problems) (*evaluation, error) {
 
 // join unites what was written with the schema. Where both have a default, the
 // written one holds: CUE alone would find neither better than the other.
-func (e *evaluation) join() {
+func (e *evaluation) join() Problems {
 	unite := func(values ...cue.Value) cue.Value {
 		v := e.language.machine
 		for _, other := range values {
@@ -81,15 +86,18 @@ func (e *evaluation) join() {
 		return v
 	}
 	e.joined = unite(e.written)
-	if decisions := e.decisions(); len(decisions.Elts) > 0 {
+	decisions, undecided := e.decisions()
+	if len(decisions.Elts) > 0 {
 		e.joined = unite(e.written, e.language.context.BuildExpr(decisions))
 	}
+	return undecided
 }
 
 // decisions are the written defaults that the schema leaves undecided, as CUE
-// with their places.
-func (e *evaluation) decisions() *ast.StructLit {
+// with their places. Different ones for one option are a problem.
+func (e *evaluation) decisions() (*ast.StructLit, Problems) {
 	all := &ast.StructLit{}
+	var undecided Problems
 	var walk func(written cue.Value, path []string)
 	walk = func(written cue.Value, path []string) {
 		if written.IncompleteKind() == cue.StructKind {
@@ -102,9 +110,19 @@ func (e *evaluation) decisions() *ast.StructLit {
 		if written.IsConcrete() && !isDisjunction(written) {
 			return
 		}
-		chosen := nearestDefault(written)
-		if !chosen.Exists() || lookup(e.joined, path).IsConcrete() {
+		defaults := writtenDefaults(written)
+		if len(defaults) == 0 || lookup(e.joined, path).IsConcrete() {
 			return
+		}
+		chosen := defaults[0]
+		for _, other := range defaults[1:] {
+			if !chosen.Equals(other) {
+				undecided = append(undecided, Problem{
+					Place: e.where.at(other.Pos()), Path: pathOf(path), Message: "has another default already: " + found(chosen),
+					Remedy: "say in the machine which of them holds", Others: []Place{e.where.at(chosen.Pos())},
+				})
+				return
+			}
 		}
 		if value, ok := chosen.Syntax(cue.Final()).(*ast.BasicLit); ok {
 			value.ValuePos = chosen.Pos()
@@ -112,7 +130,7 @@ func (e *evaluation) decisions() *ast.StructLit {
 		}
 	}
 	walk(e.written, nil)
-	return all
+	return all, undecided
 }
 
 func isDisjunction(v cue.Value) bool {
@@ -120,25 +138,19 @@ func isDisjunction(v cue.Value) bool {
 	return op == cue.OrOp || op == cue.AndOp
 }
 
-// nearestDefault is the default that a person wrote; the zero value when there
-// is none, or more than one.
-func nearestDefault(v cue.Value) cue.Value {
-	var chosen cue.Value
+// writtenDefaults are the defaults of an option that a person wrote.
+func writtenDefaults(v cue.Value) []cue.Value {
+	var all []cue.Value
 	op, parts := v.Expr()
 	if op != cue.AndOp {
 		parts = []cue.Value{v}
 	}
 	for _, part := range parts {
-		d, is := part.Default()
-		if !is || !d.IsConcrete() || !own(part.Pos()) {
-			continue
+		if d, is := part.Default(); is && d.IsConcrete() && own(part.Pos()) {
+			all = append(all, d)
 		}
-		if chosen.Exists() && !chosen.Equals(d) {
-			return cue.Value{}
-		}
-		chosen = d
 	}
-	return chosen
+	return all
 }
 
 // add puts a value at a path of a struct.

@@ -32,8 +32,8 @@ type importing struct {
 }
 
 // readImports reads the packages that files import, and those that these do.
-func (r *texts) readImports(root *os.Root, trees []*ast.File, where *places) Problems {
-	i := importing{texts: r, root: root, where: where}
+func (t *texts) readImports(root *os.Root, trees []*ast.File, where *places) Problems {
+	i := importing{texts: t, root: root, where: where}
 	var wrong *Problem
 	if i.module, wrong = readModule(root, where); wrong != nil {
 		return Problems{*wrong}

@@ -32,6 +32,7 @@ type Configuration struct {
 
 	texts     *texts
 	limit     Limit
+	memory    Memory
 	evaluated sync.Map // machine to *evaluation
 }
 
@@ -61,11 +62,24 @@ func (c *Configuration) Machine(name string) (*machine.Machine, error) {
 // repository, or "stet:modules/…" and "stet:schema/…" for Stet's own. The map
 // is made on demand and belongs to the caller.
 func (c *Configuration) Places(name string) map[string]Place {
-	e := c.evaluation(name)
-	if e == nil {
+	kept, ok := c.evaluated.Load(name)
+	if !ok {
 		return nil
 	}
-	return e.places()
+	return c.rememberPlaces(kept.(*evaluation).key, func() map[string]Place {
+		e := c.evaluation(name)
+		if e == nil {
+			return nil
+		}
+		return e.places()
+	})
+}
+
+// Recalled says whether a machine was evaluated before, and nothing of what it
+// comes from has changed since.
+func (c *Configuration) Recalled(name string) bool {
+	e, ok := c.evaluated.Load(name)
+	return ok && e.(*evaluation).recalled
 }
 
 // evaluation gives a machine with all that is known of it, which takes a second
@@ -130,7 +144,8 @@ func Load(ctx context.Context, dir string) (*Configuration, error) {
 // Loader loads configurations. The zero Loader remembers nothing, and has the
 // [DefaultLimit].
 type Loader struct {
-	Limit Limit
+	Limit  Limit
+	Memory Memory
 }
 
 // Load is [Load]. Machines are evaluated side by side, each in a context of its
@@ -143,7 +158,7 @@ func (l Loader) Load(ctx context.Context, dir string) (*Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Configuration{Dir: dir, Files: r.names(), Machines: map[string]*machine.Machine{}, texts: r, limit: l.Limit}
+	c := &Configuration{Dir: dir, Files: r.names(), Machines: map[string]*machine.Machine{}, texts: r, limit: l.Limit, memory: l.Memory}
 	names, err := r.machines(ctx, l.Limit)
 	if found := (Problems)(nil); errors.As(err, &found) {
 		return nil, found.in(c.Files[0]).sorted()
@@ -160,7 +175,7 @@ func (l Loader) Load(ctx context.Context, dir string) (*Configuration, error) {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, key := range keys {
 		group.Go(func() error {
-			e, err := r.evaluate(ctx, key, l.Limit)
+			e, err := l.remember(r, key, func() (*evaluation, error) { return r.evaluate(ctx, key, l.Limit) })
 			if errors.As(err, &wrong[i]) {
 				return nil
 			}
@@ -197,17 +212,17 @@ func (l Loader) Load(ctx context.Context, dir string) (*Configuration, error) {
 }
 
 // names are the files that were read, sorted.
-func (r *texts) names() []string {
+func (t *texts) names() []string {
 	var names []string
-	for _, f := range r.files {
+	for _, f := range t.files {
 		names = append(names, f.name)
 	}
-	for _, files := range r.packages {
+	for _, files := range t.packages {
 		for _, f := range files {
 			names = append(names, f.name)
 		}
 	}
-	if r.yaml != nil {
+	if t.yaml != nil {
 		names = append(names, FileName)
 	}
 	slices.Sort(names)
@@ -216,14 +231,14 @@ func (r *texts) names() []string {
 
 // machines lists the machines that CUE files declare: in so many words, or
 // where they may come out of an expression, by evaluating it.
-func (r *texts) machines(ctx context.Context, limit Limit) ([]string, error) {
-	names, open := r.declared()
-	if len(r.files) == 0 || !open && (len(names) > 0 || r.yaml != nil) {
+func (t *texts) machines(ctx context.Context, limit Limit) ([]string, error) {
+	names, open := t.declared()
+	if len(t.files) == 0 || !open && (len(names) > 0 || t.yaml != nil) {
 		return names, nil
 	}
 	where := newPlaces()
 	all, err := bounded(ctx, limit, func() ([]string, error) {
-		language, err := compile(r, r.files, where)
+		language, err := compile(t, t.files, where)
 		if err != nil {
 			return nil, err
 		}
@@ -239,22 +254,19 @@ func (r *texts) machines(ctx context.Context, limit Limit) ([]string, error) {
 		slices.Sort(all)
 		return slices.Compact(all), nil
 	})
-	if wrong := (Problems)(nil); errors.As(err, &wrong) && r.yaml != nil {
+	if wrong := (Problems)(nil); errors.As(err, &wrong) && t.yaml != nil {
 		return nil, nil // the evaluation of stet.yaml finds it too
 	}
-	return all, r.givenUp(err, Place{File: r.files[0].name}, "machines")
+	return all, t.givenUp(err, Place{File: t.files[0].name}, "machines")
 }
 
 // evaluate evaluates stet.yaml, when key is empty, or one machine of the CUE
 // files.
-func (r *texts) evaluate(ctx context.Context, key string, limit Limit) (*evaluation, error) {
-	e := &evaluation{texts: r, key: key, file: FileName, where: newPlaces()}
-	if key != "" {
-		e.file = r.files[0].name
-	}
+func (t *texts) evaluate(ctx context.Context, key string, limit Limit) (*evaluation, error) {
+	e := &evaluation{texts: t, key: key, file: t.fileOf(key), where: newPlaces()}
 	done, err := bounded(ctx, limit, func() (*evaluation, error) {
 		var err error
-		if e.language, err = compile(r, r.of(key), e.where); err != nil {
+		if e.language, err = compile(t, t.of(key), e.where); err != nil {
 			return nil, err
 		}
 		if key != "" {
@@ -267,7 +279,15 @@ func (r *texts) evaluate(ctx context.Context, key string, limit Limit) (*evaluat
 	if key != "" {
 		path = pathOf([]string{"machines", key})
 	}
-	return done, r.givenUp(err, Place{File: e.file}, path)
+	return done, t.givenUp(err, Place{File: e.file}, path)
+}
+
+// fileOf is where problems of a machine belong that have no place.
+func (t *texts) fileOf(key string) string {
+	if key == "" {
+		return FileName
+	}
+	return t.files[0].name
 }
 
 // yaml evaluates stet.yaml.
@@ -284,7 +304,7 @@ func (e *evaluation) yaml() (*evaluation, error) {
 
 // givenUp gives an evaluation that ended by itself or was ended its place: most
 // likely a loop.
-func (r *texts) givenUp(err error, place Place, path string) error {
+func (t *texts) givenUp(err error, place Place, path string) error {
 	failed := (*evaluationFailed)(nil)
 	if !errors.As(err, &failed) {
 		return err
@@ -294,7 +314,7 @@ func (r *texts) givenUp(err error, place Place, path string) error {
 		p.Remedy = "something in it is too large, or grows without end"
 		where := newPlaces()
 		var trees []*ast.File
-		for _, f := range r.files {
+		for _, f := range t.files {
 			if tree, _ := parse(f, where); tree != nil {
 				trees = append(trees, tree)
 			}

@@ -59,10 +59,10 @@ func read(dir string) (*texts, error) {
 }
 
 // readTop reads stet.yaml and the CUE files of package stet.
-func (r *texts) readTop(root *os.Root) error {
+func (t *texts) readTop(root *os.Root) error {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return fmt.Errorf("read the repository %s: %w", r.dir, err)
+		return fmt.Errorf("read the repository %s: %w", t.dir, err)
 	}
 	for _, entry := range entries {
 		name := entry.Name()
@@ -78,13 +78,13 @@ func (r *texts) readTop(root *os.Root) error {
 			return err
 		}
 		if isYAML {
-			r.yaml = append([]byte{}, text...)
+			t.yaml = append([]byte{}, text...)
 		} else if ofPackageStet(name, text) {
-			r.files = append(r.files, cueFile{name, text})
+			t.files = append(t.files, cueFile{name, text})
 		}
 	}
-	if r.yaml == nil && len(r.files) == 0 {
-		return fmt.Errorf("%s: %w", r.dir, ErrNone)
+	if t.yaml == nil && len(t.files) == 0 {
+		return fmt.Errorf("%s: %w", t.dir, ErrNone)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ BENCH_PACKAGES += apt#             the peer in resolving
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
 
-.PHONY: build demo test test-long bench lint relock install clean setup setup-demo setup-test setup-bench
+.PHONY: build demo test test-long bench lint relock pages install clean setup setup-demo setup-test setup-bench
 
 build:
 	$(GO_BUILD) -o internal/initrd/bin/stet-init ./cmd/stet-init
@@ -108,6 +108,11 @@ relock: setup-demo build
 	STET_STORE=$(CURDIR)/.cache/relock go run ./test/relock
 	cp --recursive --link --force .cache/relock/mirror "$(STET_STORE)/"
 	rm -rf .cache/relock
+
+# Makes the pages that come from the program: tests hold them to it.
+pages: build
+	go test -count=1 ./internal/config -run ThePage -update
+	go test -count=1 ./cmd/stet -run 'Scripts|ThePage' -update
 
 install: build
 	install -D -m 755 bin/stet $(DESTDIR)$(PREFIX)/bin/stet

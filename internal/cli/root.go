@@ -71,6 +71,7 @@ func (a *app) command() *cobra.Command {
 		newInit(a),
 		newCheck(a),
 		newShow(a),
+		newOptions(a),
 		newLock(a),
 		newUpdate(a),
 		newFetch(a),

@@ -135,7 +135,9 @@ func (e *evaluation) packageWish(m *machine.Machine, name string, t textPackage)
 	if problem != "" {
 		fail(problem, remedy, "local")
 	}
-	e.consulted[local.Path] = local.SHA256
+	if local != nil {
+		e.consulted[local.Path] = local.SHA256
+	}
 	p.Local = local
 	return p, problems
 }

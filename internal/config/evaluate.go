@@ -172,7 +172,7 @@ func add(to *ast.StructLit, path []string, value ast.Expr) {
 }
 
 func (e *evaluation) nameRule() cue.Value {
-	rule, _ := option(e.language.machine, "name")
+	rule, _ := optionOf(e.language.machine, "name")
 	return rule
 }
 
@@ -243,6 +243,24 @@ func lookup(v cue.Value, elements []string) cue.Value {
 	return v
 }
 
+// members are the names below a value: fields, or the numbers of a list.
+func members(v cue.Value) []string {
+	var names []string
+	switch v.IncompleteKind() {
+	case cue.StructKind:
+		fields, err := v.Fields()
+		for err == nil && fields.Next() {
+			names = append(names, fields.Selector().Unquoted())
+		}
+	case cue.ListKind:
+		list, err := v.List()
+		for i := 0; err == nil && list.Next(); i++ {
+			names = append(names, strconv.Itoa(i))
+		}
+	}
+	return names
+}
+
 // places walks the joined value for the places of all its parts.
 func (e *evaluation) places() map[string]Place {
 	all := map[string]Place{}
@@ -251,17 +269,8 @@ func (e *evaluation) places() map[string]Place {
 		if len(path) > 0 {
 			all[pathOf(path)] = e.place(path...)
 		}
-		switch v.IncompleteKind() {
-		case cue.StructKind:
-			fields, err := v.Fields()
-			for err == nil && fields.Next() {
-				walk(fields.Value(), append(path[:len(path):len(path)], fields.Selector().Unquoted()))
-			}
-		case cue.ListKind:
-			list, err := v.List()
-			for i := 0; err == nil && list.Next(); i++ {
-				walk(list.Value(), append(path[:len(path):len(path)], strconv.Itoa(i)))
-			}
+		for _, name := range members(v) {
+			walk(lookup(v, []string{name}), append(path[:len(path):len(path)], name))
 		}
 	}
 	walk(e.joined, nil)

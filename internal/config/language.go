@@ -126,8 +126,8 @@ func aboutMachines(err error) bool {
 	return true
 }
 
-// option finds what the schema says about one field of a struct.
-func option(of cue.Value, name string) (cue.Value, bool) {
+// optionOf finds what the schema says about one field of a struct.
+func optionOf(of cue.Value, name string) (cue.Value, bool) {
 	for _, selector := range []cue.Selector{cue.Str(name), cue.Str(name).Optional(), cue.Str(name).Required(), cue.AnyString} {
 		if v := of.LookupPath(cue.MakePath(selector)); v.Exists() {
 			return v, true
@@ -199,7 +199,9 @@ func choices(v cue.Value) []string {
 	if op != cue.OrOp {
 		// An enumeration of one, such as the architecture, is no disjunction.
 		if s, err := v.String(); err == nil && op == cue.NoOp {
-			return []string{s}
+			if _, open := v.Default(); !open {
+				return []string{s}
+			}
 		}
 		return nil
 	}

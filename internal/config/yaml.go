@@ -191,7 +191,7 @@ func sets(tree *ast.StructLit, of cue.Value, path []string, where *places, probl
 			continue
 		}
 		name := labelName(field.Label)
-		child, ok := option(of, name)
+		child, ok := optionOf(of, name)
 		if !ok {
 			continue // reported when options are checked
 		}

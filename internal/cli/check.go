@@ -33,7 +33,7 @@ type impliedItem struct {
 }
 
 func newCheck(a *app) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Evaluate and type-check the configuration",
 		Long: `Evaluate and type-check every machine of the configuration, and list the
@@ -43,6 +43,9 @@ wrong; all independent mistakes are shown at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd.Context())
 			if err != nil {
+				return err
+			}
+			if err := a.checkTracked(cmd.Context(), c); err != nil {
 				return err
 			}
 			report := checkReport{OK: true, Files: c.Files}
@@ -56,6 +59,8 @@ wrong; all independent mistakes are shown at once.`,
 			return a.printCheck(c, report)
 		},
 	}
+	cmd.Flags().BoolVar(&a.committed, "committed", false, "refuse a repository with changes that are not committed")
+	return cmd
 }
 
 func (a *app) printCheck(c *config.Configuration, report checkReport) error {

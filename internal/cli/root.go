@@ -27,6 +27,8 @@ type app struct {
 	json    bool   // --json
 	verbose bool   // -v
 
+	committed bool // --committed, of commands that build
+
 	printed bool // the one document of --json is out
 
 	again *twice // set in the process that is the second build of --twice
@@ -72,6 +74,7 @@ func (a *app) command() *cobra.Command {
 		newCheck(a),
 		newShow(a),
 		newOptions(a),
+		newWhy(a),
 		newLock(a),
 		newUpdate(a),
 		newFetch(a),

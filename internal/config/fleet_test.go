@@ -38,7 +38,7 @@ func TestPackagesOfTheRepositoryAreImported(t *testing.T) {
 	if got := m.Files["/etc/nginx/sites-enabled/shop"].Text; !strings.Contains(got, "listen 8001;") {
 		t.Errorf("its site is %s", got)
 	}
-	if diff := cmp.Diff([]string{"keys/ada.cue", "keys/text/kind.cue", "machines.cue", "roles.cue"}, c.Files); diff != "" {
+	if diff := cmp.Diff([]string{"cue.mod/module.cue", "keys/ada.cue", "keys/text/kind.cue", "machines.cue", "roles.cue"}, c.Files); diff != "" {
 		t.Error(diff)
 	}
 	if got := c.Places("m1")[`users.ada.ssh_keys."ssh-ed25519 AAAA ada"`].String(); got != "keys/ada.cue:5:32" {

@@ -26,7 +26,6 @@ type importing struct {
 	*texts
 	root     *os.Root
 	where    *places
-	module   string // what cue.mod/module.cue calls the repository; "" without one
 	under    []string
 	problems Problems
 }

@@ -75,6 +75,18 @@ func (c *Configuration) Places(name string) map[string]Place {
 	})
 }
 
+// Used are all files of the repository that decide something: those that were
+// read, and those that they refer to.
+func (c *Configuration) Used() []string {
+	used := slices.Clone(c.Files)
+	c.evaluated.Range(func(_, e any) bool {
+		used = slices.AppendSeq(used, maps.Keys(e.(*evaluation).consulted))
+		return true
+	})
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
 // Recalled says whether a machine was evaluated before, and nothing of what it
 // comes from has changed since.
 func (c *Configuration) Recalled(name string) bool {
@@ -224,6 +236,9 @@ func (t *texts) names() []string {
 	}
 	if t.yaml != nil {
 		names = append(names, FileName)
+	}
+	if t.module != "" {
+		names = append(names, moduleFile)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

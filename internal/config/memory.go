@@ -42,7 +42,7 @@ func (l Loader) remember(t *texts, key string, evaluate func() (*evaluation, err
 	name := "machine-" + t.digest(key, false)
 	var r remembered
 	if value, ok := l.Memory.Get(name); ok && json.Unmarshal(value, &r) == nil && r.Machine != nil && t.unchanged(r.Consulted) {
-		return &evaluation{texts: t, key: key, file: t.fileOf(key), machine: r.Machine, named: r.Named, recalled: true}, nil
+		return &evaluation{texts: t, key: key, file: t.fileOf(key), machine: r.Machine, named: r.Named, consulted: r.Consulted, recalled: true}, nil
 	}
 	e, err := evaluate()
 	if err != nil {

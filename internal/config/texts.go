@@ -16,6 +16,7 @@ type texts struct {
 	dir      string
 	yaml     []byte               // of stet.yaml; nil without one
 	files    []cueFile            // of package stet, by name
+	module   string               // what cue.mod/module.cue calls the repository; "" without one
 	packages map[string][]cueFile // imported ones of the repository, by import path
 	outlines []outline            // of files
 }

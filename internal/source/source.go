@@ -99,6 +99,20 @@ func Untracked(ctx context.Context, dir string, files []string) ([]string, error
 	return slices.DeleteFunc(slices.Clone(files), func(name string) bool { return slices.Contains(known, name) }), nil
 }
 
+// Committed says whether the last commit has a file of dir as it is now.
+func Committed(ctx context.Context, dir, file string) (bool, error) {
+	untracked, err := Untracked(ctx, dir, []string{file})
+	if err != nil || len(untracked) > 0 {
+		return false, err
+	}
+	_, err = git(ctx, dir, "diff", "--quiet", "HEAD", "--", literal([]string{file})[0])
+	var exit *exec.ExitError
+	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
+		return false, nil // it differs, or there is no commit, repository or git
+	}
+	return err == nil, err
+}
+
 // literal keeps git from seeing patterns in names.
 func literal(files []string) []string {
 	all := make([]string, len(files))

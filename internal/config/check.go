@@ -162,9 +162,11 @@ func (c *checker) mismatch(v, of cue.Value, path []string) {
 	case kind == cue.ListKind && want&cue.StructKind != 0:
 		if _, ok := setOf(of); ok {
 			remedy = "in CUE a set is written {a: {}, b: {}}"
+		} else {
+			remedy = `each has a name here: write "name: {…}" instead of "- …"`
 		}
 	case want == cue.StringKind && kind&(cue.NumberKind|cue.BoolKind) != 0:
-		if text := numeral(place); text != "" {
+		if text := numeral(place); text != "" && accepts(of, of.Context().Encode(text)) {
 			remedy = fmt.Sprintf("write %q", text)
 		}
 	case want == cue.BoolKind && slices.Contains([]string{"yes", "on", "y"}, strings.ToLower(text)):

@@ -55,8 +55,11 @@ func (p *places) line(file string, line, column int) Place {
 		return place
 	}
 	place.Excerpt = strings.TrimSuffix(lines[line-1], "\r")
-	if column < 1 || column-1 > len(place.Excerpt) {
+	if column < 1 {
 		return place
+	}
+	if column-1 > len(place.Excerpt) { // behind the line's end
+		column = len(place.Excerpt) + 1
 	}
 	place.Column = utf8.RuneCountInString(place.Excerpt[:column-1]) + 1
 	place.Width = max(1, utf8.RuneCountInString(word(place.Excerpt[column-1:])))

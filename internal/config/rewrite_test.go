@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,6 +125,11 @@ func keepsComments(t interface{ Errorf(string, ...any) }, yaml, cue string) {
 // TestRewrittenMachinesAreEqual makes configurations of every shape that YAML
 // has, with comments everywhere.
 func TestRewrittenMachinesAreEqual(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := flag.Set("rapid.checks", "20"); err != nil { // each evaluates four times
+			t.Fatal(err)
+		}
+	}
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		serial := 0

@@ -136,6 +136,8 @@ func yamlProblem(name string, text []byte, err error, where *places) Problem {
 		problem.Remedy = `text with ": " in it needs quotes; options stand at one indentation`
 	case strings.Contains(message, "cannot start any token"):
 		problem.Remedy = "text that begins with @, ` or % needs quotes"
+	case strings.Contains(message, "did not find expected key"):
+		problem.Remedy = "options of one block stand at one indentation"
 	case strings.Contains(message, "unexpected end of stream"):
 		problem.Remedy = "a quote is not closed"
 	case strings.Contains(message, "did not find expected ','"):

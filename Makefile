@@ -35,6 +35,7 @@ TEST_PACKAGES += erofs-utils#      fsck.erofs: oracle of images
 TEST_PACKAGES += fsverity#         oracle of digests
 TEST_PACKAGES += gdisk#            sgdisk: oracle of partition tables
 TEST_PACKAGES += gpgv#             oracle of signatures
+TEST_PACKAGES += mandoc#           oracle of man pages
 TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
 TEST_PACKAGES += mtools#           reads a FAT file system, and writes to it
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
@@ -116,6 +117,11 @@ pages: build
 
 install: build
 	install -D -m 755 bin/stet $(DESTDIR)$(PREFIX)/bin/stet
+	bin/stet manual $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/stet completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stet
+	bin/stet completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_stet
+	bin/stet completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/stet.fish
 
 clean:
 	rm -rf bin .cache internal/initrd/bin/stet-init internal/vm/bin/stet-agent

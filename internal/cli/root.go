@@ -94,7 +94,9 @@ func (a *app) command() *cobra.Command {
 		newImage(a),
 		newVerify(a),
 		newVersion(a),
+		newManual(a),
 	)
+	a.complete(root)
 	for _, command := range root.Commands() {
 		command.Args = argumentsChecked(command.Args)
 	}

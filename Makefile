@@ -38,6 +38,10 @@ TEST_PACKAGES += gpgv#             oracle of signatures
 TEST_PACKAGES += mandoc#           oracle of man pages
 TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
 TEST_PACKAGES += mtools#           reads a FAT file system, and writes to it
+TEST_PACKAGES += nodejs#           runs the YAML language server
+ifeq ($(shell command -v npm),)# a nodejs that is not Debian's may have it
+TEST_PACKAGES += npm#              fetches the YAML language server
+endif
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
 TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
 TEST_PACKAGES += uidmap#           builds as an ordinary user
@@ -60,7 +64,7 @@ build:
 demo: setup-demo build
 	go run ./test/demo
 
-test: setup-test build .cache/kernel .cache/trixie/main-amd64
+test: setup-test build .cache/kernel .cache/trixie/main-amd64 .cache/node
 	go test -count=1 -timeout 25m ./...
 
 # What takes too long for every change: the packages with tests tagged `long`,
@@ -84,6 +88,12 @@ test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 	rm -rf $@.new && mkdir -p $@.new
 	set -o pipefail; dir=$$(go run ./test/prepare minimal) && bin/stet -C "$$dir" build && \
 	  bin/stet -C "$$dir" shell -- tar -C /usr/lib/stet -c boot -C / usr/lib/modules | tar -C $@.new -x
+	rm -rf $@ && mv $@.new $@ && touch $@
+
+# What an editor does with the JSON Schema is seen by a language server.
+.cache/node: test/editor/package.json test/editor/package-lock.json | setup-test
+	rm -rf $@.new && mkdir -p $@.new && cp $^ $@.new/
+	npm ci --prefix $@.new --ignore-scripts --no-audit --no-fund
 	rm -rf $@ && mv $@.new $@ && touch $@
 
 # The solver is held against apt and dose with all that Debian has.

@@ -312,7 +312,7 @@ func (e *evaluation) yaml() (*evaluation, error) {
 		return nil, err
 	}
 	var problems Problems
-	sets(tree, e.language.machine, nil, e.where, &problems)
+	sets(tree, e.language.machine, e.where, &problems)
 	e.written = e.language.context.BuildFile(&ast.File{Filename: FileName, Decls: tree.Elts})
 	return e.run(problems)
 }

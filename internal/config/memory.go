@@ -111,36 +111,48 @@ func sumOf(dir, name string) (string, error) {
 // without its comments and layout; stet.yaml counts as it is, because it is one
 // machine anyway.
 func (t *texts) digest(key string, places bool) string {
+	t.shared.Do(func() { t.sharedSums = [2]string{t.sharedDigest(false), t.sharedDigest(true)} })
 	sum := sha256.New()
-	write := func(f cueFile) {
-		fmt.Fprintf(sum, "%d %s ", len(f.name), f.name)
-		if places || f.name == FileName {
-			fmt.Fprintf(sum, "%d %s", len(f.text), f.text)
-			return
-		}
-		writeTokens(sum, f)
+	shared := t.sharedSums[0]
+	if places {
+		shared = t.sharedSums[1]
 	}
+	fmt.Fprintf(sum, "%s machine %q ", shared, key)
+	for _, f := range t.of(key) {
+		writeFile(sum, f, places)
+	}
+	if key == "" {
+		writeFile(sum, cueFile{FileName, t.yaml}, true)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// sharedDigest covers what every machine is evaluated from.
+func (t *texts) sharedDigest(places bool) string {
+	sum := sha256.New()
 	own, err := builtins()
 	if err != nil {
 		return ""
 	}
 	for _, f := range own {
-		write(f)
+		writeFile(sum, f, places)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.packages)) {
 		fmt.Fprintf(sum, "package %q ", name)
 		for _, f := range t.packages[name] {
-			write(f)
+			writeFile(sum, f, places)
 		}
 	}
-	for _, f := range t.of(key) {
-		write(f)
-	}
-	if key == "" {
-		write(cueFile{FileName, t.yaml})
-	}
-	fmt.Fprintf(sum, "machine %q", key)
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func writeFile(sum hash.Hash, f cueFile, whole bool) {
+	fmt.Fprintf(sum, "%d %s ", len(f.name), f.name)
+	if whole {
+		fmt.Fprintf(sum, "%d %s", len(f.text), f.text)
+	} else {
+		writeTokens(sum, f)
+	}
 }
 
 // writeTokens writes a file without what only people read.

@@ -56,7 +56,7 @@ func rewrite(text []byte, e *evaluation) ([]byte, error) {
 		return nil, err
 	}
 	var problems Problems
-	sets(tree, e.language.machine, nil, where, &problems)
+	sets(tree, e.language.machine, where, &problems)
 	w := rewriter{notes: commentsOf(text)}
 	body := w.block(tree, 0)
 	above := w.above

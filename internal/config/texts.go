@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
@@ -19,6 +20,9 @@ type texts struct {
 	module   string               // what cue.mod/module.cue calls the repository; "" without one
 	packages map[string][]cueFile // imported ones of the repository, by import path
 	outlines []outline            // of files
+
+	shared     sync.Once
+	sharedSums [2]string // see digest
 }
 
 // cueFile is the text of one CUE file.

@@ -47,6 +47,7 @@ func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "stet",
 		Short:         "Debian machines that are exactly what their repository says",
+		Version:       Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
@@ -57,6 +58,7 @@ func (a *app) command() *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	root.SetVersionTemplate("stet {{.Version}}\n")
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)

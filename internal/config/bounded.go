@@ -20,7 +20,7 @@ type Limit struct {
 }
 
 // DefaultLimit is a hundred times what a large machine takes.
-var DefaultLimit = Limit{Time: 10 * time.Second, Memory: 2 << 30}
+func DefaultLimit() Limit { return Limit{Time: 10 * time.Second, Memory: 2 << 30} }
 
 // evaluationFailed is an evaluation that ended without a value or an error of
 // its own: it panicked, or was given up.
@@ -28,12 +28,10 @@ type evaluationFailed struct{ message, remedy string }
 
 func (e *evaluationFailed) Error() string { return e.message }
 
-// evaluating counts the evaluations that share the process's time.
-var evaluating atomic.Int64
-
-// bounded runs one evaluation. One that takes too much is left behind, because
+// bounded runs one evaluation, and counts it among those that share the process's
+// time. One that takes too much is left behind, because
 // CUE has no way to stop it; the caller is about to end the process.
-func bounded[T any](ctx context.Context, limit Limit, work func() (T, error)) (T, error) {
+func bounded[T any](ctx context.Context, limit Limit, evaluating *atomic.Int64, work func() (T, error)) (T, error) {
 	type outcome struct {
 		value T
 		err   error

@@ -100,7 +100,7 @@ func TestMachinesTogetherAreWhatTheyAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range apart.Names() {
-		e, err := r.evaluate(context.Background(), name, DefaultLimit)
+		e, err := r.evaluate(context.Background(), name, DefaultLimit())
 		if err != nil {
 			t.Fatal(err)
 		}

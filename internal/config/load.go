@@ -164,7 +164,7 @@ type Loader struct {
 // own.
 func (l Loader) Load(ctx context.Context, dir string) (*Configuration, error) {
 	if l.Limit == (Limit{}) {
-		l.Limit = DefaultLimit
+		l.Limit = DefaultLimit()
 	}
 	r, err := read(dir)
 	if err != nil {
@@ -252,7 +252,7 @@ func (t *texts) machines(ctx context.Context, limit Limit) ([]string, error) {
 		return names, nil
 	}
 	where := newPlaces()
-	all, err := bounded(ctx, limit, func() ([]string, error) {
+	all, err := bounded(ctx, limit, &t.evaluating, func() ([]string, error) {
 		language, err := compile(t, t.files, where)
 		if err != nil {
 			return nil, err
@@ -279,7 +279,7 @@ func (t *texts) machines(ctx context.Context, limit Limit) ([]string, error) {
 // files.
 func (t *texts) evaluate(ctx context.Context, key string, limit Limit) (*evaluation, error) {
 	e := &evaluation{texts: t, key: key, file: t.fileOf(key), where: newPlaces()}
-	done, err := bounded(ctx, limit, func() (*evaluation, error) {
+	done, err := bounded(ctx, limit, &t.evaluating, func() (*evaluation, error) {
 		var err error
 		if e.language, err = compile(t, t.of(key), e.where); err != nil {
 			return nil, err

@@ -23,7 +23,7 @@ func Rewrite(ctx context.Context, dir string) (text []byte, machine string, err 
 	if t.yaml == nil {
 		return nil, "", fmt.Errorf("%s: %w", dir, ErrNone)
 	}
-	before, err := t.evaluate(ctx, "", DefaultLimit)
+	before, err := t.evaluate(ctx, "", DefaultLimit())
 	if err != nil {
 		return nil, "", err
 	}
@@ -38,7 +38,7 @@ func Rewrite(ctx context.Context, dir string) (text []byte, machine string, err 
 		return nil, "", fmt.Errorf("rewrite %s: %w", FileName, problems)
 	}
 	t.files, t.outlines = append(t.files, file), append(t.outlines, outlineOf(tree, text))
-	after, err := t.evaluate(ctx, machine, DefaultLimit)
+	after, err := t.evaluate(ctx, machine, DefaultLimit())
 	if err != nil {
 		return nil, "", fmt.Errorf("rewrite %s: %w", FileName, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
@@ -23,6 +24,7 @@ type texts struct {
 
 	shared     sync.Once
 	sharedSums [2]string // see digest
+	evaluating atomic.Int64
 }
 
 // cueFile is the text of one CUE file.

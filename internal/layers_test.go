@@ -59,6 +59,7 @@ var rooms = map[string]room{
 	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
 	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
+	"internal/option":   {pure, "similar", "it is what the schema says, as data; who reads the schema is config"},
 	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
@@ -66,7 +67,7 @@ var rooms = map[string]room{
 
 	"internal/signature": {pure, "", "a signature is good or not whoever asks, and wherever the bytes came from"},
 
-	"internal/config":            {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
+	"internal/config":            {stage, "debian machine modules option schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
 	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
@@ -98,7 +99,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "boot build census config debian disk gc generation gpt handover initrd integrity lock machine mirror mount namespace plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "boot build census config debian disk gc generation gpt handover initrd integrity lock machine mirror mount namespace option plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

@@ -28,6 +28,9 @@ func TestTheGuideIsRight(t *testing.T) {
 		kind, body := block[1], block[2]
 		files := []string{"index.html", "hello\n", "hosts", "127.0.0.1 localhost\n", "example.asc", key}
 		switch {
+		case strings.HasPrefix(body, "module:"):
+			files = append(files, "cue.mod/module.cue", body, "keys/people.cue", "package keys\n\n#Ada: {\"ssh-ed25519 AAAA ada\": {}}\n",
+				"x.cue", "package stet\n\nimport \"example.org/machines/keys\"\n\nmachines: a: users: ada: ssh_keys: keys.#Ada\n")
 		case kind == "cue" && strings.Contains(body, "machines:"):
 			files = append(files, "x.cue", body)
 		case kind == "cue":

@@ -68,7 +68,7 @@ var rooms = map[string]room{
 	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs": {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/disk":   {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/disk":   {stage, "boot fat fault generation gpt progress rootfs sandbox state store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},

@@ -79,6 +79,7 @@ func (a *app) command() *cobra.Command {
 		newTest(a),
 		newShell(a),
 		newImage(a),
+		newInstall(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

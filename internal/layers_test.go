@@ -80,6 +80,7 @@ var rooms = map[string]room{
 	"internal/fault":             {edge, "", "stet-init has it too, and it does nothing but end a process: it stays small"},
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
+	"internal/hardware":          {edge, "", "it looks and gives values; what a configuration makes of them is not its matter"},
 	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
@@ -90,7 +91,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk generation initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "build config disk generation hardware initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
@@ -111,6 +112,7 @@ var narrow = map[string]struct {
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
+	"internal/hardware":          {[]string{"internal/cli"}, "a machine is described, not asked: only a first description looks at hardware"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},
 	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},

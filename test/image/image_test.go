@@ -177,7 +177,7 @@ func TestWrongArgumentsChangeNothing(t *testing.T) {
 		{"", []string{"image", "-o", "/dev/null"}, 2, "not a file"},
 		{"", []string{"image", "nobody"}, 2, "nobody"},
 		{"disk: {esp: 10M}\n", []string{"image"}, 2, "disk.esp: 10 MB are too few"},
-		{"disk: {size: 600M}\n", []string{"image"}, 2, "disk.size: 629 MB leave"},
+		{"disk: {size: 550M}\n", []string{"image"}, 2, "disk.size: 576 MB leave"},
 		{"disk: {size: 700M}\n", []string{"image"}, 1, "make disk.size larger"},
 		{"disk: {size: 10}\n", []string{"image"}, 2, "such as 20G"},
 		{"", []string{"install", "/dev/null", "--elsewhere"}, 2, "it is no disk"},

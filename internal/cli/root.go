@@ -89,6 +89,7 @@ func (a *app) command() *cobra.Command {
 		newGC(a),
 		newImage(a),
 		newVerify(a),
+		newInstall(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

@@ -102,7 +102,7 @@ func declare(t *testing.T, stet program.Program, motd, parameters string) {
 base: minimal
 network: {dhcp: false}
 kernel: {package: linux-image-cloud-amd64, parameters: [%s]}
-disk: {esp: 200MB}
+disk: {esp: 200M}
 files: {/etc/motd: {text: "%s\n"}}
 `, parameters, motd)
 	must(t, os.WriteFile(filepath.Join(stet.Dir, "stet.yaml"), []byte(text), 0o644))

@@ -2,6 +2,8 @@ package tree
 
 import (
 	"bytes"
+	"fmt"
+	"iter"
 	"strconv"
 
 	"stet/internal/verity"
@@ -16,6 +18,25 @@ type Content struct {
 
 // fieldsToDigest is how many fields of a line stand between SIZE and DIGEST.
 const fieldsToDigest = 8
+
+// Contents gives the contents that a dump names; a line that cannot be read is the
+// last, with an error. See [ContentOf].
+func Contents(dump []byte) iter.Seq2[Content, error] {
+	return func(yield func(Content, error) bool) {
+		for number := 1; len(dump) > 0; number++ {
+			var line []byte
+			line, dump, _ = bytes.Cut(dump, []byte("\n"))
+			c, ok := ContentOf(line)
+			if !ok {
+				yield(Content{}, fmt.Errorf("dump line %d: it cannot be read", number))
+				return
+			}
+			if !c.Digest.IsZero() && !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
 
 // ContentOf reads one line of a dump, without its line feed, with as little work
 // as that takes: who counts what many trees need reads nothing else of them. The

@@ -117,7 +117,7 @@ func (a *app) sendOver(ctx context.Context, s *store.Store, o handover.Offer, co
 	if ended := other.Wait(); err != nil && ended != nil {
 		var failed *handover.FailedError
 		if !errors.As(err, &failed) {
-			err = fmt.Errorf("%w (%s: %w)", err, command, ended)
+			err = &Failure{Code: ExitFailed, Err: fmt.Errorf("%q ended before it took the system: %w", command, ended), Remedy: "nothing was changed there; what was sent need not be sent again"}
 		}
 	}
 	return sentReport{Generation: outcome.Generation, Files: outcome.Files, Bytes: outcome.Bytes, Repository: outcome.Repository}, err

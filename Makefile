@@ -55,6 +55,7 @@ BENCH_PACKAGES += mmdebstrap#      the peer
 build:
 	$(GO_BUILD) -o internal/initrd/bin/stet-init ./cmd/stet-init
 	$(GO_BUILD) -o internal/vm/bin/stet-agent ./cmd/stet-agent
+	$(GO_BUILD) -o internal/rootfs/bin/stet-understudy ./cmd/stet-understudy
 	$(GO_BUILD) -o bin/stet ./cmd/stet
 
 demo: setup-demo build
@@ -114,7 +115,7 @@ install: build
 	install -D -m 755 bin/stet $(DESTDIR)$(PREFIX)/bin/stet
 
 clean:
-	rm -rf bin .cache internal/initrd/bin/stet-init internal/vm/bin/stet-agent
+	rm -rf bin .cache internal/initrd/bin/stet-init internal/vm/bin/stet-agent internal/rootfs/bin/stet-understudy
 
 setup: setup-test
 setup-demo:

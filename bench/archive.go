@@ -49,7 +49,7 @@ func (b *bench) archive(name string, l *lab) (*archive, error) {
 	}
 	initramfs := false
 	var index strings.Builder
-	for _, p := range l.lock.Select(l.lock.Machines[machineName].Packages) {
+	for _, p := range l.lock.Select(l.lock.Machines[l.machine].Packages) {
 		if p.Synthetic {
 			continue
 		}

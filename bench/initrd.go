@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"stet/internal/vm"
@@ -181,8 +180,7 @@ ExecStartPre=/usr/bin/chmod 755 /run/stet-vm/stet-agent
 // peerDisk makes the peer: the same packages and initramfs-tools, unpacked by
 // mmdebstrap onto a plain ext4, with the initrd that Debian's kernel makes.
 func (b *bench) peerDisk(ctx context.Context) (vm.Config, error) {
-	with := strings.Replace(configuration, "packages: [", "packages: [initramfs-tools, ", 1)
-	l, err := b.locked(ctx, "with-initramfs", with)
+	l, err := b.withInitramfs(ctx)
 	if err != nil {
 		return vm.Config{}, err
 	}

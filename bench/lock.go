@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"stet/internal/lock"
 )
@@ -17,6 +18,7 @@ var configuration string
 // lab is the locked repository, and a store that has its packages.
 type lab struct {
 	repository, store string
+	machine           string
 	lock              *lock.Lock
 	cold              spent // what locking took with an empty store
 }
@@ -48,8 +50,26 @@ func (b *bench) locked(ctx context.Context, name, text string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.lock, err = lock.Parse(locked)
-	return l, err
+	if l.lock, err = lock.Parse(locked); err != nil {
+		return nil, err
+	}
+	for name := range l.lock.Machines {
+		l.machine = name // there is one
+	}
+	return l, nil
+}
+
+// withInitramfs locks the machine once more, with what makes Debian's initramfs.
+func (b *bench) withInitramfs(ctx context.Context) (*lab, error) {
+	if b.initramfs != nil {
+		return b.initramfs, nil
+	}
+	made, err := b.locked(ctx, "with-initramfs", strings.Replace(configuration, "packages: [", "packages: [initramfs-tools, ", 1))
+	if err != nil {
+		return nil, err
+	}
+	b.initramfs = made
+	return made, nil
 }
 
 // lock tells what locking with an empty store took, download included: its
@@ -68,3 +88,6 @@ func (b *bench) lock(ctx context.Context) ([]result, error) {
 // memoryLimit is the promise for Stet's own memory in MB. What is measured is
 // the largest of Stet's process and all that it starts, which is no less.
 const memoryLimit = 300
+
+// largeMemoryLimit is that for thousands of packages.
+const largeMemoryLimit = 500

@@ -42,6 +42,8 @@ type bench struct {
 	runs    int
 	profile string // file for a CPU profile of the breakdown
 	lab     *lab
+
+	initramfs *lab
 }
 
 // measurements are made in this order; what the table shows has this one too.
@@ -52,6 +54,7 @@ var measurements = []struct {
 	{"resolve", (*bench).resolve},
 	{"lock", (*bench).lock},
 	{"server190", (*bench).server190},
+	{"server-large", (*bench).serverLarge},
 	{"unchanged", (*bench).unchanged},
 	{"image", (*bench).image},
 	{"breakdown", (*bench).breakdown},
@@ -62,7 +65,7 @@ var measurements = []struct {
 func run(ctx context.Context) (err error) {
 	var b bench
 	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
-	only := flag.String("only", "", "measure only these, separated by commas: resolve, lock, server190, unchanged, image, breakdown, initrd, generations")
+	only := flag.String("only", "", "measure only these, separated by commas: resolve, lock, server190, server-large, unchanged, image, breakdown, initrd, generations")
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
 	flag.StringVar(&b.dir, "dir", "", "work in `DIR` and leave it; default: a temporary directory")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")

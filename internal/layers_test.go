@@ -93,6 +93,7 @@ var rooms = map[string]room{
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
+	"internal/understudy":        {edge, "", "it is in the root while scripts run, as the program that it stands for: it stays small"},
 	"internal/source":            {edge, "", "it asks git and knows nothing of machines"},
 	"internal/vm":                {edge, "initrd vm/agent", "it drives any kernel, initrd and disk: it must not know how they are made"},
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
@@ -101,10 +102,11 @@ var rooms = map[string]room{
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
 	"internal/cli":   {edge, "boot build census config debian disk gc generation gpt handover hardware initrd integrity lock machine mirror mount namespace plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
-	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
-	"schema":         {pure, "", "the language is data"},
-	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
-	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
+	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
+	"schema":              {pure, "", "the language is data"},
+	"cmd/stet":            {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
+	"cmd/stet-agent":      {edge, "vm/agent", "it is put into every guest: it stays small"},
+	"cmd/stet-understudy": {edge, "understudy", "it is put into roots while scripts run: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
 	"cmd/stet-init": {edge, "fault gpt grow mount state verity", "each package in it runs before anybody can log in"},
 }
@@ -125,6 +127,7 @@ var narrow = map[string]struct {
 	"internal/hardware":          {[]string{"internal/cli"}, "a machine is described, not asked: only a first description looks at hardware"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},
+	"internal/understudy":        {[]string{"cmd/stet-understudy"}, "what it does, it does to the root that it runs in"},
 	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
 	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
 }

@@ -140,7 +140,7 @@ func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package,
 		return nil, err
 	}
 	run := scriptRun{stage: stageBase, script: script, packages: len(packages)}
-	if made.after, err = b.runScript(ctx, made.before, run, in.Epoch); err != nil {
+	if made.after, err = b.runQuickly(ctx, made.before, run, in.Epoch); err != nil {
 		return nil, err
 	}
 	var memo baseMemo

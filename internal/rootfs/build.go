@@ -145,31 +145,43 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 		return nil, err
 	}
 	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: len(packages) - len(configured)}
-	after, err := b.runAhead(ctx, before, run, in.Epoch)
+	after, err := b.runQuickly(ctx, before, run, in.Epoch)
 	if err != nil {
 		return nil, err
 	}
 	return normalise(b.Store, after, table, mtime)
 }
 
-// runAhead is runScript with head starts. A shuffled build has none, so that
-// building twice compares them with what the scripts do themselves.
-func (b *Builder) runAhead(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (*tree.Tree, error) {
+// runQuickly is runScript with understudies and head starts. A shuffled build
+// has none of both, so that building twice compares them with what the scripts
+// and the packaged programs do themselves.
+func (b *Builder) runQuickly(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (*tree.Tree, error) {
 	if b.Shuffle == 0 {
-		ahead, err := b.begin(ctx, before, epoch)
-		if err != nil {
-			return nil, err
-		}
-		after, err := b.runScript(ctx, ahead.stubbed, run, epoch)
-		whole, endErr := ahead.end(b.Store, after)
-		if err != nil || endErr != nil {
-			return nil, errors.Join(err, endErr)
-		}
-		if whole != nil {
-			return whole, nil
+		after, err := b.runSubstituted(ctx, before, run, epoch)
+		var failed *ScriptError
+		if after != nil || err != nil && !errors.As(err, &failed) {
+			return after, err
 		}
 	}
 	return b.runScript(ctx, before, run, epoch)
+}
+
+// runSubstituted gives no tree when the scripts have to run without.
+func (b *Builder) runSubstituted(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (*tree.Tree, error) {
+	c, err := substitute(b.Store, before, parts)
+	if err != nil {
+		return nil, err
+	}
+	ahead, err := b.begin(ctx, c.on, epoch)
+	if err != nil {
+		return nil, err
+	}
+	after, err := b.runScript(ctx, ahead.stubbed, run, epoch)
+	whole, endErr := ahead.end(b.Store, after)
+	if err != nil || endErr != nil || whole == nil {
+		return nil, errors.Join(err, endErr)
+	}
+	return c.restore(whole)
 }
 
 // scriptRun is one run of maintainer scripts in a root of its own.

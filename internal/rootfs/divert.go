@@ -72,7 +72,7 @@ func (b *Builder) diversions(ctx context.Context, packages []*Package, base *con
 			return diversions{}, err
 		}
 		run := scriptRun{stage: stageRest, script: divertScript(packages, asking), packages: len(packages)}
-		if after, err = b.runScript(ctx, before, run, epoch); err != nil {
+		if after, err = b.runQuickly(ctx, before, run, epoch); err != nil {
 			return diversions{}, err
 		}
 	}

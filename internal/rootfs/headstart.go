@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -53,17 +54,18 @@ func (h headStart) isInput(name string, before *tree.Tree) bool {
 	return slices.ContainsFunc(h.inputs, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
 }
 
-// begun are the head starts of one root.
+// begun are the head starts of one root. None of them has to do with what another
+// makes, so that they share one, side by side.
 type begun struct {
 	of      []headStart
 	before  *tree.Tree
-	stubbed *tree.Tree        // what the scripts get
-	results chan []*tree.Tree // what each left; none when one failed
+	stubbed *tree.Tree      // what the scripts get
+	result  chan *tree.Tree // what they left; none when one failed
 }
 
 // begin starts those of which a tree has the program. Every begin wants an end.
 func (b *Builder) begin(ctx context.Context, before *tree.Tree, epoch int64) (_ *begun, err error) {
-	s := &begun{before: before, results: make(chan []*tree.Tree, 1)}
+	s := &begun{before: before, result: make(chan *tree.Tree, 1)}
 	for _, h := range headStarts {
 		if _, ok := before.Lookup(h.program); ok {
 			s.of = append(s.of, h)
@@ -73,24 +75,32 @@ func (b *Builder) begin(ctx context.Context, before *tree.Tree, epoch int64) (_ 
 		return nil, err
 	}
 	go func() {
-		var results []*tree.Tree
-		for _, h := range s.of {
-			after, err := b.run(ctx, before, h.command, epoch, true)
-			if err != nil {
-				break // the scripts will tell, if it matters to them
-			}
-			results = append(results, after)
+		if len(s.of) == 0 {
+			s.result <- before
+			return
 		}
-		s.results <- results
+		// Where it fails there is none: the scripts will tell, if it matters to them.
+		made, _ := b.run(ctx, before, together(s.of), epoch, true)
+		s.result <- made
 	}()
 	return s, nil
+}
+
+// together is a line of shell that runs all commands and fails when one does.
+func together(of []headStart) string {
+	var b strings.Builder
+	for _, h := range of {
+		fmt.Fprintf(&b, "(%s) & started=\"$started $!\"\n", h.command)
+	}
+	b.WriteString("for pid in $started; do wait $pid || exit; done")
+	return b.String()
 }
 
 // end waits, and puts the outcomes into the tree that the scripts left. It gives
 // none when they may not be what the scripts would have got by themselves.
 func (s *begun) end(st *store.Store, after *tree.Tree) (*tree.Tree, error) {
-	results := <-s.results
-	if after == nil || len(results) != len(s.of) {
+	result := <-s.result
+	if after == nil || result == nil {
 		return nil, nil
 	}
 	for change := range tree.Diff(s.stubbed, after) {
@@ -101,7 +111,7 @@ func (s *begun) end(st *store.Store, after *tree.Tree) (*tree.Tree, error) {
 		}
 	}
 	out := tree.NewBuilder(after)
-	for i, h := range s.of {
+	for _, h := range s.of {
 		text, err := readFile(st, after, h.calls())
 		if err != nil {
 			return nil, err
@@ -114,7 +124,7 @@ func (s *begun) end(st *store.Store, after *tree.Tree) (*tree.Tree, error) {
 			if ok, _ := path.Match(h.call, call); !ok {
 				return nil, nil
 			}
-			for e := range results[i].All() {
+			for e := range result.All() {
 				if ok, _ := path.Match(h.outputs(call), e.Path); ok {
 					out.Put(*e)
 				}

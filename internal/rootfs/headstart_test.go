@@ -63,16 +63,16 @@ func TestHeadStartCountsOnlyWhenNothingElseHappened(t *testing.T) {
 			for name, text := range shipped {
 				with[name] = text
 			}
-			started := &begun{of: headStarts[:1], before: before, results: make(chan []*tree.Tree, 1)}
+			started := &begun{of: headStarts[:1], before: before, result: make(chan *tree.Tree, 1)}
 			var err error
 			if started.stubbed, err = stubbed(s, before, started.of); err != nil {
 				t.Fatal(err)
 			}
-			results := []*tree.Tree{rootOf(t, s, with)}
+			result := rootOf(t, s, with)
 			if c.failed {
-				results = nil
+				result = nil
 			}
-			started.results <- results
+			started.result <- result
 			b := tree.NewBuilder(started.stubbed)
 			for name, text := range c.scripts {
 				if text == "" {

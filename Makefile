@@ -36,13 +36,14 @@ TEST_PACKAGES += fsverity#         oracle of digests
 TEST_PACKAGES += gdisk#            sgdisk: oracle of partition tables
 TEST_PACKAGES += gpgv#             oracle of signatures
 TEST_PACKAGES += mandoc#           oracle of man pages
-TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
+TEST_PACKAGES += mount#            mounts, loop devices: full disks, disks to install on
 TEST_PACKAGES += mtools#           reads a FAT file system, and writes to it
 TEST_PACKAGES += nodejs#           runs the YAML language server
 ifeq ($(shell command -v npm),)# a nodejs that is not Debian's may have it
 TEST_PACKAGES += npm#              fetches the YAML language server
 endif
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
+TEST_PACKAGES += ovmf#             UEFI firmware: boots disks as hardware does
 TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
 TEST_PACKAGES += uidmap#           builds as an ordinary user
 TEST_PACKAGES += util-linux#       unshare, taskset: builds on other hosts

@@ -57,8 +57,10 @@ var measurements = []struct {
 	{"server190", (*bench).server190},
 	{"server-large", (*bench).serverLarge},
 	{"unchanged", (*bench).unchanged},
+	{"image", (*bench).image},
 	{"breakdown", (*bench).breakdown},
 	{"initrd", (*bench).initrd},
+	{"generations", (*bench).generations},
 }
 
 func names() []string {

@@ -112,9 +112,12 @@ func layOut(root string) error {
 	return nil
 }
 
+// microcode is the first archive of an initrd, which CPUs have taken from it.
+const microcode = "/kernel"
+
 // forgetFiles gives back the memory of the initrd's files, which were all used.
 func (m *machine) forgetFiles() error {
-	for _, name := range []string{"/init", modulesDirectory, runDirectory} {
+	for _, name := range []string{"/init", modulesDirectory, runDirectory, microcode} {
 		os.RemoveAll(name)
 	}
 	return nil

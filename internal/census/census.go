@@ -3,15 +3,11 @@ package census
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"maps"
+	"slices"
 
 	"stet/internal/store"
 	"stet/internal/system"
-	"stet/internal/tree"
 	"stet/internal/verity"
 )
 
@@ -83,19 +79,14 @@ type taker struct {
 	*Census
 	manifests map[string]*manifestNeeds
 	trees     map[string]*treeNeeds
-	stamps    []int32 // by item: the last claim that was seen to need it, plus one
+	order     []string // of the trees: those of neighbours are much alike
+	stamps    []int32  // by item: the last claim that was seen to need it, plus one
 }
 
 type manifestNeeds struct {
 	manifest *system.Manifest
 	size     int64
 	err      error
-}
-
-type treeNeeds struct {
-	items []uint32
-	size  int64
-	err   error
 }
 
 // resolve finds out which manifests and trees must be read.
@@ -107,8 +98,15 @@ func (t *taker) resolve(c Claim) {
 		if _, err := t.store.Size(store.Systems, name); err == nil {
 			t.readManifest(name)
 		} else if _, err := t.store.Size(store.Trees, name); err == nil {
-			t.trees[name] = &treeNeeds{}
+			t.willRead(name)
 		}
+	}
+}
+
+func (t *taker) willRead(tree string) {
+	if t.trees[tree] == nil {
+		t.trees[tree] = &treeNeeds{}
+		t.order = append(t.order, tree)
 	}
 }
 
@@ -127,69 +125,9 @@ func (t *taker) readManifest(digest string) {
 		needs.err = err
 		return
 	}
-	for _, digest := range needs.manifest.Trees {
-		if t.trees[digest] == nil {
-			t.trees[digest] = &treeNeeds{}
-		}
+	for _, name := range slices.Sorted(maps.Keys(needs.manifest.Trees)) {
+		t.willRead(needs.manifest.Trees[name])
 	}
-}
-
-// readTrees reads every tree once, and gives each object a number.
-func (t *taker) readTrees(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	var mu sync.Mutex
-	byDigest := map[verity.Digest]uint32{}
-	for digest, needs := range t.trees {
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			contents, size, status, err := readTree(t.store, digest)
-			needs.size, needs.err = size, err
-			mu.Lock()
-			defer mu.Unlock()
-			if !status.IsZero() {
-				t.status[digest] = status
-			}
-			needs.items = make([]uint32, len(contents))
-			for i, c := range contents {
-				number, known := byDigest[c.Digest]
-				if !known {
-					number = uint32(len(t.items))
-					byDigest[c.Digest] = number
-					t.items = append(t.items, item{size: c.Size})
-				}
-				needs.items[i] = number
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for digest, number := range byDigest {
-		t.names[objects][digest.String()] = number
-	}
-	t.stamps = make([]int32, len(t.items))
-	return nil
-}
-
-func readTree(s *store.Store, digest string) (contents []store.Object, size int64, status verity.Digest, err error) {
-	text, err := s.TreeText(digest)
-	if err != nil {
-		return nil, 0, status, err
-	}
-	for c, err := range tree.Contents(text) {
-		if err != nil {
-			return nil, 0, status, fmt.Errorf("read tree %s: %w", digest, err)
-		}
-		if string(c.Path) == StatusFile {
-			status = c.Digest
-		}
-		contents = append(contents, store.Object{Digest: c.Digest, Size: c.Size})
-	}
-	return contents, int64(len(text)), status, nil
 }
 
 // tally adds up one claim.

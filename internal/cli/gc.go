@@ -145,7 +145,11 @@ func (a *app) collect(ctx context.Context, flags gcFlags, policy gc.Policy) (*gc
 			return nil, err
 		}
 	}
-	s, err := store.OpenAlone(i.store)
+	open := store.OpenAlone
+	if flags.dry {
+		open = store.Open // nobody has to wait for who only asks
+	}
+	s, err := open(i.store)
 	if err != nil {
 		return nil, err
 	}

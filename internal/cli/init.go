@@ -24,7 +24,7 @@ import (
 var starter string
 
 func newInit(a *app) *cobra.Command {
-	var cue bool
+	var cue, detect bool
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Write a new configuration",
@@ -32,7 +32,10 @@ func newInit(a *app) *cobra.Command {
 and make DIR a git repository when it is not in one. Nothing is overwritten.
 
 With --cue, turn the stet.yaml that is in DIR into a CUE file which declares the
-same machine with the same comments; without one, begin in CUE.`,
+same machine with the same comments; without one, begin in CUE.
+
+With --detect, it has what this machine's hardware needs: drivers of the disks,
+firmware, microcode.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := a.Dir
@@ -47,7 +50,15 @@ same machine with the same comments; without one, begin in CUE.`,
 					return a.rewrite(cmd.Context(), dir)
 				}
 			}
-			report, err := initialise(cmd.Context(), dir, cue)
+			text := starter
+			if detect {
+				found, err := detectHardware()
+				if err != nil {
+					return err
+				}
+				text = withHardware(text, found)
+			}
+			report, err := initialise(cmd.Context(), dir, text, cue)
 			if err != nil {
 				return err
 			}
@@ -65,6 +76,7 @@ same machine with the same comments; without one, begin in CUE.`,
 		},
 	}
 	cmd.Flags().BoolVar(&cue, "cue", false, "write CUE; a stet.yaml that is there is turned into it")
+	cmd.Flags().BoolVar(&detect, "detect", false, "look at this machine's hardware")
 	return cmd
 }
 
@@ -84,8 +96,8 @@ func absolute(base, dir string) string {
 	return filepath.Join(base, dir)
 }
 
-// initialise writes the starter and makes a repository round it.
-func initialise(ctx context.Context, dir string, cue bool) (initReport, error) {
+// initialise writes the text of a configuration and makes a repository round it.
+func initialise(ctx context.Context, dir, starter string, cue bool) (initReport, error) {
 	report := initReport{Directory: dir, File: config.FileName, Machine: machineName(dir)}
 	if config.Has(dir) {
 		return report, wrongInput(fmt.Errorf("%s has a configuration already", dir), "`stet check` evaluates it; nothing was changed")

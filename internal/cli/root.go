@@ -95,6 +95,7 @@ func (a *app) command() *cobra.Command {
 		newGC(a),
 		newImage(a),
 		newVerify(a),
+		newInstall(a),
 		newVersion(a),
 		newManual(a),
 	)

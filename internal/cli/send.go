@@ -58,10 +58,11 @@ next there.`,
 			if err != nil {
 				return err
 			}
-			o := handover.Offer{System: r.System, Provenance: r.Provenance, Boot: boot}
-			if o.Machine, err = machineOf(s, r.System); err != nil {
+			o, err := handover.Make(s, r.System, r.Provenance)
+			if err != nil {
 				return err
 			}
+			o.Boot = boot
 			var report sentReport
 			if to != "" {
 				report, err = a.sendTo(cmd.Context(), s, o, absolute(a.Dir, to))
@@ -116,7 +117,7 @@ func (a *app) sendOver(ctx context.Context, s *store.Store, o handover.Offer, co
 	if ended := other.Wait(); err != nil && ended != nil {
 		var failed *handover.FailedError
 		if !errors.As(err, &failed) {
-			err = fmt.Errorf("%w (%s: %w)", err, command, ended)
+			err = &Failure{Code: ExitFailed, Err: fmt.Errorf("%q ended before it took the system: %w", command, ended), Remedy: "nothing was changed there; what was sent need not be sent again"}
 		}
 	}
 	return sentReport{Generation: outcome.Generation, Files: outcome.Files, Bytes: outcome.Bytes, Repository: outcome.Repository}, err
@@ -141,7 +142,7 @@ func explainHandover(err error) error {
 	case errors.As(err, &failed):
 		return &Failure{Code: ExitFailed, Err: err, Remedy: failed.Remedy}
 	case errors.As(err, &space):
-		return &Failure{Code: ExitFailed, Err: err, Remedy: "`stet gc` makes room there"}
+		return &Failure{Code: ExitFailed, Err: err, Remedy: "`stet gc` makes room; nothing was changed"}
 	}
 	return err
 }

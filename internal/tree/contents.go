@@ -11,7 +11,7 @@ import (
 
 // Content is what one line of a dump says of a file's content.
 type Content struct {
-	Path   []byte // escaped as in the dump; valid until the next one
+	Path   []byte // escaped as in the dump, and a part of the line
 	Digest verity.Digest
 	Size   int64
 }
@@ -19,32 +19,30 @@ type Content struct {
 // fieldsToDigest is how many fields of a line stand between SIZE and DIGEST.
 const fieldsToDigest = 8
 
-// Contents gives the contents that a dump names, with as little work as that
-// takes: who counts what many trees need reads nothing else of them. The text
-// must be one that [Tree.Dump] wrote; whoever is not sure of it parses it. A line
-// that cannot be read is the last, with an error.
+// Contents gives the contents that a dump names; a line that cannot be read is the
+// last, with an error. See [ContentOf].
 func Contents(dump []byte) iter.Seq2[Content, error] {
 	return func(yield func(Content, error) bool) {
 		for number := 1; len(dump) > 0; number++ {
-			line := dump
-			if end := bytes.IndexByte(dump, '\n'); end >= 0 {
-				line, dump = dump[:end], dump[end+1:]
-			} else {
-				dump = nil
-			}
-			content, ok := contentOf(line)
+			var line []byte
+			line, dump, _ = bytes.Cut(dump, []byte("\n"))
+			c, ok := ContentOf(line)
 			if !ok {
 				yield(Content{}, fmt.Errorf("dump line %d: it cannot be read", number))
 				return
 			}
-			if !content.Digest.IsZero() && !yield(content, nil) {
+			if !c.Digest.IsZero() && !yield(c, nil) {
 				return
 			}
 		}
 	}
 }
 
-func contentOf(line []byte) (c Content, ok bool) {
+// ContentOf reads one line of a dump, without its line feed, with as little work
+// as that takes: who counts what many trees need reads nothing else of them. The
+// digest is zero for what is no file, or an empty one. The line must be one that
+// [Tree.Dump] wrote; whoever is not sure of it parses the dump.
+func ContentOf(line []byte) (c Content, ok bool) {
 	end := bytes.IndexByte(line, ' ')
 	if end < 0 {
 		return c, false

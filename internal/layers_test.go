@@ -70,7 +70,7 @@ var rooms = map[string]room{
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
-	"internal/disk":              {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox state store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
@@ -86,6 +86,8 @@ var rooms = map[string]room{
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
 	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
 	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
+	"internal/hardware":          {edge, "", "it looks and gives values; what a configuration makes of them is not its matter"},
+	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -94,15 +96,15 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk generation initrd integrity lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "build config disk generation hardware initrd integrity lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
 	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
-	"cmd/stet-init": {edge, "fault gpt mount state verity", "each package in it runs before anybody can log in"},
+	"cmd/stet-init": {edge, "fault gpt grow mount state verity", "each package in it runs before anybody can log in"},
 }
 
 // narrow are the packages that only some may import.
@@ -117,8 +119,10 @@ var narrow = map[string]struct {
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
 	"internal/system/systemtest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
+	"internal/hardware":          {[]string{"internal/cli"}, "a machine is described, not asked: only a first description looks at hardware"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},
+	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
 	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
 }

@@ -43,6 +43,7 @@ func (m *machine) startSystem() error {
 	return m.take(
 		m.makeRoot,
 		m.mountStore,
+		m.growStore,
 		m.readManifest,
 		m.finishLoadingModules,
 		func() error { return together(m.mountTrees, m.fillRun) },

@@ -41,6 +41,13 @@ type place struct {
 // fileSystem makes the file system with the content at a place, where nothing but
 // zeros may be.
 func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at place) (err error) {
+	objects, bytes, err := c.objects()
+	if err != nil {
+		return err
+	}
+	if err := checkRoom(c, at, bytes); err != nil {
+		return err
+	}
 	dir, err := c.Store.TempDir("disk")
 	if err != nil {
 		return err
@@ -50,12 +57,15 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 	if err := os.Mkdir(content, 0o700); err != nil {
 		return err
 	}
-	s, err := c.fill(ctx, content)
+	s, err := c.fill(ctx, content, objects)
 	if err != nil {
 		return fmt.Errorf("gather the disk's content: %w", err)
 	}
 	if err := s.settle(t.Epoch); err != nil {
 		return fmt.Errorf("gather the disk's content: %w", err)
+	}
+	if err := c.restore(s); err != nil {
+		return err
 	}
 	fault.Reach(fault.StageFilled)
 	c.Report.Report(progress.Event{Stage: "make the file system"})
@@ -78,13 +88,47 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 		if err != nil {
 			return "", err
 		}
-		return t.run(ctx, append(root, mounts...), argv)
+		return t.run(ctx, append(root, mounts...), c.State == "", argv)
 	}
 	if err := mke2fs(run, ids, at); err != nil {
 		return fmt.Errorf("make the file system of %d MB: %w", at.size/1e6, err)
 	}
 	if err := debugfs(run, at); err != nil {
 		return fmt.Errorf("seal the objects: %w", err)
+	}
+	return nil
+}
+
+// fileSystemFits is checkRoom before a disk is changed.
+func (t Tools) fileSystemFits(c Content, table *gpt.Table) error {
+	_, bytes, err := c.objects()
+	if err != nil {
+		return err
+	}
+	store := table.Partitions[len(table.Partitions)-1]
+	return checkRoom(c, place{os.DevNull, store.Start, store.Size}, bytes)
+}
+
+// checkRoom refuses what cannot end well, before anything is written: the content
+// is laid out in the store, and written to the disk.
+func checkRoom(c Content, at place, bytes int64) error {
+	if room := at.size / 100 * 94; bytes > room { // the rest is for inodes and the journal
+		return fmt.Errorf("the system takes %d MB, and its file system has room for %d: make disk.size larger", bytes/1e6, room/1e6)
+	}
+	need := map[string]int64{c.Store.Dir(): bytes}
+	if info, err := os.Stat(at.path); err != nil {
+		return err
+	} else if info.Mode().IsRegular() {
+		need[filepath.Dir(at.path)] += bytes
+	}
+	for dir, bytes := range need {
+		var stat unix.Statfs_t
+		if err := unix.Statfs(dir, &stat); err != nil {
+			return fmt.Errorf("look for room in %s: %w", dir, err)
+		}
+		if free := int64(stat.Bavail) * stat.Bsize; free < bytes {
+			return fmt.Errorf("the image needs %d MB of room in %s, and %d MB are left: %w", bytes/1e6, dir, free/1e6, unix.ENOSPC)
+		}
 	}
 	return nil
 }
@@ -151,15 +195,16 @@ func debugfs(run runFunc, at place) error {
 // runFunc runs a tool on the disk, and gives what it said.
 type runFunc func(argv ...string) (string, error)
 
-func (t Tools) run(ctx context.Context, root sandbox.Root, argv []string) (string, error) {
+// run runs a tool. When dated, nothing that it makes is younger than the epoch: of
+// saved state, every time is kept.
+func (t Tools) run(ctx context.Context, root sandbox.Root, dated bool, argv []string) (string, error) {
 	var output bytes.Buffer
+	environment := []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "MKE2FS_SKIP_PROGRESS=1", "MKE2FS_DEVICE_SECTSIZE=512"}
+	if dated {
+		environment = append(environment, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch))
+	}
 	err := sandbox.Run(ctx, sandbox.Spec{
-		Root: root, Argv: argv,
-		Env: []string{
-			"PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "MKE2FS_SKIP_PROGRESS=1", "MKE2FS_DEVICE_SECTSIZE=512",
-			fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch),
-		},
-		Stdout: &output, Stderr: &output,
+		Root: root, Argv: argv, Env: environment, Stdout: &output, Stderr: &output,
 	})
 	return strings.TrimSpace(output.String()), err
 }

@@ -18,7 +18,7 @@ func writeSwap(disk io.WriterAt, ids Identities, at gpt.Partition) error {
 	le.PutUint32(page[1024:], 1)
 	le.PutUint32(page[1028:], uint32(at.Size/pageSize-1)) // the last page
 	copy(page[1036:], id[:])
-	copy(page[1052:], "stet")
+	copy(page[1052:], label)
 	copy(page[pageSize-10:], "SWAPSPACE2")
 	_, err := disk.WriteAt(page, at.Start)
 	return err

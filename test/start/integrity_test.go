@@ -35,13 +35,17 @@ func TestOnlyWhatIsWholeStarts(t *testing.T) {
 	config.Disk = s.disk
 	config.CommandLine = strings.Replace(config.CommandLine, built.Digest, s.forged, 1)
 
-	log := &bytes.Buffer{}
 	machine, err := vm.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer machine.Close()
-	p := sitDown(t, machine, log)
+	defer func() {
+		machine.Close()
+		if lines := strings.Split(strings.TrimSpace(string(machine.SerialLog())), "\n"); t.Failed() {
+			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+		}
+	}()
+	p := sitDown(t, machine)
 	p.waits("the manifest of system "+s.forged[:12]+" is damaged", "Press Enter")
 	p.types("", "stet>")
 	p.types("disks", `vda (8.6 GB, serial number "stet-store"`, "stet>")
@@ -61,6 +65,7 @@ func TestOnlyWhatIsWholeStarts(t *testing.T) {
 	p.types("boot 1", mounted+" ")
 
 	m := &guest.Machine{VM: machine, Built: built}
+	must(t, machine.WaitReady(t.Context()))
 	if state := m.Booted(t); state != "running" {
 		t.Errorf("the machine is %s\n%s", state, m.Run(t, "systemctl --failed --no-legend --plain"))
 	}
@@ -103,14 +108,14 @@ type person struct {
 	heard   int // how much of the console was read
 }
 
-func sitDown(t *testing.T, machine *vm.VM, log io.Writer) *person {
+func sitDown(t *testing.T, machine *vm.VM) *person {
 	in, keys, err := os.Pipe()
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = machine.Attach(ctx, in, log)
+		_, _ = machine.Attach(ctx, in, io.Discard)
 	}()
 	t.Cleanup(func() {
 		cancel()

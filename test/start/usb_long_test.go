@@ -26,5 +26,5 @@ func TestStoreIsFoundByTheDriversOfHardware(t *testing.T) {
 	built := stet.Build(t)
 	config := guest.Config(t, stet, built)
 	config.Disk = wholeDisk(t, config.Disk)
-	startOn(t, config, vm.USB, vm.UAS, vm.SDCard, vm.MegaRAID, vm.NVMe, vm.SATA)
+	startOn(t, config, vm.USB, vm.UAS, vm.MegaRAID, vm.NVMe, vm.SATA)
 }

@@ -11,6 +11,7 @@ import (
 	"stet/internal/config"
 	"stet/internal/generation"
 	"stet/internal/lock"
+	"stet/internal/machine"
 	"stet/internal/source"
 	"stet/internal/store"
 	"stet/internal/term"
@@ -132,13 +133,23 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, err
 	}
+	built, err := a.buildMachine(ctx, s, c, m)
+	if err != nil || a.again != nil {
+		return built, err
+	}
+	built.provenance, err = a.recordProvenance(ctx, s, c, m.Name, built.System)
+	return built, err
+}
+
+// buildMachine builds a machine and notes nothing of it.
+func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine) (*builtMachine, error) {
 	l, err := needLock(c.Dir)
 	if err != nil {
 		return nil, err
 	}
 	report, done := a.progress()
 	defer done()
-	b, err := builder(s, c.Dir, report)
+	b, err := a.builder(s, c.Dir, report)
 	if err != nil {
 		return nil, err
 	}
@@ -152,16 +163,9 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	defer closeSources()
 	system, err := b.Build(ctx, m, l, sources)
 	if err != nil {
-		return nil, explainAnswer(c, explain(err))
+		return nil, explainMisfit(c, m.Name, explainAnswer(c, explain(err)))
 	}
-	if a.again != nil {
-		return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
-	}
-	provenance, err := a.recordProvenance(ctx, s, c, m.Name, system)
-	if err != nil {
-		return nil, err
-	}
-	return &builtMachine{system, c, l, b, provenance}, nil
+	return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
 }
 
 func reportBuild(s *store.Store, built *build.System) *buildReport {

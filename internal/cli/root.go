@@ -78,8 +78,18 @@ func (a *app) command() *cobra.Command {
 		newVM(a),
 		newTest(a),
 		newShell(a),
+		newBoot(a),
+		newRollback(a),
+		newSend(a),
+		newReceive(a),
+		newGenerations(a),
+		newPin(a),
+		newRecover(a),
+		newDiff(a),
+		newGC(a),
 		newImage(a),
 		newInstall(a),
+		newVerify(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

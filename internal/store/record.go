@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
+	"stet/internal/fault"
 	"stet/internal/tree"
 	"stet/internal/verity"
 )
@@ -49,7 +51,11 @@ func (s *Store) PutSystem(manifest []byte) (string, error) {
 	if err := s.Sync(); err != nil {
 		return "", err
 	}
-	return digest, s.writeFile(name, manifest)
+	if err := s.writeFile(name, manifest); err != nil {
+		return "", err
+	}
+	fault.Reach(fault.SystemPublished)
+	return digest, nil
 }
 
 // System reads the manifest of a digest.
@@ -81,7 +87,7 @@ func (s *Store) PutImage(write func(io.Writer) error) (verity.Digest, error) {
 	if _, err := os.Lstat(s.ImagePath(d)); err == nil {
 		return d, nil
 	}
-	return d, s.writeFile(s.ImagePath(d), image.Bytes())
+	return d, s.writeSealed(s.ImagePath(d), &image)
 }
 
 // ImagePath is where the image of a digest is or would be.
@@ -102,9 +108,25 @@ func (s *Store) Memo(stage, key string) ([]byte, bool) {
 	if ok {
 		return value, true
 	}
-	value, err := os.ReadFile(s.memoPath(stage, key))
+	name := s.memoPath(stage, key)
+	value, err := os.ReadFile(name)
+	if err == nil {
+		s.touch(name)
+	}
 	// After a power cut a memo may be empty; that one remembers nothing.
 	return value, err == nil && len(value) > 0
+}
+
+// touched is how old the time of a memo may become while it is used: collecting
+// by age counts in days.
+const touched = 24 * time.Hour
+
+// touch says that a memo is in use. One that cannot be touched only looks older.
+func (s *Store) touch(name string) {
+	if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > touched {
+		now := time.Now()
+		_ = os.Chtimes(name, now, now)
+	}
 }
 
 // Memoise remembers a value for a stage and key. Other processes see it after
@@ -143,6 +165,9 @@ func (s *Store) memoPath(stage, key string) string {
 func (s *Store) SetRoot(name string, record []byte) error {
 	return s.writeFile(filepath.Join(s.dir, "roots", name), record)
 }
+
+// Name is how a tree or a manifest with this text is called.
+func Name(text []byte) string { return sha256Hex(text) }
 
 func sha256Hex(data []byte) string {
 	sum := sha256.Sum256(data)

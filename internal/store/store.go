@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/fault"
 )
 
 // formatVersion is what this package writes, and the oldest reader that
@@ -35,7 +37,9 @@ type Store struct {
 
 // Open opens the store in dir, which it creates if it is missing, and holds a
 // shared lock on it until Close: nobody collects while it is in use.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return openWith(dir, (*Store).share) }
+
+func openWith(dir string, take func(*Store) error) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -50,29 +54,51 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{dir: dir, lock: lock, pending: map[memoKey][]byte{}}
-	if err := errors.Join(s.share(), s.checkFormat()); err != nil {
+	if err := take(s); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if err := s.checkFormat(); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
+// OpenReadOnly opens a store that nobody changes, or may change: nothing of it is
+// locked or written.
+func OpenReadOnly(dir string) (*Store, error) {
+	s := &Store{dir: dir}
+	if _, err := os.Stat(filepath.Join(dir, "format.json")); err != nil {
+		return nil, fmt.Errorf("%s is no store: %w", dir, err)
+	}
+	return s, s.checkFormat()
+}
+
 // share takes the shared lock. Whoever is alone in the store before that
 // takes away what killed processes left in its temporary directory.
 func (s *Store) share() error {
 	if unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-		left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
-		if err != nil {
-			return fmt.Errorf("open store: %w", err)
-		}
-		for _, entry := range left {
-			if err := os.RemoveAll(filepath.Join(s.dir, "tmp", entry.Name())); err != nil {
-				return fmt.Errorf("open store: %w", err)
-			}
+		if err := s.clear(); err != nil {
+			return err
 		}
 	}
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_SH); err != nil {
 		return fmt.Errorf("lock store %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// clear empties the temporary directory.
+func (s *Store) clear() error {
+	left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	for _, entry := range left {
+		if err := os.RemoveAll(filepath.Join(s.dir, "tmp", entry.Name())); err != nil {
+			return fmt.Errorf("open store: %w", err)
+		}
 	}
 	return nil
 }
@@ -99,7 +125,12 @@ func (s *Store) checkFormat() error {
 }
 
 // Close ends the use of the store. What was not published stays unreferenced.
-func (s *Store) Close() error { return s.lock.Close() }
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
 
 // Dir is the directory of the store.
 func (s *Store) Dir() string { return s.dir }
@@ -121,6 +152,7 @@ func (s *Store) Sync() error {
 	if err := unix.Syncfs(int(s.lock.Fd())); err != nil {
 		return fmt.Errorf("sync store %s: %w", s.dir, err)
 	}
+	fault.Reach(fault.StoreSynced)
 	return nil
 }
 

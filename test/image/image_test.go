@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"stet/internal/fault"
 	"stet/internal/gpt"
 	"stet/internal/sandbox"
 	"stet/test/program"
@@ -201,6 +202,32 @@ func TestWrongArgumentsChangeNothing(t *testing.T) {
 		if left, err := filepath.Glob(filepath.Join(q.Dir, "*minimal.*")); err != nil || len(left) > 0 {
 			t.Errorf("%v left %v, %v", test.args, left, err)
 		}
+	}
+}
+
+// TestAKilledImageIsOldOrNew kills `stet image` at each of its moments.
+func TestAKilledImageIsOldOrNew(t *testing.T) {
+	p := committed(t, "minimal", "\ndisk: {size: 1G, esp: 64M}\n")
+	path := filepath.Join(t.TempDir(), "disk.raw")
+	want := image(t, p, "-o", filepath.Join(t.TempDir(), "whole.raw")).Image
+	for _, point := range []fault.Point{fault.StageFilled, fault.ImageWritten, fault.ImageNamed} {
+		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if r := p.With("STET_FAULT="+string(point)).Run(t, "image", "-o", path); r.Code != -1 {
+			t.Errorf("%s: it was not killed: exit code %d\n%s", point, r.Code, r.Stderr)
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() != int64(len("old")) {
+			if point != fault.ImageNamed {
+				t.Errorf("%s: the old image is gone (%v)", point, err)
+			}
+			must(t, "cmp", want, path)
+		}
+	}
+	p.Must(t, "image", "-o", path)
+	must(t, "cmp", want, path)
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); err != nil || len(left) > 0 {
+		t.Errorf("beside the image is left %v, %v", left, err)
 	}
 }
 

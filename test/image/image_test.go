@@ -247,10 +247,11 @@ func loop(t *testing.T, path string, size int64) string {
 }
 
 func TestInstallDestroysNothing(t *testing.T) {
-	p := committed(t, "minimal", "\ndisk: {esp: 64M}\n")
+	p := committed(t, "minimal", "\ndisk: {esp: 40M}\n")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "disk")
-	device := loop(t, path, 1<<30)
+	const size = 512 * mib
+	device := loop(t, path, size)
 	refused := func(want string, args ...string) {
 		t.Helper()
 		before := must(t, "sha256sum", path)
@@ -270,7 +271,7 @@ func TestInstallDestroysNothing(t *testing.T) {
 		{"swap space", "mkswap -q " + device},
 		{"data that Stet does not know", "printf x | dd status=none seek=5000 bs=1 of=" + device},
 	} {
-		must(t, "dd", "if=/dev/zero", "of="+device, "bs=1M", "count=1024", "status=none")
+		must(t, "blkdiscard", "--zeroout", "--force", device)
 		must(t, "sh", "-c", test.make+" >/dev/null")
 		refused(test.want)
 		refused("--erase names /dev/zero", "--erase", "/dev/zero")
@@ -287,7 +288,7 @@ func TestInstallDestroysNothing(t *testing.T) {
 	}
 
 	// What is named twice is erased, and the disk is a new one each time.
-	must(t, "sh", "-c", "yes old | dd of="+device+" bs=1M count=1024 iflag=fullblock status=none")
+	must(t, "sh", "-c", fmt.Sprintf("yes old | head -c %d >%s", size, device))
 	p.Must(t, "install", "--elsewhere", device, "--erase", device)
 	clean(t, path)
 	first := table(t, path)

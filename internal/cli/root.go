@@ -94,8 +94,8 @@ func (a *app) command() *cobra.Command {
 		newDiff(a),
 		newGC(a),
 		newImage(a),
-		newVerify(a),
 		newInstall(a),
+		newVerify(a),
 		newVersion(a),
 		newManual(a),
 	)

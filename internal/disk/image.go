@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"stet/internal/fault"
 	"stet/internal/gpt"
 	"stet/internal/progress"
@@ -39,7 +41,7 @@ func WriteImage(ctx context.Context, c Content, t Tools, l Layout, f Format, pat
 		return whole(path, l.Size, write)
 	}
 	return whole(path, 0, func(file *os.File) error {
-		raw, err := hidden(path, l.Size)
+		raw, err := hidden(path+".raw", l.Size)
 		if err != nil {
 			return err
 		}
@@ -99,7 +101,7 @@ func whole(path string, size int64, write func(*os.File) error) (err error) {
 	if err := write(file); err != nil {
 		return err
 	}
-	if err := errors.Join(file.Close(), os.Chmod(file.Name(), 0o644)); err != nil {
+	if err := file.Chmod(0o644); err != nil {
 		return err
 	}
 	fault.Reach(fault.ImageWritten)
@@ -110,14 +112,19 @@ func whole(path string, size int64, write func(*os.File) error) (err error) {
 	return nil
 }
 
-// hidden makes a file of a size beside another.
+// hidden makes a file of a size, of zeros, beside another. Its name follows from
+// the other's, so that what a killed process left is written anew.
 func hidden(path string, size int64) (*os.File, error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Truncate(size); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is being made by another process: %w", path, err), file.Close())
+	}
+	if err := errors.Join(file.Truncate(0), file.Truncate(size)); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(name))
 	}
 	return file, nil
 }

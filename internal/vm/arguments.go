@@ -15,9 +15,10 @@ const (
 	qmpFD    = 5
 )
 
-// arguments gives QEMU's command line. initrd and overlay are files that the
-// driver made, forwards has the host's ports, c.Clock is that of this boot.
-func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forward) []string {
+// arguments gives QEMU's command line. initrd and disk are files that the
+// driver made, or disk is a URL; forwards has the host's ports, c.Clock is that of
+// this boot.
+func arguments(c Config, a Accelerator, initrd, disk string, forwards []Forward) []string {
 	args := []string{
 		"-name", "stet-" + quote(c.Name),
 		"-nodefaults", "-no-user-config",
@@ -49,12 +50,9 @@ func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forwa
 	}
 	// romfile= : nobody boots from the network, and the ROM costs time.
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
-	if overlay != "" {
-		// cache=unsafe: a flush of the guest reaches the host's memory, so it
-		// survives a killed QEMU. That it survives the host's own power
-		// failure is worth nothing here, and costs seconds on a busy disk.
+	if disk != "" {
 		args = append(args,
-			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(overlay),
+			"-drive", "if=none,id=store,"+drive(disk),
 			"-device", "virtio-blk-pci,drive=store,serial=stet-store")
 	}
 	clock := "base=utc"
@@ -62,6 +60,17 @@ func arguments(c Config, a Accelerator, initrd, overlay string, forwards []Forwa
 		clock = "base=" + c.Clock.UTC().Format("2006-01-02T15:04:05")
 	}
 	return append(args, "-rtc", clock)
+}
+
+// drive says how QEMU opens a disk. Of the driver's own overlay a flush of the
+// guest reaches the host's memory, so it survives a killed QEMU; that it survives
+// the host's own power failure is worth nothing here, and costs seconds on a busy
+// disk (cache=unsafe). A server is told of every flush.
+func drive(disk string) string {
+	if isURL(disk) {
+		return "format=raw,cache=writeback,file=" + quote(disk)
+	}
+	return "format=qcow2,cache=unsafe,discard=unmap,file=" + quote(disk)
 }
 
 // commandLine adds to the kernel's what emulation needs: on a busy host the

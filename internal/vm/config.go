@@ -20,6 +20,8 @@ type Config struct {
 	Archives [][]byte
 	// Disk is the path of a raw image; the guest finds a copy-on-write layer
 	// over it as virtio-blk with the serial "stet-store". Empty means no disk.
+	// The URL of an NBD server ("nbd+unix:///?socket=PATH") is a disk that the
+	// guest writes itself, with every flush it makes.
 	Disk string
 	// Memory is in MiB, 0 means 1024.
 	Memory int
@@ -104,7 +106,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("no kernel given")
 	}
 	for _, path := range []string{c.Kernel, c.Initrd, c.Disk} {
-		if path == "" {
+		if path == "" || isURL(path) {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {
@@ -130,3 +132,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// isURL tells the URL of an NBD server from a path.
+func isURL(disk string) bool { return strings.HasPrefix(disk, "nbd+unix:") }

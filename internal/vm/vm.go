@@ -80,7 +80,7 @@ func (vm *VM) prepare() (err error) {
 	if err := writeInitrd(vm.directory.file("initrd"), vm.config.Initrd, archives); err != nil {
 		return err
 	}
-	if vm.config.Disk == "" {
+	if vm.config.Disk == "" || isURL(vm.config.Disk) {
 		return nil
 	}
 	return writeOverlay(vm.directory.file("overlay.qcow2"), vm.config.Disk)

@@ -66,7 +66,7 @@ var rooms = map[string]room{
 	"internal/config": {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
 	"internal/unpack": {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs": {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
-	"internal/system": {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
+	"internal/system": {stage, "debian erofs health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/disk":   {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/trial":  {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
@@ -79,6 +79,8 @@ var rooms = map[string]room{
 	"internal/fault":             {edge, "", "stet-init has it too, and it does nothing but end a process: it stays small"},
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
+	"internal/health":            {edge, "machine", "it says how a machine is; what follows from that is not its matter"},
+	"internal/assessment":        {edge, "boot generation", "it settles what a boot has shown; whether the machine was well, health says"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -88,7 +90,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "build config disk generation initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "assessment boot build config disk generation health initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},

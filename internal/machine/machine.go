@@ -31,6 +31,7 @@ type Machine struct {
 	Debconf      map[string]map[string]string `json:"debconf,omitempty"` // answers: package to question to answer
 	Kernel       Kernel                       `json:"kernel"`
 	Persist      []string                     `json:"persist,omitempty"` // sorted absolute paths below /etc
+	Health       Health                       `json:"health"`
 	Tests        map[string][]Step            `json:"tests,omitempty"`
 }
 
@@ -205,6 +206,19 @@ type Unit struct {
 type Kernel struct {
 	Package    string   `json:"package"`
 	Parameters []string `json:"parameters,omitempty"` // sorted
+}
+
+// Health is what must be so for the machine to be well.
+type Health struct {
+	Timeout Duration         `json:"timeout"` // for all checks together
+	Checks  map[string]Check `json:"checks,omitempty"`
+}
+
+// Check is one condition of health; exactly one field is set.
+type Check struct {
+	Unit    string `json:"unit,omitempty"`    // that is active
+	Command string `json:"command,omitempty"` // of the shell, that succeeds
+	Port    int    `json:"port,omitempty"`    // of TCP, that accepts on the loopback interface
 }
 
 // Step is one step of a declared test.

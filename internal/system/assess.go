@@ -3,14 +3,15 @@ package system
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"stet/internal/health"
 )
 
-// bootTime is how long a generation may take until boot-complete.target. What
-// a service makes of its first state has more; a generation that adds such a
-// service and takes that long is one to look at.
-const bootTime = "10min"
+// bootTime is how long a generation may take until its checks begin. What a
+// service makes of its first state has more; a generation that adds such a service
+// and takes that long is one to look at.
+const bootTime = 10 * time.Minute
 
 // assessment are the units that find out whether a generation is good
 // (systemd.io/AUTOMATIC_BOOT_ASSESSMENT). They act only where a boot loader
@@ -66,7 +67,7 @@ func (c *composer) assess() error {
 		}
 	}
 	return c.assessmentUnit(deadlineTimer, "Give this boot a deadline", "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n",
-		"[Timer]\nOnActiveSec="+bootTime+"\n", "sysinit.target.wants")
+		fmt.Sprintf("[Timer]\nOnActiveSec=%d\n", int((bootTime+time.Duration(c.Machine.Health.Timeout)).Seconds())), "sysinit.target.wants")
 }
 
 func (c *composer) assessmentUnit(name, description, unit, section, wants string) error {

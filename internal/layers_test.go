@@ -56,6 +56,8 @@ var rooms = map[string]room{
 	"internal/tree":     {pure, "verity", "a tree names contents and never opens them"},
 	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
 	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
+	"internal/gpt":      {pure, "", "stet-init has it too: it stays small, and opens no disk"},
+	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},

@@ -2,6 +2,8 @@ package build
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"stet/internal/disk"
+	"stet/internal/generation"
 	"stet/internal/lock"
 	"stet/internal/vm"
 )
@@ -21,42 +24,54 @@ const guestDiskSize = 8 << 30
 // keptDisks is how many disks of systems stay for the next time.
 const keptDisks = 3
 
+// First is what the first generation of a machine has beside its system.
+type First struct {
+	Stet       string                                      // path of the binary that the machine gets
+	Provenance generation.Provenance                       // where the system came from
+	Repository func(ctx context.Context, dir string) error // writes the repository; nil when there is none
+}
+
+// firstGeneration is the number of the first generation.
+const firstGeneration = 1
+
 // Guest says how QEMU runs a built system: as a machine would boot it, from a
-// disk that has its store. Stet is the path of the binary the guest gets. The
-// disk is made once for each system and binary.
-func (b *Builder) Guest(ctx context.Context, built *System, l *lock.Lock, stet string) (vm.Config, error) {
+// disk that has its store. The disk is made once for all that it has.
+func (b *Builder) Guest(ctx context.Context, built *System, l *lock.Lock, first First) (vm.Config, error) {
 	m := built.Manifest
 	config := vm.Config{
 		Name: m.Machine, Kernel: b.Store.ObjectPath(m.Kernel), Initrd: b.Store.ObjectPath(m.Initrd),
-		CommandLine:  strings.TrimSpace(m.CommandLine + " console=ttyS0 stet.system=" + built.Digest),
+		CommandLine:  strings.TrimSpace(fmt.Sprintf("%s console=ttyS0 stet.system=%s stet.generation=%d", m.CommandLine, built.Digest, firstGeneration)),
 		RunDirectory: filepath.Join(b.Store.Dir(), "tmp"),
 	}
 	var err error
-	config.Disk, err = b.guestDisk(ctx, built, l, stet)
+	config.Disk, err = b.guestDisk(ctx, built, l, first)
 	return config, err
 }
 
-func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, stet string) (string, error) {
-	sum, err := fileSum(os.DirFS(filepath.Dir(stet)), filepath.Base(stet))
+func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, first First) (string, error) {
+	content := b.content(built, l, first, generation.Image)
+	record, err := content.Record.Text()
+	if err != nil {
+		return "", err
+	}
+	sum, err := fileSum(os.DirFS(filepath.Dir(first.Stet)), filepath.Base(first.Stet))
 	if err != nil {
 		return "", fmt.Errorf("read stet: %w", err)
 	}
+	key := sha256.Sum256(fmt.Appendf(record, "%s", sum))
 	dir := filepath.Join(b.Store.Dir(), "vm")
-	name := filepath.Join(dir, built.Digest[:32]+"-"+sum[:16]+".ext4")
+	name := filepath.Join(dir, built.Digest[:32]+"-"+hex.EncodeToString(key[:8])+".ext4")
 	if _, err := os.Stat(name); err == nil {
 		return name, nil
 	}
 	if err := removeOldDisks(dir); err != nil {
 		return "", err
 	}
-	tools, err := b.Tools(ctx, l)
+	tools, err := b.imageTools(ctx, l)
 	if err != nil {
 		return "", err
 	}
-	return name, disk.Image{
-		Store: b.Store, System: built.Digest, Manifest: built.Manifest, Stet: stet, Tools: tools,
-		Provider: b.Provider, Epoch: l.Epoch, Size: guestDiskSize,
-	}.Write(ctx, name)
+	return name, disk.WriteStore(ctx, content, tools, guestDiskSize, name)
 }
 
 // removeOldDisks makes room for one more: the disks made first go first.

@@ -68,7 +68,7 @@ func (l *Locker) Lock(ctx context.Context, machines map[string]*machine.Machine,
 
 // UpToDate reports whether a lock answers every wish of every machine.
 func UpToDate(machines map[string]*machine.Machine, l *lock.Lock) bool {
-	if l == nil || len(machines) != len(l.Machines) {
+	if l == nil || len(machines) != len(l.Machines) || !hasTools(l) {
 		return false
 	}
 	for name, m := range machines {

@@ -125,7 +125,22 @@ func (w wishes) request(versions map[string]string) solve.Request {
 
 // toolNames are the packages whose programs make images. They are pinned like
 // any other and never part of a machine.
-var toolNames = []string{"base-files", "e2fsprogs"}
+var toolNames = []string{
+	"base-files",
+	"e2fsprogs",        // makes the store's file system, and seals what is on it
+	"systemd-boot-efi", // the boot loader of a disk
+}
+
+// hasTools reports whether a lock names every tool. One that was made before
+// there was a tool does not.
+func hasTools(l *lock.Lock) bool {
+	for _, name := range toolNames {
+		if !slices.ContainsFunc(l.Tools, func(k lock.Key) bool { return k.Name == name }) {
+			return false
+		}
+	}
+	return true
+}
 
 func toolRequest(architecture string) solve.Request {
 	r := solve.Request{Architecture: architecture}

@@ -9,6 +9,7 @@ import (
 
 	"stet/internal/build"
 	"stet/internal/config"
+	"stet/internal/generation"
 	"stet/internal/lock"
 	"stet/internal/source"
 	"stet/internal/store"
@@ -122,6 +123,7 @@ type builtMachine struct {
 	configuration *config.Configuration
 	lock          *lock.Lock
 	builder       *build.Builder
+	provenance    generation.Provenance
 }
 
 // build builds the machine that args name.
@@ -153,12 +155,13 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 		return nil, explainAnswer(c, explain(err))
 	}
 	if a.again != nil {
-		return &builtMachine{system, c, l, b}, nil
+		return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
 	}
-	if err := a.recordProvenance(ctx, s, c, m.Name, system); err != nil {
+	provenance, err := a.recordProvenance(ctx, s, c, m.Name, system)
+	if err != nil {
 		return nil, err
 	}
-	return &builtMachine{system, c, l, b}, nil
+	return &builtMachine{system, c, l, b, provenance}, nil
 }
 
 func reportBuild(s *store.Store, built *build.System) *buildReport {

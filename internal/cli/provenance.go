@@ -28,32 +28,33 @@ type buildRecord struct {
 
 // recordProvenance notes where a system came from, under the machine's name,
 // which also keeps the system from being collected.
-func (a *app) recordProvenance(ctx context.Context, s *store.Store, c *config.Configuration, machine string, built *build.System) error {
+func (a *app) recordProvenance(ctx context.Context, s *store.Store, c *config.Configuration, machine string, built *build.System) (generation.Provenance, error) {
+	var p generation.Provenance
 	commit, err := source.Describe(ctx, c.Dir)
 	if err != nil {
-		return err
+		return p, err
 	}
 	text, err := os.ReadFile(filepath.Join(c.Dir, lock.FileName))
 	if err != nil {
-		return fmt.Errorf("read lock: %w", err)
+		return p, fmt.Errorf("read lock: %w", err)
 	}
 	sum := sha256.Sum256(text)
-	p := generation.Provenance{Commit: commit, Lock: hex.EncodeToString(sum[:]), Stet: Version}
+	p = generation.Provenance{Commit: commit, Lock: hex.EncodeToString(sum[:]), Stet: Version}
 	if p.Bundle, err = bundle(ctx, s, c.Dir, commit); err != nil {
-		return err
+		return p, err
 	}
 	places, err := json.Marshal(c.Places(machine))
 	if err != nil {
-		return err
+		return p, err
 	}
 	if p.SourceMap, err = s.PutBytes(places); err != nil {
-		return err
+		return p, err
 	}
 	record, err := json.Marshal(buildRecord{Format: 1, System: built.Digest, Provenance: p})
 	if err != nil {
-		return err
+		return p, err
 	}
-	return s.SetRoot(rootName(c.Dir, machine), append(record, '\n'))
+	return p, s.SetRoot(rootName(c.Dir, machine), append(record, '\n'))
 }
 
 // bundle stores the repository's history, once for each commit.

@@ -80,6 +80,7 @@ func (a *app) command() *cobra.Command {
 		newVM(a),
 		newTest(a),
 		newShell(a),
+		newImage(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

@@ -83,11 +83,11 @@ func (a *app) vmConfig(ctx context.Context, s *store.Store, args []string, flags
 	if err != nil {
 		return nil, vm.Config{}, err
 	}
-	stet, err := os.Executable()
+	first, err := built.first()
 	if err != nil {
 		return nil, vm.Config{}, err
 	}
-	config, err := built.builder.Guest(ctx, built.System, built.lock, stet)
+	config, err := built.builder.Guest(ctx, built.System, built.lock, first)
 	if err != nil {
 		return nil, vm.Config{}, explain(err)
 	}

@@ -15,10 +15,9 @@ const (
 	qmpFD    = 5
 )
 
-// arguments gives QEMU's command line. initrd and disk are files that the
-// driver made, or disk is a URL; forwards has the host's ports, c.Clock is that of
-// this boot.
-func arguments(c Config, a Accelerator, initrd, disk string, forwards []Forward) []string {
+// arguments gives QEMU's command line. file names those that the driver made,
+// forwards has the host's ports, c.Clock is that of this boot.
+func arguments(c Config, a Accelerator, file func(name string) string, forwards []Forward) []string {
 	args := []string{
 		"-name", "stet-" + quote(c.Name),
 		"-nodefaults", "-no-user-config",
@@ -29,9 +28,6 @@ func arguments(c Config, a Accelerator, initrd, disk string, forwards []Forward)
 	args = append(args,
 		"-smp", strconv.Itoa(c.CPUs),
 		"-m", strconv.Itoa(c.Memory),
-		"-kernel", c.Kernel,
-		"-initrd", initrd,
-		"-append", commandLine(c, a),
 		"-vga", "std",
 		"-display", display(c.Display),
 		"-chardev", fmt.Sprintf("socket,id=serial,fd=%d", serialFD),
@@ -44,16 +40,27 @@ func arguments(c Config, a Accelerator, initrd, disk string, forwards []Forward)
 		"-object", "rng-random,id=rng,filename=/dev/urandom",
 		"-device", "virtio-rng-pci,rng=rng",
 	)
+	if c.Firmware != nil {
+		args = append(args, firmwareArguments(c, a, file("vars"), file("agent"))...)
+	} else {
+		args = append(args, "-kernel", c.Kernel, "-initrd", file("initrd"), "-append", commandLine(c, a))
+	}
 	network := "user,id=net,restrict=on"
 	for _, f := range forwards {
 		network += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.HostPort, f.GuestPort)
 	}
 	// romfile= : nobody boots from the network, and the ROM costs time.
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
-	if disk != "" {
+	if c.Disk != "" {
 		args = append(args,
-			"-drive", "if=none,id=store,"+drive(disk),
-			"-device", "virtio-blk-pci,drive=store,serial=stet-store")
+			"-drive", "if=none,id=store,"+drive(c.Disk, file("overlay.qcow2")),
+			"-device", "virtio-blk-pci,drive=store,serial="+quote(c.DiskSerial)+bootIndex(c))
+	}
+	for i, path := range c.MoreDisks {
+		id := fmt.Sprintf("disk%d", i+2)
+		args = append(args,
+			"-drive", "if=none,id="+id+",format=raw,cache=unsafe,discard=unmap,file="+quote(path),
+			"-device", "virtio-blk-pci,drive="+id+",serial="+id)
 	}
 	clock := "base=utc"
 	if !c.Clock.IsZero() {
@@ -66,11 +73,11 @@ func arguments(c Config, a Accelerator, initrd, disk string, forwards []Forward)
 // guest reaches the host's memory, so it survives a killed QEMU; that it survives
 // the host's own power failure is worth nothing here, and costs seconds on a busy
 // disk (cache=unsafe). A server is told of every flush.
-func drive(disk string) string {
+func drive(disk, overlay string) string {
 	if isURL(disk) {
 		return "format=raw,cache=writeback,file=" + quote(disk)
 	}
-	return "format=qcow2,cache=unsafe,discard=unmap,file=" + quote(disk)
+	return "format=qcow2,cache=unsafe,discard=unmap,file=" + quote(overlay)
 }
 
 // commandLine adds to the kernel's what emulation needs: on a busy host the
@@ -81,6 +88,15 @@ func commandLine(c Config, a Accelerator) string {
 		return c.CommandLine
 	}
 	return strings.TrimSpace(c.CommandLine + " no_timer_check")
+}
+
+// bootIndex makes the firmware begin with the disk. A kernel that QEMU brings has
+// that place already.
+func bootIndex(c Config) string {
+	if c.Firmware == nil {
+		return ""
+	}
+	return ",bootindex=0"
 }
 
 // portName is the name by which stet-agent finds its port.

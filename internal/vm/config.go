@@ -16,13 +16,23 @@ type Config struct {
 	// Kernel and Initrd are paths of files, and CommandLine is the kernel's.
 	// Without an initrd there is only what the driver adds.
 	Kernel, Initrd, CommandLine string
+	// Firmware boots from the disk instead: Initrd and Archives have no part in
+	// it then, Kernel is only for [Probe], and CommandLine is added to that of
+	// the disk's boot entry.
+	Firmware *Firmware
 	// Archives are further cpio archives (newc) that follow the initrd.
 	Archives [][]byte
 	// Disk is the path of a raw image; the guest finds a copy-on-write layer
-	// over it as virtio-blk with the serial "stet-store". Empty means no disk.
-	// The URL of an NBD server ("nbd+unix:///?socket=PATH") is a disk that the
-	// guest writes itself, with every flush it makes.
+	// over it as virtio-blk. Empty means no disk. The URL of an NBD server
+	// ("nbd+unix:///?socket=PATH") is a disk that the guest writes itself, with
+	// every flush it makes.
 	Disk string
+	// DiskSerial is the disk's serial number; empty means "stet-store", by which a
+	// machine takes the whole disk for its store.
+	DiskSerial string
+	// MoreDisks are paths of raw images that the guest finds as further disks
+	// with the serial "disk2", "disk3", …: it writes to these files themselves.
+	MoreDisks []string
 	// Memory is in MiB, 0 means 1024.
 	Memory int
 	// CPUs is how many virtual CPUs the guest has, 0 means 2.
@@ -102,10 +112,20 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Memory < 0 || c.CPUs < 0 {
 		return c, fmt.Errorf("%d MiB of memory and %d CPUs: neither can be negative", c.Memory, c.CPUs)
 	}
-	if c.Kernel == "" {
+	if c.DiskSerial == "" {
+		c.DiskSerial = "stet-store"
+	}
+	paths := append([]string{c.Kernel, c.Initrd, c.Disk}, c.MoreDisks...)
+	switch {
+	case c.Firmware != nil:
+		paths = append(paths, c.Firmware.Code, c.Firmware.Vars)
+		if c.Disk == "" {
+			return c, errors.New("no disk given, which the firmware would boot from")
+		}
+	case c.Kernel == "":
 		return c, errors.New("no kernel given")
 	}
-	for _, path := range []string{c.Kernel, c.Initrd, c.Disk} {
+	for _, path := range paths {
 		if path == "" || isURL(path) {
 			continue
 		}

@@ -170,12 +170,12 @@ func TestParseForward(t *testing.T) {
 }
 
 func TestArgumentsKeepTheGuestIn(t *testing.T) {
-	c := Config{Name: "a,b", Kernel: "k", CommandLine: "a b", Memory: 512, CPUs: 2, Clock: time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)}
-	args := arguments(c, Accelerator{}, "i", "/tmp/x,y/overlay", []Forward{{8080, 80}})
+	c := Config{Name: "a,b", Kernel: "k", Disk: "d", DiskSerial: "stet-store", CommandLine: "a b", Memory: 512, CPUs: 2, Clock: time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)}
+	args := arguments(c, Accelerator{}, func(name string) string { return "/tmp/x,y/" + name }, []Forward{{8080, 80}})
 	for _, want := range []string{
 		"stet-a,,b", "max,-cx16", "tcg,thread=multi", "base=2031-01-02T03:04:05",
 		"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80",
-		"reboot=shutdown", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file=/tmp/x,,y/overlay",
+		"reboot=shutdown", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file=/tmp/x,,y/overlay.qcow2",
 		"virtio-blk-pci,drive=store,serial=stet-store",
 	} {
 		if !slices.Contains(args, want) {

@@ -35,14 +35,11 @@ type machine struct {
 
 // launch starts QEMU and its channels, and lets the guest run. vm.mu is held.
 func (vm *VM) launch(ctx context.Context) (*machine, error) {
-	c, disk := vm.config, vm.config.Disk
-	if disk != "" && !isURL(disk) {
-		disk = vm.directory.file("overlay.qcow2")
-	}
+	c := vm.config
 	if !c.Clock.IsZero() {
 		c.Clock = c.Clock.Add(time.Since(vm.started))
 	}
-	args := arguments(c, vm.accelerator, vm.directory.file("initrd"), disk, vm.forwards)
+	args := arguments(c, vm.accelerator, vm.directory.file, vm.forwards)
 	m := &machine{said: &tail{limit: 16 << 10}, over: make(chan struct{})}
 	var theirs []*os.File
 	defer func() {

@@ -72,18 +72,27 @@ func (vm *VM) prepare() (err error) {
 	if vm.ports, vm.forwards, err = reserve(vm.config.Forwards); err != nil {
 		return err
 	}
-	channel, err := runArchive(vm.config)
-	if err != nil {
-		return err
+	if vm.config.Firmware != nil {
+		err = vm.prepareFirmware()
+	} else {
+		err = vm.prepareInitrd()
 	}
-	archives := append(append([][]byte(nil), vm.config.Archives...), channel)
-	if err := writeInitrd(vm.directory.file("initrd"), vm.config.Initrd, archives); err != nil {
+	if err != nil {
 		return err
 	}
 	if vm.config.Disk == "" || isURL(vm.config.Disk) {
 		return nil
 	}
 	return writeOverlay(vm.directory.file("overlay.qcow2"), vm.config.Disk)
+}
+
+func (vm *VM) prepareInitrd() error {
+	channel, err := runArchive(vm.config)
+	if err != nil {
+		return err
+	}
+	archives := append(append([][]byte(nil), vm.config.Archives...), channel)
+	return writeInitrd(vm.directory.file("initrd"), vm.config.Initrd, archives)
 }
 
 // Accelerator tells how the guest's instructions are run.

@@ -64,7 +64,7 @@ func Config(t testing.TB, p program.Program, built program.Built) vm.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := builder.Guest(t.Context(), &build.System{Digest: built.Digest, Manifest: manifest}, program.ReadLock(t, p.Dir), p.Path)
+	config, err := builder.Guest(t.Context(), &build.System{Digest: built.Digest, Manifest: manifest}, program.ReadLock(t, p.Dir), build.First{Stet: p.Path})
 	if err != nil {
 		t.Fatal(err)
 	}

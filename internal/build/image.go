@@ -1,0 +1,36 @@
+package build
+
+import (
+	"context"
+	"time"
+
+	"stet/internal/disk"
+	"stet/internal/generation"
+	"stet/internal/lock"
+)
+
+// Image makes a bootable image of a built system's disk at path, whole or not at
+// all.
+func (b *Builder) Image(ctx context.Context, built *System, l *lock.Lock, first First, layout disk.Layout, path string) error {
+	tools, err := b.imageTools(ctx, l)
+	if err != nil {
+		return err
+	}
+	return disk.WriteImage(ctx, b.content(built, l, first, generation.Image), tools, layout, path)
+}
+
+// content is what the store of a new machine has. An image is dated by the lock:
+// it is the same whenever it is made.
+func (b *Builder) content(built *System, l *lock.Lock, first First, origin generation.Origin) disk.Content {
+	return disk.Content{
+		Store: b.Store, Manifest: built.Manifest, Stet: first.Stet, Repository: first.Repository, Report: b.Report,
+		Record: generation.Record{
+			Number: firstGeneration, System: built.Digest, Date: time.Unix(l.Epoch, 0), Origin: origin, Provenance: first.Provenance,
+		},
+	}
+}
+
+func (b *Builder) imageTools(ctx context.Context, l *lock.Lock) (disk.Tools, error) {
+	root, err := b.Tools(ctx, l)
+	return disk.Tools{Root: root, Provider: b.Provider, Epoch: l.Epoch}, err
+}

@@ -1,0 +1,233 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"stet/internal/generation"
+	"stet/internal/progress"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/verity"
+)
+
+// Content is what is on the file system of a new machine: the store, one
+// generation, and the places of the state.
+type Content struct {
+	Store    *store.Store
+	Manifest *system.Manifest
+	Stet     string            // path of the stet binary that the machine gets
+	Record   generation.Record // of its first generation, which names the system
+
+	// Repository writes the machine's own repository into a directory; nil when
+	// there is none.
+	Repository func(ctx context.Context, dir string) error
+
+	Report progress.Func
+}
+
+// sealed is a file that has its fs-verity metadata behind its content, and is to
+// be told so.
+type sealed struct {
+	name string // in the file system
+	size int64  // of the content alone
+}
+
+// stage is a directory with everything that the file system will have.
+type stage struct {
+	dir     string
+	buffers sync.Pool
+
+	mu     sync.Mutex
+	sealed []sealed
+	bytes  int64 // that the files take
+}
+
+// fill lays the content out in a directory.
+func (c Content) fill(ctx context.Context, dir string) (*stage, error) {
+	s := &stage{dir: dir, buffers: sync.Pool{New: func() any { return new([256 << 10]byte) }}}
+	objects, err := c.objects()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.seal(ctx, c, objects); err != nil {
+		return nil, err
+	}
+	for name, digest := range c.Manifest.Images {
+		if err := s.sealFile(c.Store.ImagePath(digest), "images/"+digest.String(), digest); err != nil {
+			return nil, err
+		}
+		if err := s.copy(filepath.Join(c.Store.Dir(), "trees", c.Manifest.Trees[name]), "trees/"+c.Manifest.Trees[name], 0o600); err != nil {
+			return nil, err
+		}
+	}
+	record, err := c.Record.Text()
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(
+		s.copy(c.Store.SystemPath(c.Record.System), "systems/"+c.Record.System, 0o600),
+		s.copy(filepath.Join(c.Store.Dir(), "format.json"), "format.json", 0o600),
+		s.write("generations/"+strconv.Itoa(c.Record.Number)+"/record.json", record, 0o600),
+		s.copy(c.Stet, "bin/stet", 0o755),
+		s.directories(),
+		s.repository(ctx, c),
+	)
+}
+
+// objects gives every object that the generation needs, each once.
+func (c Content) objects() ([]verity.Digest, error) {
+	seen := map[verity.Digest]bool{{}: true}
+	var out []verity.Digest
+	add := func(d verity.Digest) {
+		if !seen[d] {
+			seen[d] = true
+			out = append(out, d)
+		}
+	}
+	for _, d := range []verity.Digest{c.Manifest.Kernel, c.Manifest.Initrd, c.Record.Bundle, c.Record.SourceMap} {
+		add(d)
+	}
+	for _, digest := range c.Manifest.Trees {
+		t, err := c.Store.Tree(digest)
+		if err != nil {
+			return nil, err
+		}
+		for e := range t.All() {
+			add(e.Digest)
+		}
+	}
+	return out, nil
+}
+
+// seal puts objects into the stage, with what ext4 keeps behind a sealed file.
+func (s *stage) seal(ctx context.Context, c Content, objects []verity.Digest) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, d := range objects {
+		if ctx.Err() != nil {
+			break
+		}
+		if i%500 == 0 {
+			c.Report.Report(progress.Event{Stage: "gather the disk's content", Done: int64(i), Total: int64(len(objects))})
+		}
+		group.Go(func() error {
+			name := d.String()
+			return s.sealFile(c.Store.ObjectPath(d), "objects/"+name[:2]+"/"+name[2:], d)
+		})
+	}
+	return group.Wait()
+}
+
+// sealFile is seal of one file, which is found damaged when it is.
+func (s *stage) sealFile(from, name string, digest verity.Digest) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := s.create(name, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	seal := verity.NewSeal()
+	size, err := s.stream(io.MultiWriter(out, seal), in)
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	made, metadata := seal.Metadata()
+	if made != digest {
+		return fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", from)
+	}
+	if _, err := out.WriteAt(metadata, verity.MetadataOffset(size)); err != nil {
+		return fmt.Errorf("seal %s: %w", from, err)
+	}
+	s.mu.Lock()
+	s.sealed = append(s.sealed, sealed{name, size})
+	s.bytes += verity.MetadataOffset(size) + int64(len(metadata))
+	s.mu.Unlock()
+	return out.Close()
+}
+
+// stream copies with a buffer that is used again: there are thousands of files.
+func (s *stage) stream(w io.Writer, r io.Reader) (int64, error) {
+	buffer := s.buffers.Get().(*[256 << 10]byte)
+	defer s.buffers.Put(buffer)
+	// Without the methods by which files would be copied past the buffer.
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buffer[:])
+}
+
+func (s *stage) create(name string, mode os.FileMode) (*os.File, error) {
+	target := filepath.Join(s.dir, name)
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(target), 0o755); err == nil {
+			out, err = os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, out.Chmod(mode) // whatever the umask
+}
+
+func (s *stage) copy(from, name string, mode os.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := s.create(name, mode)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if _, err := s.stream(out, in); err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	return out.Close()
+}
+
+func (s *stage) write(name string, data []byte, mode os.FileMode) error {
+	out, err := s.create(name, mode)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(data)
+	return errors.Join(err, out.Close())
+}
+
+// directories makes those whose permissions are a matter of their own. The store
+// is closed by its top directory, which mke2fs makes.
+func (s *stage) directories() error {
+	for name, mode := range map[string]os.FileMode{
+		"state": 0o755, "state/var": 0o755, "state/home": 0o755, "state/root": 0o700, "state/srv": 0o755, "state/opt": 0o755,
+	} {
+		dir := filepath.Join(s.dir, name)
+		if err := errors.Join(os.MkdirAll(dir, mode), os.Chmod(dir, mode)); err != nil { // whatever the umask
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stage) repository(ctx context.Context, c Content) error {
+	if c.Repository == nil {
+		return nil
+	}
+	dir := filepath.Join(s.dir, "repository")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return c.Repository(ctx, dir)
+}

@@ -1,6 +1,7 @@
 package verity
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -21,6 +22,9 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
 // IsZero reports whether d names nothing.
 func (d Digest) IsZero() bool { return d == Digest{} }
+
+// Compare orders digests as their texts are ordered.
+func (d Digest) Compare(other Digest) int { return bytes.Compare(d[:], other[:]) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

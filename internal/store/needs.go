@@ -1,0 +1,142 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"stet/internal/verity"
+)
+
+// manifestFormat is the format of the manifests that this package can follow;
+// docs/formats/manifest.md describes it.
+const manifestFormat = 1
+
+// Needs names all that a system needs of the store beside its manifest, each
+// once and sorted.
+type Needs struct {
+	Trees          []string
+	Images         []verity.Digest
+	Kernel, Initrd verity.Digest // objects, of which no tree has the initrd
+	Objects        []Object      // of all trees
+}
+
+// Object is one content, and how many bytes it has.
+type Object struct {
+	Digest verity.Digest
+	Size   int64
+}
+
+// Needs follows a system's manifest and its trees. What of those is damaged or
+// missing is an error.
+func (s *Store) Needs(system string) (*Needs, error) {
+	text, err := s.System(system)
+	if err != nil {
+		return nil, err
+	}
+	var manifest struct {
+		Format         int
+		Trees          map[string]string
+		Images         map[string]verity.Digest
+		Kernel, Initrd verity.Digest
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return nil, fmt.Errorf("read the manifest of system %s: %w", system, err)
+	}
+	if manifest.Format != manifestFormat {
+		return nil, fmt.Errorf("the manifest of system %s has format %d; this Stet reads %d: use the Stet that built it", system, manifest.Format, manifestFormat)
+	}
+	sizes := map[verity.Digest]int64{}
+	n := &Needs{Kernel: manifest.Kernel, Initrd: manifest.Initrd}
+	for _, digest := range manifest.Trees {
+		t, err := s.Tree(digest)
+		if err != nil {
+			return nil, err
+		}
+		for e := range t.All() {
+			if !e.Digest.IsZero() {
+				sizes[e.Digest] = e.Size
+			}
+		}
+		n.Trees = append(n.Trees, digest)
+	}
+	for _, digest := range manifest.Images {
+		n.Images = append(n.Images, digest)
+	}
+	for digest, size := range sizes {
+		n.Objects = append(n.Objects, Object{digest, size})
+	}
+	slices.Sort(n.Trees)
+	n.Trees = slices.Compact(n.Trees)
+	slices.SortFunc(n.Images, verity.Digest.Compare)
+	n.Images = slices.Compact(n.Images)
+	slices.SortFunc(n.Objects, func(a, b Object) int { return a.Digest.Compare(b.Digest) })
+	return n, nil
+}
+
+// Missing names what a system needs and the store has not, or not whole, as
+// paths in the store: nothing, when the system can be started. A mount of an
+// image succeeds without its objects, so whoever makes a system bootable asks
+// first. A manifest or tree that is missing or damaged is an error.
+//
+// A few contents decide whether a machine comes up at all: images, kernel and
+// initrd are read. Of the other objects the size alone is compared.
+func (s *Store) Missing(system string) ([]string, error) {
+	needs, err := s.Needs(system)
+	if err != nil {
+		return nil, err
+	}
+	read := map[string]verity.Digest{s.ObjectPath(needs.Kernel): needs.Kernel, s.ObjectPath(needs.Initrd): needs.Initrd}
+	for _, image := range needs.Images {
+		read[s.ImagePath(image)] = image
+	}
+	var missing []string
+	for name, digest := range read {
+		if Check(name, digest) != nil {
+			missing = append(missing, s.relative(name))
+		}
+	}
+	for _, object := range needs.Objects {
+		name := s.ObjectPath(object.Digest)
+		if _, done := read[name]; done {
+			continue
+		}
+		if info, err := os.Lstat(name); err != nil || info.Size() != object.Size {
+			missing = append(missing, s.relative(name))
+		}
+	}
+	slices.Sort(missing)
+	return missing, nil
+}
+
+func (s *Store) relative(name string) string {
+	return strings.TrimPrefix(name, s.dir+string(filepath.Separator))
+}
+
+// A DamageError says that a file of the store is not what its name says.
+type DamageError struct{ Name, Problem string }
+
+// Error implements error.
+func (e *DamageError) Error() string { return e.Name + " is damaged: " + e.Problem }
+
+// Check reads the file called name and compares its fs-verity digest with want:
+// a [DamageError] when it is another, or cannot be read.
+func Check(name string, want verity.Digest) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	defer file.Close()
+	hash := verity.NewHash()
+	if _, err := io.Copy(hash, file); err != nil {
+		return &DamageError{name, err.Error()}
+	}
+	if have := hash.Sum(); have != want {
+		return &DamageError{name, "its content has the digest " + have.String()}
+	}
+	return nil
+}

@@ -32,6 +32,7 @@ TEST_PACKAGES += dose-distcheck#   oracle of the solver: can a set be installed
 TEST_PACKAGES += e2fsprogs#        mke2fs: a disk for the VM driver's own tests
 TEST_PACKAGES += erofs-utils#      fsck.erofs: oracle of images
 TEST_PACKAGES += fsverity#         oracle of digests
+TEST_PACKAGES += gdisk#            sgdisk: oracle of partition tables
 TEST_PACKAGES += gpgv#             oracle of signatures
 TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
 TEST_PACKAGES += openssh-client#   logs in to examples/hello

@@ -55,6 +55,7 @@ var rooms = map[string]room{
 	"internal/verity":   {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
 	"internal/tree":     {pure, "verity", "a tree names contents and never opens them"},
 	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
+	"internal/gpt":      {pure, "", "stet-init has it too: it stays small, and opens no disk"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},

@@ -201,10 +201,11 @@ type Unit struct {
 	DropIns map[string]string `json:"drop_ins,omitempty"` // file name without ".conf" to text
 }
 
-// Kernel is the kernel package and its command line.
+// Kernel is the kernel package, its command line, and what it loads early.
 type Kernel struct {
 	Package    string   `json:"package"`
 	Parameters []string `json:"parameters,omitempty"` // sorted
+	Modules    []string `json:"modules,omitempty"`    // sorted
 }
 
 // Step is one step of a declared test.

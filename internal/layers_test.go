@@ -99,7 +99,7 @@ var rooms = map[string]room{
 	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
-	"cmd/stet-init": {edge, "fault mount state verity", "each package in it runs before anybody can log in"},
+	"cmd/stet-init": {edge, "fault gpt mount state verity", "each package in it runs before anybody can log in"},
 }
 
 // narrow are the packages that only some may import.

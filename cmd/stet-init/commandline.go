@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"stet/internal/gpt"
 )
 
 // A commandLine is what the kernel command line says to this program.
 type commandLine struct {
-	system string // stet.system=: SHA-256 of the manifest, in hex
+	system     string   // stet.system=: SHA-256 of the manifest, in hex
+	generation int      // stet.generation=: the number of the generation; 0 when there is none
+	store      gpt.GUID // stet.store=: the partition with the store; zero when it is to be found
 
 	// panicAfter is the kernel's panic=: seconds after which a machine that
 	// cannot go on restarts. Negative: at once. Zero: not given.
@@ -19,6 +23,7 @@ type commandLine struct {
 // equal parameters counts.
 func parseCommandLine(text string) (commandLine, error) {
 	var c commandLine
+	var storeErr error
 	for _, word := range strings.Fields(text) {
 		if word == "--" {
 			break // the rest is for init
@@ -27,6 +32,10 @@ func parseCommandLine(text string) (commandLine, error) {
 		switch key {
 		case "stet.system":
 			c.system = value
+		case "stet.generation":
+			c.generation, _ = strconv.Atoi(value)
+		case "stet.store":
+			c.store, storeErr = gpt.ParseGUID(value)
 		case "panic":
 			c.panicAfter, _ = strconv.Atoi(value)
 		}
@@ -37,6 +46,9 @@ func parseCommandLine(text string) (commandLine, error) {
 			"Choose another entry in the boot menu, or add it there (key e)."}
 	case !isDigest(c.system):
 		return c, remedy{fmt.Errorf("stet.system=%s on the kernel command line is no digest (64 hexadecimal digits)", c.system),
+			"Choose another entry in the boot menu, or correct it there (key e)."}
+	case storeErr != nil:
+		return c, remedy{fmt.Errorf("stet.store= on the kernel command line: %w", storeErr),
 			"Choose another entry in the boot menu, or correct it there (key e)."}
 	}
 	return c, nil

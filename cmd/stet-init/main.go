@@ -33,7 +33,7 @@ func boot(start time.Time) (err error) {
 			err = crashed(crash)
 		}
 	}()
-	m := &machine{start: start, root: "/newroot", run: "/run"}
+	m := &machine{start: start, root: "/newroot", run: "/run", disks: disks{"/sys", "/dev", map[string]*disk{}}}
 	for _, step := range []func() error{
 		m.mountKernelFileSystems,
 		m.readCommandLine,
@@ -88,9 +88,13 @@ type machine struct {
 	run      string // the machine's /run
 	commands commandLine
 	manifest manifest
-	modules  chan error    // one value when all modules are loaded
-	loaded   chan struct{} // a value when another one is
-	upper    int           // number of the upper of /etc; 0 when it is in memory
+	disks    disks
+	store    place
+	upper    int // number of the upper of /etc; 0 when it is in memory
+
+	modules   *modules
+	essential func() error   // waits until those are loaded that no boot can do without
+	declared  sync.WaitGroup // those that the machine's description names
 
 	mu       sync.Mutex
 	problems []string

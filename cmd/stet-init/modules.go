@@ -6,94 +6,141 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// modulesDirectory has the kernel modules of the initrd and their load order.
+// modulesDirectory has the kernel modules of the initrd, and what to do with
+// them.
 const modulesDirectory = "/modules"
 
-// startLoadingModules loads them beside the other steps: the disk's driver is the
-// first, and the store can be mounted while the others are loaded.
-func (m *machine) startLoadingModules() error {
-	m.modules, m.loaded = make(chan error, 1), make(chan struct{}, 1)
-	go func() {
-		m.modules <- loadModules(modulesDirectory, func() {
-			select {
-			case m.loaded <- struct{}{}:
-			default:
-			}
-		})
-	}()
-	return nil
+// modules are the kernel modules of the initrd. Each is loaded once, whoever
+// asks for it, after those that it needs.
+type modules struct {
+	directory string
+	needs     map[string][]string
+	wanted    []wanted
+
+	mu      sync.Mutex
+	loading map[string]*loading
+	tried   map[string]bool // those of devices
 }
 
-func (m *machine) finishLoadingModules() error {
-	defer m.lap("modules")
-	return <-m.modules
+// A wanted module is a line of the file load: a condition, a file, and patterns
+// of devices, which are looked at only when the condition is a device.
+type wanted struct{ when, name, patterns string }
+
+// loading is the state of one module. err is valid when done is closed.
+type loading struct {
+	done chan struct{}
+	err  error
 }
 
-// loadModules loads the files that directory/order names: a line for each, with
-// those that must be loaded before. It works on as many at once as there are
-// CPUs, and calls loaded after each.
-func loadModules(directory string, loaded func()) error {
+// readModules reads what there is to load. An initrd without modules has a
+// kernel with everything built in.
+func readModules(directory string) (*modules, error) {
+	m := &modules{
+		directory: directory, needs: map[string][]string{}, loading: map[string]*loading{}, tried: map[string]bool{},
+	}
 	order, err := os.ReadFile(filepath.Join(directory, "order"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // all is built into the kernel
+		return m, nil
 	}
 	if err != nil {
-		return notForThisKernel(err)
+		return nil, notForThisKernel(err)
 	}
-	var lines [][]string
-	done := map[string]chan struct{}{}
 	for line := range strings.Lines(string(order)) {
 		names := strings.Fields(line)
 		if len(names) == 0 {
 			continue
 		}
 		for _, need := range names[1:] {
-			if done[need] == nil { // whoever waits for it would wait for ever
-				return notForThisKernel(fmt.Errorf("%s comes before %s, which it needs", names[0], need))
+			if _, known := m.needs[need]; !known { // whoever waits for it could wait for ever
+				return nil, notForThisKernel(fmt.Errorf("%s comes before %s, which it needs", names[0], need))
 			}
 		}
-		if done[names[0]] != nil {
-			return notForThisKernel(fmt.Errorf("%s is there twice", names[0]))
+		if _, known := m.needs[names[0]]; known {
+			return nil, notForThisKernel(fmt.Errorf("%s is there twice", names[0]))
 		}
-		lines, done[names[0]] = append(lines, names), make(chan struct{})
+		m.needs[names[0]] = names[1:]
 	}
-	// What a line needs was taken by a worker before it, so that none waits for
-	// what nobody does.
-	next := make(chan int, len(lines))
-	for i := range lines {
-		next <- i
+	load, err := os.ReadFile(filepath.Join(directory, "load"))
+	if err != nil {
+		return nil, notForThisKernel(err)
 	}
-	close(next)
-	failures := make([]error, len(lines))
-	var workers sync.WaitGroup
-	for range runtime.NumCPU() {
-		workers.Go(func() {
-			for i := range next {
-				name := lines[i][0]
-				for _, need := range lines[i][1:] {
-					<-done[need]
-				}
-				if err := loadModule(filepath.Join(directory, name)); err != nil {
-					failures[i] = fmt.Errorf("load the kernel module %s: %w", name, err)
-				}
-				close(done[name])
-				loaded()
-			}
-		})
+	for line := range strings.Lines(string(load)) {
+		when, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name, patterns, _ := strings.Cut(rest, " ")
+		if _, known := m.needs[name]; !known {
+			return nil, notForThisKernel(fmt.Errorf("it is not known what %q needs", name))
+		}
+		m.wanted = append(m.wanted, wanted{when, name, patterns})
 	}
-	workers.Wait()
-	if i := slices.IndexFunc(failures, func(err error) bool { return err != nil }); i >= 0 {
-		return notForThisKernel(failures[i])
+	return m, nil
+}
+
+// named lists the modules of a condition.
+func (m *modules) named(when string) []string {
+	var names []string
+	for _, w := range m.wanted {
+		if w.when == when {
+			names = append(names, w.name)
+		}
+	}
+	return names
+}
+
+// start begins to load a module, unless that was begun before.
+func (m *modules) start(name string) *loading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.loading[name]
+	if l == nil {
+		l = &loading{done: make(chan struct{})}
+		m.loading[name] = l
+		go func() {
+			defer close(l.done)
+			l.err = m.load(name)
+		}()
+	}
+	return l
+}
+
+// wait waits for the end of what start began.
+func (l *loading) wait() error {
+	<-l.done
+	return l.err
+}
+
+// load loads a module after what it needs. That one of those cannot be loaded
+// is no matter when the module itself can.
+func (m *modules) load(name string) error {
+	var needs []*loading
+	for _, need := range m.needs[name] {
+		needs = append(needs, m.start(need))
+	}
+	for _, need := range needs {
+		<-need.done
+	}
+	if err := loadModule(filepath.Join(m.directory, name)); err != nil {
+		return fmt.Errorf("load the kernel module %s: %w", name, err)
 	}
 	return nil
+}
+
+// loadAll loads the modules of a condition.
+func (m *modules) loadAll(when string) error {
+	var all []*loading
+	for _, name := range m.named(when) {
+		all = append(all, m.start(name))
+	}
+	var failures []error
+	for _, l := range all {
+		failures = append(failures, l.wait())
+	}
+	return errors.Join(failures...)
 }
 
 func notForThisKernel(err error) error {
@@ -117,4 +164,32 @@ func loadModule(path string) error {
 		return nil
 	}
 	return err
+}
+
+// startLoadingModules loads those that no boot can do without beside the other
+// steps: the store can be looked for meanwhile.
+func (m *machine) startLoadingModules() error {
+	var err error
+	if m.modules, err = readModules(modulesDirectory); err != nil {
+		return err
+	}
+	m.essential = sync.OnceValue(func() error {
+		if err := m.modules.loadAll("always"); err != nil {
+			return notForThisKernel(err)
+		}
+		return nil
+	})
+	go m.essential()
+	m.declared.Go(func() {
+		if err := m.modules.loadAll("declared"); err != nil {
+			m.problem("a module that the machine declares is not loaded: %v", err)
+		}
+	})
+	return nil
+}
+
+func (m *machine) finishLoadingModules() error {
+	defer m.lap("modules")
+	m.declared.Wait()
+	return m.essential()
 }

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/gpt"
 )
 
 var digest = strings.Repeat("0123456789abcdef", 4)
@@ -34,6 +35,7 @@ func TestCommandLineNamesTheSystem(t *testing.T) {
 		{"stet.system=../../etc/shadow", "../../etc/shadow", 0, "is no digest"},
 		{"stet.system=" + strings.ToUpper(digest), strings.ToUpper(digest), 0, "is no digest"},
 		{"stet.system=" + digest[1:], digest[1:], 0, "is no digest"},
+		{"stet.system=" + digest + " stet.store=vda3", digest, 0, "stet.store="},
 	}
 	for _, test := range tests {
 		got, err := parseCommandLine(test.text)
@@ -41,6 +43,10 @@ func TestCommandLineNamesTheSystem(t *testing.T) {
 			t.Errorf("%q: %+v", test.text, got)
 		}
 		checkRemedy(t, test.text, err, test.err)
+	}
+	got, err := parseCommandLine("stet.generation=7 stet.store=BED90B21-26ff-441d-a7f4-89d1b1b57f80 stet.system=" + digest)
+	if err != nil || got.generation != 7 || got.store != gpt.Store {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -81,32 +87,6 @@ func checkRemedy(t *testing.T, what string, err error, want string) {
 	if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &r) || r.do == "" {
 		t.Errorf("%s: %v, want it to say %q and what to do", what, err, want)
 	}
-}
-
-func TestStoreIsFoundByItsSerialNumber(t *testing.T) {
-	disks := t.TempDir()
-	for name, serial := range map[string]string{"loop0": "", "vda": "data", "vdb": "stet-store\n", "vdc": "stet-store-2"} {
-		if err := os.MkdirAll(filepath.Join(disks, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if serial != "" {
-			if err := os.WriteFile(filepath.Join(disks, name, "serial"), []byte(serial), 0o444); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if name, _ := findStore(disks); name != "vdb" {
-		t.Errorf("found %q, want vdb", name)
-	}
-	if err := os.RemoveAll(filepath.Join(disks, "vdb")); err != nil {
-		t.Fatal(err)
-	}
-	name, seen := findStore(disks)
-	if want := []string{`loop0 (serial number "")`, `vda (serial number "data")`, `vdc (serial number "stet-store-2")`}; name != "" || !slices.Equal(seen, want) {
-		t.Errorf("found %q, saw %q, want %q", name, seen, want)
-	}
-	checkRemedy(t, "no store", noStore(seen), `vda (serial number "data")`)
-	checkRemedy(t, "no disk", noStore(nil), "no disk at all")
 }
 
 func TestEmergencyReadsAsPlainWords(t *testing.T) {
@@ -177,27 +157,6 @@ func TestWhatComesWithTheInitrdIsCopiedOverWhatIsThere(t *testing.T) {
 	}
 	if err := copyTree(filepath.Join(from, "nothing"), to); err != nil {
 		t.Errorf("without such a directory: %v", err)
-	}
-}
-
-func TestModulesOrderThatNamesNoFileIsAnError(t *testing.T) {
-	directory := t.TempDir()
-	load := func() error { return loadModules(directory, func() {}) }
-	if err := load(); err != nil {
-		t.Errorf("without modules: %v", err)
-	}
-	for order, want := range map[string]string{
-		"\nmissing.ko\n":            "missing.ko: no such file",
-		"a.ko\nb.ko a.ko\nc.ko\n":   "a.ko: no such file", // one that another waits for
-		"a.ko b.ko\nb.ko\n":         "a.ko comes before b.ko",
-		"a.ko never-mentioned.ko\n": "never-mentioned.ko",
-		"a.ko\na.ko\n":              "a.ko is there twice",
-		"a.ko a.ko\n":               "a.ko comes before a.ko",
-	} {
-		if err := os.WriteFile(filepath.Join(directory, "order"), []byte(order), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		checkRemedy(t, "missing module", load(), want)
 	}
 }
 

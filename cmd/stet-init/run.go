@@ -18,35 +18,17 @@ import (
 // content goes to /run: units, an agent. It changes nothing in the system.
 const runDirectory = "/stet.run"
 
-// lasting has the units of mounts that systemd must not unmount while it stops
-// units, as files below /run/systemd/system. Of /stet, overlays go on using the
-// file system unseen, so that it would stay writable until the power goes, and
-// its journal dirty; below the others, programs have files open until they are
-// killed, and a person would see FAILED in red. systemd-shutdown, which comes
-// after that, makes what is still mounted read-only, file system and all.
-//
-// /var has a whole unit: other units name it before systemd has seen it
-// mounted, and then systemd reads no drop-ins for it.
-var lasting = map[string]string{
-	"stet.mount.d/stet.conf":            "[Unit]\nDefaultDependencies=no\n",
-	"usr-lib-modules.mount.d/stet.conf": "[Unit]\nDefaultDependencies=no\n",
-	"var.mount": "[Unit]\nDescription=/var, which is state\nDefaultDependencies=no\n\n" +
-		"[Mount]\nWhat=/stet/state/var\nWhere=/var\nOptions=bind\n",
-}
-
 // fillRun puts into /run what programs find there from the start.
 func (m *machine) fillRun() error {
 	if err := copyTree(runDirectory, m.run); err != nil {
 		m.problem("/run lacks what came with the initrd: %v", err)
 	}
-	for name, text := range lasting {
-		file := filepath.Join(m.run, "systemd/system", name)
-		err := os.MkdirAll(filepath.Dir(file), 0o755)
-		if err == nil {
-			err = os.WriteFile(file, []byte(text), 0o644)
-		}
-		if err != nil {
-			m.problem("a shutdown will not be clean: %v", err)
+	if err := m.addUnits(lasting(), nil); err != nil {
+		m.problem("a shutdown will not be clean: %v", err)
+	}
+	if m.store.disk != nil {
+		if err := m.addUnits(beside(m.store.disk.table)); err != nil {
+			m.problem("the ESP and swap are left alone: %v", err)
 		}
 	}
 	// /usr/bin/stet is a symlink into this directory: the program is no part of
@@ -57,6 +39,33 @@ func (m *machine) fillRun() error {
 		}
 	}
 	m.lap("run")
+	return nil
+}
+
+// addUnits adds unit files for systemd, and symlinks beside them.
+func (m *machine) addUnits(units, links map[string]string) error {
+	place := func(name string) (string, error) {
+		file := filepath.Join(m.run, "systemd/system", name)
+		return file, os.MkdirAll(filepath.Dir(file), 0o755)
+	}
+	for name, text := range units {
+		file, err := place(name)
+		if err == nil {
+			err = os.WriteFile(file, []byte(text), 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for name, target := range links {
+		file, err := place(name)
+		if err == nil {
+			err = os.Symlink(target, file)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -125,6 +134,8 @@ func (m *machine) record() error {
 	boot := state.Boot{
 		Machine:    m.manifest.Machine,
 		System:     m.commands.system,
+		Generation: m.commands.generation,
+		Store:      m.store.device,
 		Images:     m.manifest.Images,
 		Upper:      m.upper,
 		InitrdUsec: took.Microseconds(),

@@ -52,6 +52,7 @@ type (
 		Kernel  struct {
 			Package    string
 			Parameters set
+			Modules    set
 		}
 		Persist set
 		Health  map[string]json.RawMessage
@@ -126,7 +127,7 @@ func (e *evaluation) decode() (Problems, error) {
 			Components: t.Debian.Components.sorted(), Architecture: t.Debian.Architecture,
 			ForeignArchitectures: foreign(&t), Recommends: t.Debian.Recommends, Mirror: t.Debian.Mirror,
 		},
-		Kernel:       machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted()},
+		Kernel:       machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted(), Modules: t.Kernel.Modules.sorted()},
 		Persist:      t.Persist.sorted(),
 		Groups:       t.Groups,
 		Repositories: map[string]machine.Repository{}, Packages: map[string]machine.Package{}, Exclude: map[string]string{}, Users: map[string]machine.User{}, Files: map[string]machine.File{},

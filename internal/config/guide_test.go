@@ -62,6 +62,7 @@ func TestWordsOfDebianAreTaken(t *testing.T) {
 		"users: {ada: {ssh_keys: [%]}}":          {"ssh-ed25519 AAAAC3Nza+/x== ada@x", "ssh-rsa AAAA", "from=\"10.0.0.0/8\",no-pty ecdsa-sha2-nistp256 AAAA= x y", "sk-ssh-ed25519@openssh.com AAAA"},
 		"units: {%: {}}":                         {"a.service", "getty@tty1.service", "dev-disk-by\\x2dlabel-x.mount", "user-1000.slice", "a.b.timer"},
 		"sysctl: {%: 1}":                         {"net.ipv4.ip_forward", "net.ipv4.conf.eth0/1.rp_filter", "net.ipv4.conf.*.rp_filter", "kernel.core_pattern"},
+		"kernel: {modules: [%]}":                 {"dm_crypt", "virtio-net"},
 		"kernel: {parameters: [%]}":              {"quiet", "console=ttyS0,115200n8", "root=UUID=x", "module.param=1"},
 		"persist: [%]":                           {"/etc/machine-info", "/etc/ssh/ssh_host_*", "/etc/NetworkManager/system-connections"},
 		"files: {%: {text: x}}":                  {"/a", "/etc/a b", "/etc/.x", "/etc/...", "/usr/local/bin/ü", "/home/ada/.config"},

@@ -39,6 +39,15 @@ kernel/lib/libcrc32c.ko.xz:
 kernel/fs/overlayfs/overlay.ko.xz:
 kernel/drivers/block/virtio_blk.ko.xz:
 kernel/fs/xfs/xfs.ko.xz: kernel/lib/libcrc32c.ko.xz
+kernel/drivers/ata/ahci.ko.xz: kernel/drivers/scsi/scsi_mod.ko.xz
+kernel/drivers/scsi/scsi_mod.ko.xz:
+`),
+		"modules.alias": file(`# Aliases extracted from modules themselves.
+alias virtio:d00000002v* virtio_blk
+alias pci:v*d*sv*sd*bc01sc06i01* ahci
+alias block-major-8-* ahci
+alias pci:v00008086d00002922sv*sd*bc*sc*i* ahci
+alias fs-xfs xfs
 `),
 		"modules.builtin": file(`kernel/fs/ext4/ext4.ko
 kernel/drivers/virtio/virtio_pci.ko
@@ -49,6 +58,8 @@ kernel/drivers/char/virtio_console.ko
 		"kernel/lib/libcrc32c.ko.xz":            packed("libcrc32c"),
 		"kernel/fs/overlayfs/overlay.ko.xz":     packed("overlay"),
 		"kernel/drivers/block/virtio_blk.ko.xz": packed("virtio_blk"),
+		"kernel/drivers/ata/ahci.ko.xz":         packed("ahci"),
+		"kernel/drivers/scsi/scsi_mod.ko.xz":    packed("scsi_mod"),
 	}
 }
 
@@ -64,14 +75,14 @@ func TestModulesComeAfterWhatTheyDependOn(t *testing.T) {
 		wanted  []Module
 		want    []File
 	}{
-		{"last in the line first", "a.ko: b.ko c.ko\nb.ko: c.ko\nc.ko:\n", "", []Module{{Name: "a"}}, []File{{"c.ko", nil}, {"b.ko", []string{"c.ko"}}, {"a.ko", []string{"c.ko", "b.ko"}}}},
-		{"shared dependency once", "a.ko: c.ko\nb.ko: c.ko\nc.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"c.ko", nil}, {"a.ko", []string{"c.ko"}}, {"b.ko", []string{"c.ko"}}}},
-		{"built in costs nothing", "b.ko:\n", "kernel/fs/a.ko\n", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil}}},
-		{"dashes are underscores", "k/virtio-blk.ko.zst:\n", "", []Module{{Name: "virtio_blk"}}, []File{{"k/virtio-blk.ko.zst", nil}}},
-		{"absent and optional", "b.ko:\n", "", []Module{{Name: "a", Optional: true}, {Name: "b"}}, []File{{"b.ko", nil}}},
-		{"two files of one name", "updates/a.ko:\nkernel/a.ko:\n", "", []Module{{Name: "a"}}, []File{{"kernel/a.ko", nil}}},
-		{"wanted after its dependent", "a.ko: b.ko\nb.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil}, {"a.ko", []string{"b.ko"}}}},
-		{"a circle", "a.ko: b.ko\nb.ko: a.ko\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil}, {"a.ko", []string{"b.ko"}}}},
+		{"last in the line first", "a.ko: b.ko c.ko\nb.ko: c.ko\nc.ko:\n", "", []Module{{Name: "a"}}, []File{{"c.ko", nil, false}, {"b.ko", []string{"c.ko"}, false}, {"a.ko", []string{"c.ko", "b.ko"}, false}}},
+		{"shared dependency once", "a.ko: c.ko\nb.ko: c.ko\nc.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"c.ko", nil, false}, {"a.ko", []string{"c.ko"}, false}, {"b.ko", []string{"c.ko"}, false}}},
+		{"built in costs nothing", "b.ko:\n", "kernel/fs/a.ko\n", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil, false}}},
+		{"dashes are underscores", "k/virtio-blk.ko.zst:\n", "", []Module{{Name: "virtio_blk"}}, []File{{"k/virtio-blk.ko.zst", nil, false}}},
+		{"absent and optional", "b.ko:\n", "", []Module{{Name: "a", Optional: true}, {Name: "b"}}, []File{{"b.ko", nil, false}}},
+		{"two files of one name", "updates/a.ko:\nkernel/a.ko:\n", "", []Module{{Name: "a"}}, []File{{"kernel/a.ko", nil, false}}},
+		{"wanted after its dependent", "a.ko: b.ko\nb.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil, false}, {"a.ko", []string{"b.ko"}, false}}},
+		{"a circle", "a.ko: b.ko\nb.ko: a.ko\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil, false}, {"a.ko", []string{"b.ko"}, false}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -98,6 +109,8 @@ func TestUnusableModuleDirectoriesAreNamed(t *testing.T) {
 		{"kernel without erofs", func(f fstest.MapFS) {
 			f["modules.dep"] = &fstest.MapFile{Data: bytes.ReplaceAll(f["modules.dep"].Data, []byte("erofs.ko"), []byte("errofs.ko"))}
 		}, "no module erofs, which the initrd needs (the metadata images of /usr and /etc)"},
+		{"no aliases", func(f fstest.MapFS) { delete(f, "modules.alias") }, "modules.alias"},
+		{"aliases of nothing", func(f fstest.MapFS) { f["modules.alias"] = &fstest.MapFile{Data: []byte("#\nalias x\n")} }, "modules.alias:2"},
 		{"file missing", func(f fstest.MapFS) { delete(f, "kernel/fs/netfs/netfs.ko.xz") }, "netfs"},
 		{"not compressed as its name says", func(f fstest.MapFS) {
 			f["kernel/fs/netfs/netfs.ko.xz"] = &fstest.MapFile{Data: []byte("netfs")}
@@ -136,21 +149,44 @@ func TestImageHasInitAndModulesInLoadOrder(t *testing.T) {
 		if e.Inode != uint64(i+1) {
 			t.Errorf("%s: inode %d, want %d", e.Name, e.Inode, i+1)
 		}
-		got = append(got, fmt.Sprintf("%o %s %s", e.Mode, e.Name, e.Content))
+		content := string(e.Content)
+		if strings.HasSuffix(e.Name, ".xz") {
+			content = "packed"
+		}
+		got = append(got, fmt.Sprintf("%o %s %s", e.Mode, e.Name, content))
 	}
 	want := []string{
 		"40755 dev ",
 		"40755 modules ",
-		"100644 modules/virtio_blk.ko virtio_blk",
 		"100644 modules/libcrc32c.ko libcrc32c",
 		"100644 modules/netfs.ko netfs",
 		"100644 modules/erofs.ko erofs",
 		"100644 modules/overlay.ko overlay",
-		"100644 modules/order virtio_blk.ko\nlibcrc32c.ko\nnetfs.ko\nerofs.ko libcrc32c.ko netfs.ko\noverlay.ko\n",
+		"100644 modules/virtio_blk.ko virtio_blk",
+		"100644 modules/scsi_mod.ko.xz packed",
+		"100644 modules/ahci.ko.xz packed",
+		"100644 modules/order libcrc32c.ko\nnetfs.ko\nerofs.ko libcrc32c.ko netfs.ko\noverlay.ko\nvirtio_blk.ko\nscsi_mod.ko.xz\nahci.ko.xz scsi_mod.ko.xz\n",
+		"100644 modules/load always erofs.ko\nalways overlay.ko\ndevice virtio_blk.ko virtio:d00000002v*\n" +
+			"device ahci.ko.xz pci:v*d*sv*sd*bc01sc06i01* pci:v00008086d00002922sv*sd*bc*sc*i*\n",
 		"100755 init the program",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestDeclaredModulesAreInTheInitrd(t *testing.T) {
+	image := func(names ...string) (string, error) {
+		var out bytes.Buffer
+		err := Image(&out, Spec{Init: []byte("x"), Read: reader(debianModules()), Modules: append(Modules(), DeclaredModules(names)...)})
+		return out.String(), err
+	}
+	got, err := image("ahci", "ext4") // one that is there for devices, too, and one that is built in
+	if err != nil || !strings.Contains(got, "\ndeclared ahci.ko\n") || strings.Contains(got, "ahci.ko.xz") || strings.Contains(got, "declared ext4") {
+		t.Errorf("%v", err)
+	}
+	if _, err := image("no-such"); err == nil || !strings.Contains(err.Error(), "no module no_such, which the initrd needs (kernel.modules names it)") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -169,7 +205,7 @@ func TestMissingInitSaysWhatToRun(t *testing.T) {
 
 func TestEachModuleHasAReason(t *testing.T) {
 	for _, module := range Modules() {
-		if module.Why == "" || module.Name != moduleName(module.Name+".ko") {
+		if module.Why == "" || module.When == "" || module.Name != moduleName(module.Name+".ko") {
 			t.Errorf("%+v", module)
 		}
 	}

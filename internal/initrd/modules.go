@@ -11,27 +11,6 @@ import (
 	"strings"
 )
 
-// A Module is a kernel module that the initrd wants, with the reason.
-type Module struct {
-	Name     string // as lsmod(8) shows it
-	Why      string // what cannot be done without it
-	Optional bool   // not every kernel has it, neither built in nor as a module
-}
-
-// Modules returns the modules that stet-init needs to reach and mount a store.
-// A module that is built into the kernel costs nothing.
-func Modules() []Module {
-	return []Module{
-		{Name: "virtio_pci", Why: "the bus of all virtio devices of a virtual machine"},
-		{Name: "virtio_blk", Why: "the disk with the store in a virtual machine"},
-		{Name: "virtio_console", Why: "messages of a virtual machine whose console is hvc0", Optional: true},
-		{Name: "crc32c_generic", Why: "ext4 and erofs ask for crc32c by name; there is no modprobe to answer", Optional: true},
-		{Name: "ext4", Why: "the file system of the store"},
-		{Name: "erofs", Why: "the metadata images of /usr and /etc"},
-		{Name: "overlay", Why: "joins an image with the objects of the store"},
-	}
-}
-
 // ReadFunc reads a file of the kernel's module directory, /usr/lib/modules/VERSION.
 // Names are relative to it. A missing file is an error that is fs.ErrNotExist.
 type ReadFunc func(name string) ([]byte, error)
@@ -39,8 +18,9 @@ type ReadFunc func(name string) ([]byte, error)
 // A File is one of a module. Names are relative to the module directory, as in
 // modules.dep.
 type File struct {
-	Path  string
-	Needs []string // what must be loaded before
+	Path   string
+	Needs  []string // what must be loaded before
+	Packed bool     // all that want it leave it compressed
 }
 
 // Resolve returns the files of the wanted modules and of all they depend on,
@@ -74,11 +54,18 @@ func Resolve(read ReadFunc, wanted []Module) ([]File, error) {
 		}
 	}
 	var order []string
+	plain := map[string]bool{}
 	for _, module := range wanted {
 		file, ok := files[module.Name]
 		switch {
 		case ok:
 			order = dependencies.load(order, file)
+			if !module.Packed {
+				plain[file] = true
+				for _, need := range dependencies[file] {
+					plain[need] = true
+				}
+			}
 		case builtin[module.Name] || module.Optional:
 		default:
 			return nil, fmt.Errorf("this kernel has no module %s, which the initrd needs (%s)", module.Name, module.Why)
@@ -90,9 +77,29 @@ func Resolve(read ReadFunc, wanted []Module) ([]File, error) {
 		needs := slices.DeleteFunc(slices.Clone(order[:i]), func(earlier string) bool {
 			return !slices.Contains(dependencies[file], earlier)
 		})
-		resolved = append(resolved, File{file, needs})
+		resolved = append(resolved, File{file, needs, !plain[file]})
 	}
 	return resolved, nil
+}
+
+// ParseAliases reads modules.alias, in which depmod gathers what all modules say
+// of the devices that they drive: module name → patterns of MODALIAS, in their
+// order.
+func ParseAliases(text []byte) (map[string][]string, error) {
+	aliases := map[string][]string{}
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		fields := strings.Fields(line)
+		if len(fields) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(fields) != 3 || fields[0] != "alias" {
+			return nil, fmt.Errorf("modules.alias:%d: want: alias PATTERN MODULE", number)
+		}
+		aliases[fields[2]] = append(aliases[fields[2]], fields[1])
+	}
+	return aliases, nil
 }
 
 // Dependencies are the lines of a modules.dep: module file → the files it

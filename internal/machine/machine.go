@@ -202,10 +202,11 @@ type Unit struct {
 	DropIns map[string]string `json:"drop_ins,omitempty"` // file name without ".conf" to text
 }
 
-// Kernel is the kernel package and its command line.
+// Kernel is the kernel package, its command line, and what it loads early.
 type Kernel struct {
 	Package    string   `json:"package"`
 	Parameters []string `json:"parameters,omitempty"` // sorted
+	Modules    []string `json:"modules,omitempty"`    // sorted
 }
 
 // Health is what must be so for the machine to be well.

@@ -96,9 +96,12 @@ func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte) (*Manif
 	}
 	manifest.Kernel, manifest.KernelVersion = kernel.Digest, version
 	var archive bytes.Buffer
-	err = initrd.Image(&archive, initrd.Spec{Init: init, Read: moduleReader(s, trees.Modules, version), Modules: initrd.Modules()})
+	err = initrd.Image(&archive, initrd.Spec{
+		Init: init, Read: moduleReader(s, trees.Modules, version),
+		Modules: append(initrd.Modules(), initrd.DeclaredModules(m.Kernel.Modules)...),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("machine %s: make the initrd: %w", m.Name, err)
+		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
 	}
 	manifest.Initrd, err = s.PutBytes(archive.Bytes())
 	return manifest, err

@@ -34,6 +34,7 @@ var root = map[string]string{
 	"/boot/vmlinuz-6.12.9":                                "old kernel",
 	"/boot/vmlinuz-6.12.10":                               "kernel",
 	"/usr/lib/modules/6.12.10/modules.dep":                "",
+	"/usr/lib/modules/6.12.10/modules.alias":              "",
 	"/usr/lib/modules/6.12.10/modules.builtin":            "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/block/virtio_blk.ko\nkernel/fs/ext4/ext4.ko\nkernel/fs/erofs/erofs.ko\nkernel/fs/overlayfs/overlay.ko\n",
 	"/opt/tool/bin/tool":                                  "tool",
 	"/usr/local/bin/mine":                                 "mine",
@@ -254,7 +255,7 @@ func TestSplitGivesEveryPathItsPlace(t *testing.T) {
 		"/lib/stet/state.json":           `{"format":1,"persist":["/etc/keep","/etc/ssh/ssh_host_*_key","/etc/ssh/ssh_host_*_key.pub"],"users":{"ada":["password"],"root":["password"]}}` + "\n",
 		"/share/zoneinfo/Europe/Berlin":  "TZif",
 	})
-	f.expect(trees.Modules, map[string]string{"/6.12.10/modules.dep": ""})
+	f.expect(trees.Modules, map[string]string{"/6.12.10/modules.dep": "", "/6.12.10/modules.alias": ""})
 	f.expect(trees.Etc, map[string]string{
 		"/localtime": ">/usr/share/zoneinfo/Europe/Berlin", "/timezone": "Europe/Berlin\n", "/sysctl.d/99-stet.conf": "a = 1\nb = 2\n",
 	})

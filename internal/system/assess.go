@@ -44,7 +44,7 @@ var assessment = []struct {
 	},
 	{
 		name: "stet-deadline.service", description: "Give up a boot that hangs", command: "deadline",
-		unit: "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n",
+		unit: "DefaultDependencies=no\nAfter=efi.automount\nConflicts=shutdown.target\nBefore=shutdown.target\n",
 	},
 }
 

@@ -21,6 +21,8 @@ type Wanted struct {
 type Request struct {
 	Wanted []Wanted
 	Booted int // of this one no entry is removed, wanted or not: its counter is still to be settled
+	// NoWrites leaves undone what takes room: whoever makes room asks for none.
+	NoWrites bool
 }
 
 // Action is what a step does.
@@ -173,6 +175,10 @@ func (p *planner) look() error {
 		}
 	}
 	p.write(kept)
+	if p.request.NoWrites {
+		p.writes = slices.DeleteFunc(p.writes, func(s Step) bool { return s.Action != Bless })
+		p.comes = false
+	}
 	if len(removed) > 0 && !p.stays && !p.comes {
 		return ErrNone
 	}

@@ -33,10 +33,11 @@ const (
 	EntryRemoved Point = "boot: an entry is gone"
 	BlobRemoved  Point = "boot: a kernel or initrd is gone"
 
-	// Collecting (internal/generation).
+	// Collecting (internal/gc, with generation and store).
 	RecordRemoved Point = "gc: a record is gone"
 	ObjectRemoved Point = "gc: an object is gone"
 	UpperRemoved  Point = "gc: a saved upper of /etc is gone"
+	AgedRemoved   Point = "gc: a build, memo, package or disk is gone for its age"
 
 	// Making an image (internal/disk).
 	StageFilled   Point = "disk: the content of the file system is gathered"
@@ -57,7 +58,7 @@ func Points() []Point {
 		ObjectWritten, StoreSynced, SystemPublished,
 		GenerationPrepared, GenerationRecorded, GenerationMarked,
 		KernelPlaced, InitrdPlaced, EntryHidden, EntryPlaced, EntryBlessed, EntryRemoved, BlobRemoved,
-		RecordRemoved, ObjectRemoved, UpperRemoved,
+		RecordRemoved, ObjectRemoved, UpperRemoved, AgedRemoved,
 		StageFilled, ImageWritten, ImageNamed, PartitionGrew, StoreGrew,
 		UpperBegun, UpperFinished, StateApplied,
 	}

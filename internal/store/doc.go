@@ -2,7 +2,7 @@
 // made of them: trees, images, systems and memos.
 //
 // It takes bytes and gives digests. It decides nothing about what is kept: it
-// never deletes an object. It is an edge: it touches the disk, and the rooms
+// deletes only what a collector, alone in the store, does not hold. It is an edge: it touches the disk, and the rooms
 // that compute (tree, erofs, system) are given its objects, not the Store.
 //
 // A reader in another process sees an object, tree, image or system whole or

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"stet/internal/tree"
 	"stet/internal/verity"
@@ -102,9 +103,25 @@ func (s *Store) Memo(stage, key string) ([]byte, bool) {
 	if ok {
 		return value, true
 	}
-	value, err := os.ReadFile(s.memoPath(stage, key))
+	name := s.memoPath(stage, key)
+	value, err := os.ReadFile(name)
+	if err == nil {
+		s.touch(name)
+	}
 	// After a power cut a memo may be empty; that one remembers nothing.
 	return value, err == nil && len(value) > 0
+}
+
+// touched is how old the time of a memo may become while it is used: collecting
+// by age counts in days.
+const touched = 24 * time.Hour
+
+// touch says that a memo is in use. One that cannot be touched only looks older.
+func (s *Store) touch(name string) {
+	if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > touched {
+		now := time.Now()
+		_ = os.Chtimes(name, now, now)
+	}
 }
 
 // Memoise remembers a value for a stage and key. Other processes see it after

@@ -35,7 +35,9 @@ type Store struct {
 
 // Open opens the store in dir, which it creates if it is missing, and holds a
 // shared lock on it until Close: nobody collects while it is in use.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return openWith(dir, (*Store).share) }
+
+func openWith(dir string, take func(*Store) error) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -50,7 +52,11 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{dir: dir, lock: lock, pending: map[memoKey][]byte{}}
-	if err := errors.Join(s.share(), s.checkFormat()); err != nil {
+	if err := take(s); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if err := s.checkFormat(); err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -61,18 +67,26 @@ func Open(dir string) (*Store, error) {
 // takes away what killed processes left in its temporary directory.
 func (s *Store) share() error {
 	if unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-		left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
-		if err != nil {
-			return fmt.Errorf("open store: %w", err)
-		}
-		for _, entry := range left {
-			if err := os.RemoveAll(filepath.Join(s.dir, "tmp", entry.Name())); err != nil {
-				return fmt.Errorf("open store: %w", err)
-			}
+		if err := s.clear(); err != nil {
+			return err
 		}
 	}
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_SH); err != nil {
 		return fmt.Errorf("lock store %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// clear empties the temporary directory.
+func (s *Store) clear() error {
+	left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	for _, entry := range left {
+		if err := os.RemoveAll(filepath.Join(s.dir, "tmp", entry.Name())); err != nil {
+			return fmt.Errorf("open store: %w", err)
+		}
 	}
 	return nil
 }

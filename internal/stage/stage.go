@@ -1,0 +1,239 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"stet/internal/boot"
+	"stet/internal/generation"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/verity"
+)
+
+// Machine is where systems are staged.
+type Machine struct {
+	Store   *store.Store
+	ESP     string // where it is mounted
+	Booted  int    // the generation that was booted; 0 when it is none
+	Running string // digest of the system that runs; "" when it is none
+	Now     func() time.Time
+}
+
+// Request is what is to start next.
+type Request struct {
+	System     string
+	Origin     generation.Origin
+	RollbackOf int
+	generation.Provenance
+}
+
+// Staged says what starts next.
+type Staged struct {
+	generation.Record
+	New     bool  // it was recorded now; else it was there, and lacked its entry at most
+	Counted bool  // the boot loader gives up after some tries
+	Bytes   int64 // that were written to the ESP
+}
+
+// IncompleteError says that the store lacks something of a system.
+type IncompleteError struct {
+	System  string
+	Missing []string // paths in the store
+}
+
+// Error implements error.
+func (e *IncompleteError) Error() string {
+	return fmt.Sprintf("the store lacks %d files of system %.12s, the first is %s", len(e.Missing), e.System, e.Missing[0])
+}
+
+// SpaceError says that the store has no room for another generation.
+type SpaceError struct {
+	Dir           string
+	Bytes, Inodes int64 // that are missing
+}
+
+// Error implements error.
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%s is too full: %d bytes and %d inodes are missing", e.Dir, e.Bytes, e.Inodes)
+}
+
+// Stage makes a system the one that starts next. What was asked for before and
+// is not finished, after a crash, is finished.
+func (m Machine) Stage(r Request) (Staged, error) {
+	generations := generation.In(m.Store.Dir())
+	unlock, err := generations.Lock()
+	if err != nil {
+		return Staged{}, err
+	}
+	defer func() { _ = unlock() }()
+	missing, err := m.Store.Missing(r.System)
+	if err != nil {
+		return Staged{}, err
+	}
+	if len(missing) > 0 {
+		return Staged{}, &IncompleteError{r.System, missing}
+	}
+	history, err := generations.List()
+	if err != nil {
+		return Staged{}, err
+	}
+	esp, err := boot.Read(m.ESP)
+	if err != nil {
+		return Staged{}, err
+	}
+	staged := m.next(r, history, esp)
+	if staged.New {
+		history.Generations = append(history.Generations, generation.Generation{Record: staged.Record})
+	}
+	request, err := m.Request(history, esp)
+	if err != nil {
+		return Staged{}, err
+	}
+	last := &request.Wanted[len(request.Wanted)-1]
+	if last.Generation != staged.Number {
+		return Staged{}, fmt.Errorf("generation %d is newer than what is staged", last.Generation)
+	}
+	staged.Counted = last.Counted && !last.Good
+	plan, err := esp.Plan(request)
+	if err != nil {
+		return Staged{}, err
+	}
+	staged.Bytes = plan.Bytes
+	if staged.New {
+		if err := m.room(); err != nil {
+			return Staged{}, err
+		}
+		if err := m.Store.Sync(); err != nil {
+			return Staged{}, err
+		}
+		if err := generations.Add(staged.Record); err != nil {
+			return Staged{}, err
+		}
+	}
+	if err := plan.CarryOut(m.ESP, m.open); err != nil {
+		if staged.New {
+			err = errors.Join(err, generations.Set(staged.Number, generation.Failed, "its boot entry could not be written"))
+		}
+		return Staged{}, err
+	}
+	return staged, nil
+}
+
+// next gives the record of what is staged: the newest one, when it is that
+// already.
+func (m Machine) next(r Request, history generation.History, esp boot.ESP) Staged {
+	newest, ok := history.Newest()
+	same := newest.System == r.System && newest.RollbackOf == r.RollbackOf && newest.Commit == r.Commit && newest.Lock == r.Lock
+	if ok && same && newest.Failed == "" && !esp.GivenUp()[newest.Number] && newest.Number+1 == history.Next(esp.Numbers()...) {
+		return Staged{Record: newest.Record}
+	}
+	return Staged{New: true, Record: generation.Record{
+		Number: history.Next(esp.Numbers()...), System: r.System, Date: m.Now().UTC().Truncate(time.Second),
+		Origin: r.Origin, RollbackOf: r.RollbackOf, Provenance: r.Provenance,
+	}}
+}
+
+// Request gives the entries that the generations of a machine want: every one
+// that did not fail.
+func (m Machine) Request(history generation.History, esp boot.ESP) (boot.Request, error) {
+	r := boot.Request{Booted: m.Booted}
+	running := m.manifest(m.Running)
+	for _, g := range history.Generations {
+		if g.Failed != "" && g.Number != m.Booted {
+			continue
+		}
+		w, err := m.wanted(g, running, history.Proven(g.System))
+		if err != nil {
+			if newest, _ := history.Newest(); newest.Number == g.Number {
+				return r, err
+			}
+			continue // it cannot be started; what it keeps from others is not worth it
+		}
+		r.Wanted = append(r.Wanted, w)
+	}
+	return r, nil
+}
+
+// wanted is the entry of one generation.
+func (m Machine) wanted(g generation.Generation, running *system.Manifest, proven bool) (boot.Wanted, error) {
+	manifest, err := m.read(g.System)
+	if err != nil {
+		return boot.Wanted{}, err
+	}
+	w := boot.Wanted{
+		Entry: boot.Entry{
+			Machine: manifest.Machine, Generation: g.Number, System: g.System,
+			Kernel: manifest.Kernel, Initrd: manifest.Initrd, CommandLine: manifest.CommandLine,
+		},
+		Good:    g.Good,
+		Counted: !proven || running == nil || startsUnlike(running, manifest),
+	}
+	for _, of := range []struct {
+		digest verity.Digest
+		size   *int64
+	}{{manifest.Kernel, &w.KernelSize}, {manifest.Initrd, &w.InitrdSize}} {
+		if *of.size, err = m.Store.Size(store.Objects, of.digest.String()); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+// startsUnlike reports whether a system starts by other means than the one that
+// runs.
+func startsUnlike(a, b *system.Manifest) bool {
+	return a.Kernel != b.Kernel || a.Initrd != b.Initrd || a.CommandLine != b.CommandLine
+}
+
+func (m Machine) read(digest string) (*system.Manifest, error) {
+	text, err := m.Store.System(digest)
+	if err != nil {
+		return nil, err
+	}
+	return system.ParseManifest(text)
+}
+
+// manifest gives that of the running system; nil when it cannot be read.
+func (m Machine) manifest(digest string) *system.Manifest {
+	if digest == "" {
+		return nil
+	}
+	manifest, err := m.read(digest)
+	if err != nil {
+		return nil
+	}
+	return manifest
+}
+
+func (m Machine) open(d verity.Digest) (io.ReadCloser, error) { return m.Store.OpenObject(d) }
+
+// What a generation takes of the store: its directory, its record, a mark, and
+// what the journal needs to write them.
+const (
+	recordBytes  = 64 << 10
+	recordInodes = 4
+)
+
+// room refuses when the record would not fit.
+func (m Machine) room() error {
+	var space unix.Statfs_t
+	if err := unix.Statfs(m.Store.Dir(), &space); err != nil {
+		return fmt.Errorf("see what room is in %s: %w", m.Store.Dir(), err)
+	}
+	if space.Flags&unix.ST_RDONLY != 0 {
+		return fmt.Errorf("write to %s: %w", m.Store.Dir(), unix.EROFS)
+	}
+	e := &SpaceError{Dir: m.Store.Dir(), Bytes: max(0, recordBytes-int64(space.Bavail)*space.Bsize)}
+	if space.Files > 0 { // some file systems count none
+		e.Inodes = max(0, recordInodes-int64(space.Ffree))
+	}
+	if e.Bytes > 0 || e.Inodes > 0 {
+		return e
+	}
+	return nil
+}

@@ -69,7 +69,7 @@ var rooms = map[string]room{
 	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system":            {stage, "debian erofs health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/disk":              {stage, "boot fault generation rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
 
@@ -95,7 +95,7 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk erofs lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
 	"internal/cli":   {edge, "assessment boot build config disk generation health initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
@@ -120,6 +120,7 @@ var narrow = map[string]struct {
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},
+	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
 	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
 }

@@ -64,6 +64,9 @@ func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, fi
 	if _, err := os.Stat(name); err == nil {
 		return name, nil
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
 	if err := removeOldDisks(dir); err != nil {
 		return "", err
 	}

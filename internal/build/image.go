@@ -11,12 +11,12 @@ import (
 
 // Image makes a bootable image of a built system's disk at path, whole or not at
 // all.
-func (b *Builder) Image(ctx context.Context, built *System, l *lock.Lock, first First, layout disk.Layout, path string) error {
+func (b *Builder) Image(ctx context.Context, built *System, l *lock.Lock, first First, layout disk.Layout, format disk.Format, path string) error {
 	tools, err := b.imageTools(ctx, l)
 	if err != nil {
 		return err
 	}
-	return disk.WriteImage(ctx, b.content(built, l, first, generation.Image), tools, layout, path)
+	return disk.WriteImage(ctx, b.content(built, l, first, generation.Image), tools, layout, format, path)
 }
 
 // content is what the store of a new machine has. An image is dated by the lock:

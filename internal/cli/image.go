@@ -1,26 +1,30 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"stet/internal/build"
 	"stet/internal/disk"
+	"stet/internal/machine"
+	"stet/internal/store"
 	"stet/internal/term"
 )
 
 // imageReport is what `stet image --json` prints.
 type imageReport struct {
-	Machine string  `json:"machine"`
-	Digest  string  `json:"digest"`
-	Image   string  `json:"image"`  // path
-	Format  string  `json:"format"` // raw or qcow2
-	Size    int64   `json:"size"`   // of the disk, in bytes
-	Bytes   int64   `json:"bytes"`  // that the file takes
-	Seconds float64 `json:"seconds"`
+	Machine string      `json:"machine"`
+	Digest  string      `json:"digest"` // of the system
+	Image   string      `json:"image"`  // path
+	Format  disk.Format `json:"format"`
+	Size    int64       `json:"size"`  // of the disk, in bytes
+	Bytes   int64       `json:"bytes"` // that the file takes
+	Seconds float64     `json:"seconds"`
 }
 
 func newImage(a *app) *cobra.Command {
@@ -28,51 +32,93 @@ func newImage(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image [MACHINE]",
 		Short: "Make a bootable disk image of a machine",
-		Long: `Build a machine and make the image of a disk that boots it on hardware with UEFI
+		Long: `Build a machine and make the image of a disk that boots it, on hardware with UEFI
 or in a virtual machine. How large its parts are is declared under "disk". The
-same system, commit and program give the same image, to the byte.`,
+same system, commit and Stet give the same image, to the byte.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			begin := a.Now()
+			if format != string(disk.Raw) && format != string(disk.Qcow2) {
+				return wrongInput(fmt.Errorf("%q is no format of an image", format), "--format takes raw or qcow2")
+			}
 			s, err := a.openStore()
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			built, err := a.build(cmd.Context(), s, args)
-			if err != nil {
-				return err
-			}
-			first, err := built.first()
-			if err != nil {
-				return err
-			}
-			report, done := a.progress()
-			built.builder.Report = report
-			path := output
-			if path == "" {
-				path = built.Manifest.Machine + "." + format
-			}
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(a.Dir, path)
-			}
-			layout := disk.Layout{Size: 8 << 30, ESP: 512 << 20}
-			err = built.builder.Image(cmd.Context(), built.System, built.lock, first, layout, path)
-			done()
-			if err != nil {
-				return explain(err)
-			}
-			fmt.Fprintf(a.Stdout, "%s: %s in %.2f s\n", path, term.Bytes(layout.Size), a.Now().Sub(begin).Seconds())
-			return nil
+			return a.image(cmd.Context(), s, args, output, disk.Format(format))
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "the image's path; by default MACHINE.FORMAT here")
-	cmd.Flags().StringVar(&format, "format", "raw", "raw or qcow2")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the image's path; by default MACHINE.FORMAT in this directory")
+	cmd.Flags().StringVar(&format, "format", string(disk.Raw), "raw or qcow2")
 	return cmd
+}
+
+func (a *app) image(ctx context.Context, s *store.Store, args []string, output string, format disk.Format) error {
+	begin := a.Now()
+	built, err := a.build(ctx, s, args)
+	if err != nil {
+		return err
+	}
+	layout, err := layoutOf(built.machine())
+	if err != nil {
+		return err
+	}
+	if output == "" {
+		output = built.Manifest.Machine + "." + string(format)
+	}
+	if !filepath.IsAbs(output) {
+		output = filepath.Join(a.Dir, output)
+	}
+	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+		return wrongInput(fmt.Errorf("%s is not a file", output), "`stet install` writes to a disk")
+	}
+	first, err := built.first()
+	if err != nil {
+		return err
+	}
+	report, done := a.progress()
+	built.builder.Report = report
+	err = built.builder.Image(ctx, built.System, built.lock, first, layout, format, output)
+	done()
+	if err != nil {
+		return explain(err)
+	}
+	r := imageReport{
+		Machine: built.Manifest.Machine, Digest: built.Digest, Image: output, Format: format,
+		Size: layout.Size, Bytes: takes(output), Seconds: a.Now().Sub(begin).Seconds(),
+	}
+	if a.json {
+		return a.printJSON(r)
+	}
+	fmt.Fprintf(a.Stdout, "%s: a disk of %s, which takes %s, in %.2f s\n", output, term.Bytes(r.Size), term.Bytes(r.Bytes), r.Seconds)
+	return nil
+}
+
+// machine is the description that was built.
+func (m *builtMachine) machine() *machine.Machine {
+	return m.configuration.Machines[m.Manifest.Machine]
 }
 
 // first is what the first generation of the machine has beside its system.
 func (m *builtMachine) first() (build.First, error) {
 	stet, err := os.Executable()
 	return build.First{Stet: stet, Provenance: m.provenance}, err
+}
+
+// layoutOf is the disk that a machine declares.
+func layoutOf(m *machine.Machine) (disk.Layout, error) {
+	l := disk.Layout{Size: m.Disk.Size, ESP: m.Disk.ESP, Swap: m.Disk.Swap}
+	if err := l.Check(); err != nil {
+		return l, wrongInput(fmt.Errorf("machine %s: %w", m.Name, err), "")
+	}
+	return l, nil
+}
+
+// takes is what a file takes of its file system, in bytes.
+func takes(path string) int64 {
+	var stat syscall.Stat_t
+	if err := syscall.Stat(path, &stat); err != nil {
+		return 0
+	}
+	return stat.Blocks * 512
 }

@@ -54,6 +54,7 @@ type (
 			Parameters set
 			Modules    set
 		}
+		Disk    struct{ Size, ESP, Swap string }
 		Persist set
 		Health  map[string]json.RawMessage
 		Tests   map[string][]textStep
@@ -128,6 +129,7 @@ func (e *evaluation) decode() (Problems, error) {
 			ForeignArchitectures: foreign(&t), Recommends: t.Debian.Recommends, Mirror: t.Debian.Mirror,
 		},
 		Kernel:       machine.Kernel{Package: t.Kernel.Package, Parameters: t.Kernel.Parameters.sorted(), Modules: t.Kernel.Modules.sorted()},
+		Disk:         machine.Disk{Size: size(t.Disk.Size), ESP: size(t.Disk.ESP), Swap: size(t.Disk.Swap)},
 		Persist:      t.Persist.sorted(),
 		Groups:       t.Groups,
 		Repositories: map[string]machine.Repository{}, Packages: map[string]machine.Package{}, Exclude: map[string]string{}, Users: map[string]machine.User{}, Files: map[string]machine.File{},
@@ -209,6 +211,15 @@ func foreign(t *textMachine) []string {
 	}
 	delete(all, t.Debian.Architecture)
 	return all.sorted()
+}
+
+// size reads what the schema has checked: a number and a unit. Nothing is 0.
+func size(text string) int64 {
+	if text == "" {
+		return 0
+	}
+	n, _ := strconv.ParseInt(text[:len(text)-1], 10, 64)
+	return n << map[byte]uint{'M': 20, 'G': 30, 'T': 40}[text[len(text)-1]]
 }
 
 // sysctl writes a value as sysctl.d(5) wants it.

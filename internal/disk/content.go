@@ -49,16 +49,11 @@ type stage struct {
 
 	mu     sync.Mutex
 	sealed []sealed
-	bytes  int64 // that the files take
 }
 
 // fill lays the content out in a directory.
-func (c Content) fill(ctx context.Context, dir string) (*stage, error) {
+func (c Content) fill(ctx context.Context, dir string, objects []verity.Digest) (*stage, error) {
 	s := &stage{dir: dir, buffers: sync.Pool{New: func() any { return new([256 << 10]byte) }}}
-	objects, err := c.objects()
-	if err != nil {
-		return nil, err
-	}
 	if err := s.seal(ctx, c, objects); err != nil {
 		return nil, err
 	}
@@ -84,30 +79,49 @@ func (c Content) fill(ctx context.Context, dir string) (*stage, error) {
 	)
 }
 
-// objects gives every object that the generation needs, each once.
-func (c Content) objects() ([]verity.Digest, error) {
+// objects gives every object that the generation needs, each once, and how many
+// bytes a file system has to have for all of the content.
+func (c Content) objects() (all []verity.Digest, bytes int64, err error) {
 	seen := map[verity.Digest]bool{{}: true}
-	var out []verity.Digest
-	add := func(d verity.Digest) {
+	add := func(d verity.Digest, size int64) {
 		if !seen[d] {
 			seen[d] = true
-			out = append(out, d)
+			all = append(all, d)
+			bytes += taken(size)
 		}
-	}
-	for _, d := range []verity.Digest{c.Manifest.Kernel, c.Manifest.Initrd, c.Record.Bundle, c.Record.SourceMap} {
-		add(d)
 	}
 	for _, digest := range c.Manifest.Trees {
 		t, err := c.Store.Tree(digest)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for e := range t.All() {
-			add(e.Digest)
+			add(e.Digest, e.Size)
 		}
 	}
-	return out, nil
+	for _, d := range []verity.Digest{c.Manifest.Kernel, c.Manifest.Initrd, c.Record.Bundle, c.Record.SourceMap} {
+		if d.IsZero() || seen[d] {
+			continue
+		}
+		info, err := os.Stat(c.Store.ObjectPath(d))
+		if err != nil {
+			return nil, 0, err
+		}
+		add(d, info.Size())
+	}
+	for _, d := range c.Manifest.Images {
+		info, err := os.Stat(c.Store.ImagePath(d))
+		if err != nil {
+			return nil, 0, err
+		}
+		bytes += 2 * taken(info.Size()) // the tree is about as large
+	}
+	return all, bytes, nil
 }
+
+// taken is what a sealed file takes of a file system with blocks of 4096 bytes:
+// content, hashes, descriptor.
+func taken(size int64) int64 { return (size+4095)/4096*4096 + size/127 + 2*4096 }
 
 // seal puts objects into the stage, with what ext4 keeps behind a sealed file.
 func (s *stage) seal(ctx context.Context, c Content, objects []verity.Digest) error {
@@ -154,7 +168,6 @@ func (s *stage) sealFile(from, name string, digest verity.Digest) error {
 	}
 	s.mu.Lock()
 	s.sealed = append(s.sealed, sealed{name, size})
-	s.bytes += verity.MetadataOffset(size) + int64(len(metadata))
 	s.mu.Unlock()
 	return out.Close()
 }

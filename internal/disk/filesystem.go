@@ -41,6 +41,13 @@ type place struct {
 // fileSystem makes the file system with the content at a place, where nothing but
 // zeros may be.
 func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at place) (err error) {
+	objects, bytes, err := c.objects()
+	if err != nil {
+		return err
+	}
+	if err := checkRoom(c, at, bytes); err != nil {
+		return err
+	}
 	dir, err := c.Store.TempDir("disk")
 	if err != nil {
 		return err
@@ -50,7 +57,7 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 	if err := os.Mkdir(content, 0o700); err != nil {
 		return err
 	}
-	s, err := c.fill(ctx, content)
+	s, err := c.fill(ctx, content, objects)
 	if err != nil {
 		return fmt.Errorf("gather the disk's content: %w", err)
 	}
@@ -85,6 +92,30 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 	}
 	if err := debugfs(run, at); err != nil {
 		return fmt.Errorf("seal the objects: %w", err)
+	}
+	return nil
+}
+
+// checkRoom refuses what cannot end well, before anything is written: the content
+// is laid out in the store, and written to the disk.
+func checkRoom(c Content, at place, bytes int64) error {
+	if room := at.size / 100 * 94; bytes > room { // the rest is for inodes and the journal
+		return fmt.Errorf("the system takes %d MB, and its file system has room for %d: make disk.size larger", bytes/1e6, room/1e6)
+	}
+	need := map[string]int64{c.Store.Dir(): bytes}
+	if info, err := os.Stat(at.path); err != nil {
+		return err
+	} else if info.Mode().IsRegular() {
+		need[filepath.Dir(at.path)] += bytes
+	}
+	for dir, bytes := range need {
+		var stat unix.Statfs_t
+		if err := unix.Statfs(dir, &stat); err != nil {
+			return fmt.Errorf("look for room in %s: %w", dir, err)
+		}
+		if free := int64(stat.Bavail) * stat.Bsize; free < bytes {
+			return fmt.Errorf("the image needs %d MB of room in %s, and %d MB are left: %w", bytes/1e6, dir, free/1e6, unix.ENOSPC)
+		}
 	}
 	return nil
 }

@@ -21,10 +21,35 @@ func WriteStore(ctx context.Context, c Content, t Tools, size int64, path string
 	})
 }
 
+// Format is that of an image's file.
+type Format string
+
+// The formats.
+const (
+	Raw   Format = "raw"
+	Qcow2 Format = "qcow2" // for QEMU; blocks of zeros take no space, wherever it is copied
+)
+
 // WriteImage makes an image of a whole disk, whole or not at all.
-func WriteImage(ctx context.Context, c Content, t Tools, l Layout, path string) error {
-	return whole(path, l.Size, func(file *os.File) error {
+func WriteImage(ctx context.Context, c Content, t Tools, l Layout, f Format, path string) error {
+	write := func(file *os.File) error {
 		return writeDisk(ctx, c, t, l, Derived(c.Record.System), file)
+	}
+	if f == Raw {
+		return whole(path, l.Size, write)
+	}
+	return whole(path, 0, func(file *os.File) error {
+		raw, err := hidden(path, l.Size)
+		if err != nil {
+			return err
+		}
+		defer os.Remove(raw.Name())
+		defer raw.Close()
+		if err := write(raw); err != nil {
+			return err
+		}
+		c.Report.Report(progress.Event{Stage: "write it as qcow2"})
+		return writeQcow2(raw, file, l.Size)
 	})
 }
 
@@ -53,11 +78,7 @@ func writeDisk(ctx context.Context, c Content, t Tools, l Layout, ids Identities
 
 // whole makes a file of a size under a hidden name beside its own.
 func whole(path string, size int64, write func(*os.File) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	file, err := hidden(path, size)
 	if err != nil {
 		return err
 	}
@@ -67,9 +88,6 @@ func whole(path string, size int64, write func(*os.File) error) (err error) {
 		}
 	}()
 	defer file.Close()
-	if err := file.Truncate(size); err != nil {
-		return err
-	}
 	if err := write(file); err != nil {
 		return err
 	}
@@ -82,6 +100,18 @@ func whole(path string, size int64, write func(*os.File) error) (err error) {
 	}
 	fault.Reach(fault.ImageNamed)
 	return nil
+}
+
+// hidden makes a file of a size beside another.
+func hidden(path string, size int64) (*os.File, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Truncate(size); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
 }
 
 // Derived gives UUIDs that follow from a system's digest (RFC 9562, version 8),

@@ -30,6 +30,7 @@ type Machine struct {
 	Sysctl       map[string]string            `json:"sysctl,omitempty"`
 	Debconf      map[string]map[string]string `json:"debconf,omitempty"` // answers: package to question to answer
 	Kernel       Kernel                       `json:"kernel"`
+	Disk         Disk                         `json:"disk"`
 	Persist      []string                     `json:"persist,omitempty"` // sorted absolute paths below /etc
 	Health       Health                       `json:"health"`
 	Tests        map[string][]Step            `json:"tests,omitempty"`
@@ -220,6 +221,13 @@ type Check struct {
 	Unit    string `json:"unit,omitempty"`    // that is active
 	Command string `json:"command,omitempty"` // of the shell, that succeeds
 	Port    int    `json:"port,omitempty"`    // of TCP, that accepts on the loopback interface
+}
+
+// Disk is the disk of a machine that is made for it. Sizes are in bytes.
+type Disk struct {
+	Size int64 `json:"size"` // of an image
+	ESP  int64 `json:"esp"`
+	Swap int64 `json:"swap,omitempty"` // 0 for none
 }
 
 // Step is one step of a declared test.

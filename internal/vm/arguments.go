@@ -53,8 +53,10 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
 	if c.Disk != "" {
 		args = append(args,
-			"-drive", "if=none,id=store,"+drive(c.Disk, file("overlay.qcow2")),
-			"-device", "virtio-blk-pci,drive=store,serial="+quote(c.DiskSerial)+bootIndex(c))
+			"-drive", "if=none,id=store,"+drive(c.Disk, file("overlay.qcow2")))
+		for _, device := range c.Bus.devices(quote(c.DiskSerial), bootIndex(c)) {
+			args = append(args, "-device", device)
+		}
 	}
 	for i, path := range c.MoreDisks {
 		id := fmt.Sprintf("disk%d", i+2)

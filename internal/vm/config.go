@@ -33,6 +33,9 @@ type Config struct {
 	// MoreDisks are paths of raw images that the guest finds as further disks
 	// with the serial "disk2", "disk3", …: it writes to these files themselves.
 	MoreDisks []string
+	// Bus is how the guest reaches Disk. Only on VirtioBlock there is a
+	// DiskSerial: on another one the guest has to find the store by itself.
+	Bus Bus
 	// Memory is in MiB, 0 means 1024.
 	Memory int
 	// CPUs is how many virtual CPUs the guest has, 0 means 2.
@@ -124,6 +127,9 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	case c.Kernel == "":
 		return c, errors.New("no kernel given")
+	}
+	if c.Bus.devices(c.DiskSerial, "") == nil {
+		return c, fmt.Errorf("%q is no bus that a disk can be on", c.Bus)
 	}
 	for _, path := range paths {
 		if path == "" || isURL(path) {

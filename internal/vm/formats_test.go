@@ -182,6 +182,14 @@ func TestArgumentsKeepTheGuestIn(t *testing.T) {
 			t.Errorf("no argument %q in %q", want, args)
 		}
 	}
+	c.Bus = USB
+	args = arguments(c, Accelerator{}, func(name string) string { return name }, nil)
+	if strings.Contains(strings.Join(args, " "), "stet-store") || !slices.Contains(args, "usb-storage,bus=usb.0,drive=store") {
+		t.Errorf("a disk on USB: %q", args)
+	}
+	if _, err := (Config{Kernel: "k", Bus: "floppy"}).withDefaults(); err == nil || !strings.Contains(err.Error(), `"floppy" is no bus`) {
+		t.Errorf("a disk on a floppy: %v", err)
+	}
 }
 
 func TestRunArchiveTakesNoForeignLines(t *testing.T) {

@@ -33,7 +33,7 @@ func boot(start time.Time) (err error) {
 			err = crashed(crash)
 		}
 	}()
-	m := &machine{start: start, root: "/newroot", run: "/run", disks: disks{"/sys", "/dev", map[string]*disk{}}}
+	m := &machine{start: start, root: "/newroot", run: "/run", disks: disks{"/sys", "/dev", map[string]*disk{}}, sealed: true}
 	for _, step := range []func() error{
 		m.mountKernelFileSystems,
 		m.readCommandLine,
@@ -90,7 +90,8 @@ type machine struct {
 	manifest manifest
 	disks    disks
 	store    place
-	upper    int // number of the upper of /etc; 0 when it is in memory
+	sealed   bool // the store has to be: no host of a test need have fs-verity
+	upper    int  // number of the upper of /etc; 0 when it is in memory
 
 	modules   *modules
 	essential func() error   // waits until those are loaded that no boot can do without

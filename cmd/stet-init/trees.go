@@ -25,13 +25,19 @@ func stateDirectories() []directory {
 	return []directory{{"var", 0o755}, {"home", 0o755}, {"root", 0o700}, {"srv", 0o755}, {"opt", 0o755}}
 }
 
-// composefs describes the mount of the image that has the tree.
-func (m *machine) composefs(tree, image string) mount.Composefs {
-	return mount.Composefs{
-		Image:   m.at("stet/images", image),
-		Objects: m.at("stet/objects"),
-		Source:  "stet:" + tree + ":" + image,
+// composefs describes the mount of the image that has the tree, after a check of
+// the image.
+func (m *machine) composefs(tree, image string) (mount.Composefs, error) {
+	c := mount.Composefs{
+		Image:         m.at("stet/images", image),
+		Objects:       m.at("stet/objects"),
+		Source:        "stet:" + tree + ":" + image,
+		RequireVerity: m.sealed,
 	}
+	if !m.sealed {
+		return c, nil
+	}
+	return c, checkImage(c.Image, tree, image)
 }
 
 // mountTrees mounts the system's trees and the state, all at the same time as far
@@ -89,7 +95,11 @@ func (m *machine) mountModules() error {
 }
 
 func (m *machine) attach(tree, target string) error {
-	mounted, err := m.composefs(tree, m.manifest.Images[tree]).Mount()
+	c, err := m.composefs(tree, m.manifest.Images[tree])
+	if err != nil {
+		return err
+	}
+	mounted, err := c.Mount()
 	if err == nil {
 		defer mounted.Close()
 		err = mounted.Attach(m.at(target))
@@ -108,7 +118,11 @@ type policyOfUsr func() (state.Policy, error)
 // through from the previous one. When the disk takes nothing more, /etc is in
 // memory for this boot, and the next boot carries from the same upper again.
 func (m *machine) mountEtc(directory string, uppers []state.Upper, usr policyOfUsr) error {
-	upper, err := m.mountEtcOn(usr, uppers, func() (state.Upper, error) {
+	c, err := m.composefs("etc", m.manifest.Images["etc"])
+	if err != nil {
+		return err
+	}
+	upper, err := m.mountEtcOn(c, usr, uppers, func() (state.Upper, error) {
 		return state.Begin(directory, uppers, m.manifest.Images["etc"])
 	})
 	if err == nil {
@@ -131,7 +145,7 @@ func (m *machine) mountEtc(directory string, uppers []state.Upper, usr policyOfU
 	if err := mount.Tmpfs(memory, unix.MS_NODEV|unix.MS_NOSUID, "mode=0700,size=64m"); err != nil {
 		return err
 	}
-	_, err = m.mountEtcOn(usr, uppers, func() (state.Upper, error) {
+	_, err = m.mountEtcOn(c, usr, uppers, func() (state.Upper, error) {
 		return state.Begin(memory, nil, m.manifest.Images["etc"])
 	})
 	if err != nil {
@@ -142,14 +156,13 @@ func (m *machine) mountEtc(directory string, uppers []state.Upper, usr policyOfU
 	return nil
 }
 
-// mountEtcOn mounts /etc on the upper that begin makes, after carrying over from
-// the last of uppers. When it fails nothing is mounted.
-func (m *machine) mountEtcOn(usr policyOfUsr, uppers []state.Upper, begin func() (state.Upper, error)) (state.Upper, error) {
+// mountEtcOn mounts c as /etc on the upper that begin makes, after carrying over
+// from the last of uppers. When it fails nothing is mounted.
+func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.Upper, begin func() (state.Upper, error)) (state.Upper, error) {
 	upper, err := begin()
 	if err != nil {
 		return upper, err
 	}
-	c := m.composefs("etc", m.manifest.Images["etc"])
 	c.Upper, c.Work = upper.Upper(), upper.Work()
 	mounted, err := c.Mount()
 	if err != nil {
@@ -207,7 +220,10 @@ func (m *machine) mountPrevious(upper state.Upper) (*mount.Mount, error) {
 	if !isDigest(upper.Image) {
 		return nil, errors.New("it is not known what the previous /etc was made from")
 	}
-	c := m.composefs("etc", upper.Image)
+	c, err := m.composefs("etc", upper.Image)
+	if err != nil {
+		return nil, err
+	}
 	c.Upper, c.Work, c.ReadOnly = upper.Upper(), upper.Work(), true
 	return c.Mount()
 }
@@ -227,14 +243,18 @@ func (m *machine) applyVar(number int) error {
 		return nil
 	}
 	var mounted *mount.Mount
+	var refused error
 	problems, err := state.Var{
 		Image: image,
 		State: directory,
 		Saved: filepath.Join("saved", strconv.Itoa(number)),
 		Tree: func() (string, error) {
+			var c mount.Composefs
+			if c, refused = m.composefs("var", image); refused != nil {
+				return "", refused
+			}
 			var err error
-			mounted, err = m.composefs("var", image).Mount()
-			if err != nil {
+			if mounted, err = c.Mount(); err != nil {
 				return "", err
 			}
 			return mounted.Root(), nil
@@ -242,6 +262,9 @@ func (m *machine) applyVar(number int) error {
 	}.Apply()
 	if mounted != nil {
 		mounted.Close()
+	}
+	if refused != nil {
+		return refused
 	}
 	for _, problem := range problems {
 		m.problem("%s", problem)

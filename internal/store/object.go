@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/fault"
 	"stet/internal/verity"
 )
 
@@ -68,7 +70,7 @@ func (s *Store) PutBytes(data []byte) (verity.Digest, error) {
 	if s.Has(d) {
 		return d, nil
 	}
-	return d, s.writeObject(d, bytes.NewReader(data))
+	return d, s.writeSealed(s.ObjectPath(d), bytes.NewReader(data))
 }
 
 // Put stores what r gives until its end, and tells digest and size. An empty
@@ -117,15 +119,17 @@ func (s *Store) putLarge(r io.Reader) (verity.Digest, int64, error) {
 		return verity.Digest{}, 0, fmt.Errorf("write object: %w", err)
 	}
 	size, d := hash.Size(), hash.Sum()
-	return d, size, s.link(file, d)
+	return d, size, s.link(file, s.ObjectPath(d))
 }
 
-func (s *Store) writeObject(d verity.Digest, r io.Reader) error {
+// writeSealed writes a file that is named by its digest, unless somebody else
+// was quicker.
+func (s *Store) writeSealed(name string, r io.Reader) error {
 	// In the directory where it will have its name: a file system keeps the
 	// inodes of a directory together, and writers do not all meet in one.
-	dir := filepath.Dir(s.ObjectPath(d))
+	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write object: %w", err)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
 	file, err := s.tempFile(dir)
 	if err != nil {
@@ -133,9 +137,9 @@ func (s *Store) writeObject(d verity.Digest, r io.Reader) error {
 	}
 	defer file.discard()
 	if _, err := io.Copy(file, r); err != nil {
-		return fmt.Errorf("write object: %w", err)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return s.link(file, d)
+	return s.link(file, name)
 }
 
 // tempFile is a file without a name, or, where the file system cannot make
@@ -166,7 +170,7 @@ func (t *tempFile) discard() {
 
 // link seals the file and gives it its name. Somebody else may have been
 // quicker; the contents are the same.
-func (s *Store) link(file *tempFile, d verity.Digest) error {
+func (s *Store) link(file *tempFile, name string) error {
 	if err := s.seal(file); err != nil {
 		return err
 	}
@@ -174,28 +178,29 @@ func (s *Store) link(file *tempFile, d verity.Digest) error {
 	if source == "" {
 		source = "/proc/self/fd/" + strconv.Itoa(int(file.Fd()))
 	}
-	target := s.ObjectPath(d)
-	err := unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, target, unix.AT_SYMLINK_FOLLOW)
+	err := unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
 	if errors.Is(err, unix.ENOENT) {
-		if err = os.MkdirAll(filepath.Dir(target), 0o700); err == nil {
-			err = unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, target, unix.AT_SYMLINK_FOLLOW)
+		if err = os.MkdirAll(filepath.Dir(name), 0o700); err == nil {
+			err = unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
 		}
 	}
 	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("write object %s: %w", d, err)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
+	fault.Reach(fault.ObjectWritten)
 	return nil
 }
 
-// seal enables fs-verity where the file system has it. That wants no writer
-// left, so a read-only descriptor takes the place of file.
+// seal enables fs-verity where the file system has it: a machine's has, that of
+// a build host need not. That wants no writer left, so a read-only descriptor
+// takes the place of file.
 func (s *Store) seal(file *tempFile) error {
 	if s.sealed.unsupported.Load() {
 		return nil
 	}
 	reader, err := os.Open("/proc/self/fd/" + strconv.Itoa(int(file.Fd())))
 	if err != nil {
-		return fmt.Errorf("seal object: %w", err)
+		return fmt.Errorf("seal a file of the store: %w", err)
 	}
 	file.Close()
 	file.File = reader

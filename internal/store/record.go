@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"stet/internal/fault"
 	"stet/internal/tree"
 	"stet/internal/verity"
 )
@@ -50,7 +51,11 @@ func (s *Store) PutSystem(manifest []byte) (string, error) {
 	if err := s.Sync(); err != nil {
 		return "", err
 	}
-	return digest, s.writeFile(name, manifest)
+	if err := s.writeFile(name, manifest); err != nil {
+		return "", err
+	}
+	fault.Reach(fault.SystemPublished)
+	return digest, nil
 }
 
 // System reads the manifest of a digest.
@@ -82,7 +87,7 @@ func (s *Store) PutImage(write func(io.Writer) error) (verity.Digest, error) {
 	if _, err := os.Lstat(s.ImagePath(d)); err == nil {
 		return d, nil
 	}
-	return d, s.writeFile(s.ImagePath(d), image.Bytes())
+	return d, s.writeSealed(s.ImagePath(d), &image)
 }
 
 // ImagePath is where the image of a digest is or would be.

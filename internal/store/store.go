@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/fault"
 )
 
 // formatVersion is what this package writes, and the oldest reader that
@@ -135,6 +137,7 @@ func (s *Store) Sync() error {
 	if err := unix.Syncfs(int(s.lock.Fd())); err != nil {
 		return fmt.Errorf("sync store %s: %w", s.dir, err)
 	}
+	fault.Reach(fault.StoreSynced)
 	return nil
 }
 

@@ -111,6 +111,9 @@ func TestGenerationsThatFail(t *testing.T) {
 	m := start(t)
 	m.arrives(t, 1)
 	t.Run("the first is good", func(t *testing.T) {
+		if state, _ := m.Try(t, "systemctl is-active boot-complete.target"); state != "active" {
+			t.Fatalf("boot-complete.target is %s\n%s", state, m.Run(t, "stet status; journalctl -b -p warning --no-pager"))
+		}
 		m.expect(t, "ls /stet/generations/1", "good\nrecord.json")
 		if s := m.status(t); s.Generation.Booted != 1 || s.Generation.Default != 1 || s.Health.State != "good" || len(s.Failed) != 0 {
 			t.Errorf("the status is %+v", s)

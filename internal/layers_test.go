@@ -70,8 +70,9 @@ var rooms = map[string]room{
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system":            {stage, "debian erofs health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
-	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
+	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
+	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
 	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
@@ -96,7 +97,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "assessment boot build config disk generation health initrd lock machine mirror mount namespace progress rootfs sandbox signature solve source state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "assessment boot build config disk generation health initrd integrity lock machine mirror mount namespace progress rootfs sandbox signature solve source state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},

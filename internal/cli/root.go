@@ -81,6 +81,7 @@ func (a *app) command() *cobra.Command {
 		newTest(a),
 		newShell(a),
 		newImage(a),
+		newVerify(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

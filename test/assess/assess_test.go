@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // sickness makes a generation fail as a word of its entry says. Everything else
 // of it is that of a generation that works.
 const sickness = `
-health: {timeout: 3s, page: {command: "! grep -q sick=page /proc/cmdline || { echo no page; exit 22; }"}}
+health: {timeout: 30s, page: {command: "! grep -q sick=page /proc/cmdline || { echo no page; exit 22; }"}}
 units:
   sick.service:
     enable: true

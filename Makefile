@@ -38,6 +38,7 @@ TEST_PACKAGES += gpgv#             oracle of signatures
 TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
 TEST_PACKAGES += mtools#           reads a FAT file system, and writes to it
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
+TEST_PACKAGES += ovmf#             firmware: boots images as hardware does
 TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
 TEST_PACKAGES += uidmap#           builds as an ordinary user
 TEST_PACKAGES += util-linux#       unshare, taskset: builds on other hosts

@@ -97,7 +97,7 @@ func TestKilledAtRandom(t *testing.T) {
 	h := newHost(t)
 	h.declare(t, "first")
 	h.Must(t, "boot", "--esp", h.esp)
-	old := h.starts(t)
+	old, _ := starts(t, h.esp, h.store)
 	image := filepath.Join(t.TempDir(), "image.raw")
 
 	// How long each takes says between which moments a kill can fall.

@@ -69,7 +69,7 @@ var rooms = map[string]room{
 	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
 	"internal/system":            {stage, "debian erofs health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox state store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
 	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
@@ -88,6 +88,7 @@ var rooms = map[string]room{
 	"internal/assessment":        {edge, "boot generation", "it settles what a boot has shown; whether the machine was well, health says"},
 	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
 	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
+	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -104,7 +105,7 @@ var rooms = map[string]room{
 	"cmd/stet":       {edge, "cli namespace sandbox", "all it does is in cli; namespace and sandbox must come first in their second runs"},
 	"cmd/stet-agent": {edge, "vm/agent", "it is put into every guest: it stays small"},
 	// cmd/stet-init has an allow-list of all it depends on, beside its code.
-	"cmd/stet-init": {edge, "fault gpt mount state verity", "each package in it runs before anybody can log in"},
+	"cmd/stet-init": {edge, "fault gpt grow mount state verity", "each package in it runs before anybody can log in"},
 }
 
 // narrow are the packages that only some may import.

@@ -15,6 +15,7 @@ func TestImportsAreOnTheAllowList(t *testing.T) {
 		"stet/cmd/stet-init":    "itself",
 		"stet/internal/fault":   "where a test may cut the power",
 		"stet/internal/gpt":     "the partition with the store",
+		"stet/internal/grow":    "a disk that is larger than its image",
 		"stet/internal/mount":   "composefs",
 		"stet/internal/state":   "what outlives a generation",
 		"stet/internal/verity":  "digests of images",

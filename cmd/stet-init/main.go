@@ -40,6 +40,7 @@ func boot(start time.Time) (err error) {
 		m.startLoadingModules,
 		m.makeRoot,
 		m.mountStore,
+		m.growStore,
 		m.readManifest,
 		m.finishLoadingModules,
 		func() error { return together(m.mountTrees, m.fillRun) },

@@ -19,6 +19,18 @@ func (b *Builder) Image(ctx context.Context, built *System, l *lock.Lock, first 
 	return disk.WriteImage(ctx, b.content(built, l, first, generation.Image), tools, layout, format, path)
 }
 
+// Install writes a built system to a disk, whatever is on it. State is a directory
+// with the saved state of the machine, or "".
+func (b *Builder) Install(ctx context.Context, built *System, l *lock.Lock, first First, layout disk.Layout, target *disk.Target, state string, now time.Time) error {
+	tools, err := b.imageTools(ctx, l)
+	if err != nil {
+		return err
+	}
+	content := b.content(built, l, first, generation.Install)
+	content.Record.Date, content.State = now, state
+	return disk.Install(ctx, content, tools, layout, target)
+}
+
 // content is what the store of a new machine has. An image is dated by the lock:
 // it is the same whenever it is made.
 func (b *Builder) content(built *System, l *lock.Lock, first First, origin generation.Origin) disk.Content {

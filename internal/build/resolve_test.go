@@ -50,7 +50,7 @@ func newArchives() *archives {
 		other.Key = a.trixie.Key
 	}
 	a.backports.NotAutomatic, a.backports.Upgrades = true, true
-	a.trixie.Add(deb("base-files", "13"), deb("e2fsprogs", "1.47"), deb("editor", "1.0"), depends("server", "1.0", "libserver"), deb("libserver", "1.0"))
+	a.trixie.Add(deb("base-files", "13"), deb("e2fsprogs", "1.47"), deb("systemd-boot-efi", "257"), deb("editor", "1.0"), depends("server", "1.0", "libserver"), deb("libserver", "1.0"))
 	a.updates.Add(deb("zones", "2026b"))
 	a.trixie.Add(deb("zones", "2026a"))
 	a.security.Add(deb("libserver", "1.0+deb13u1"))

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"stet/internal/build"
 	"stet/internal/disk"
+	"stet/internal/lock"
 	"stet/internal/machine"
+	"stet/internal/source"
 	"stet/internal/store"
 	"stet/internal/term"
 )
@@ -102,7 +105,25 @@ func (m *builtMachine) machine() *machine.Machine {
 // first is what the first generation of the machine has beside its system.
 func (m *builtMachine) first() (build.First, error) {
 	stet, err := os.Executable()
-	return build.First{Stet: stet, Provenance: m.provenance}, err
+	return build.First{Stet: stet, Provenance: m.provenance, Repository: func(ctx context.Context, dir string) error {
+		return source.Checkout(ctx, m.configuration.Dir, m.sources(), dir)
+	}}, err
+}
+
+// sources are the files of the repository that the machine was built from.
+func (m *builtMachine) sources() []string {
+	names := append(slices.Clone(m.configuration.Files), lock.FileName)
+	for _, f := range m.machine().Files {
+		if f.Source != "" {
+			names = append(names, f.Source)
+		}
+	}
+	for _, p := range m.machine().Packages {
+		if p.Local != nil {
+			names = append(names, p.Local.Path)
+		}
+	}
+	return names
 }
 
 // layoutOf is the disk that a machine declares.

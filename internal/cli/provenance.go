@@ -62,7 +62,7 @@ func bundle(ctx context.Context, s *store.Store, dir string, commit source.Commi
 	if commit.ID == "" {
 		return verity.Digest{}, nil
 	}
-	if memo, ok := s.Memo("bundle", commit.ID); ok {
+	if memo, ok := s.Memo("history", commit.ID); ok {
 		if d, err := verity.ParseDigest(string(memo)); err == nil && s.Has(d) {
 			return d, nil
 		}
@@ -75,7 +75,7 @@ func bundle(ctx context.Context, s *store.Store, dir string, commit source.Commi
 	if err != nil {
 		return d, err
 	}
-	s.Memoise("bundle", commit.ID, []byte(d.String()))
+	s.Memoise("history", commit.ID, []byte(d.String()))
 	return d, s.Publish()
 }
 

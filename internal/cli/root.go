@@ -82,6 +82,7 @@ func (a *app) command() *cobra.Command {
 		newShell(a),
 		newImage(a),
 		newVerify(a),
+		newInstall(a),
 		newVersion(a),
 	)
 	for _, command := range root.Commands() {

@@ -15,6 +15,7 @@ import (
 
 	"stet/internal/generation"
 	"stet/internal/progress"
+	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system"
 	"stet/internal/verity"
@@ -32,7 +33,34 @@ type Content struct {
 	// there is none.
 	Repository func(ctx context.Context, dir string) error
 
+	// State is a directory with the saved state of a machine that is made anew:
+	// etc, var, home, root, srv, opt; empty for a machine that begins.
+	State string
+
 	Report progress.Func
+}
+
+// restore brings the saved state.
+func (c Content) restore(s *stage) error {
+	if c.State == "" {
+		return nil
+	}
+	c.Report.Report(progress.Event{Stage: "copy the saved state"})
+	usr, err := c.Store.Tree(c.Manifest.Trees["usr"])
+	if err != nil {
+		return err
+	}
+	policy := state.Policy{}
+	if entry, ok := usr.Lookup("/" + state.PolicyFile); ok {
+		text, err := c.Store.ReadObject(entry.Digest)
+		if err != nil {
+			return err
+		}
+		if policy, err = state.ParsePolicy(text); err != nil {
+			return err
+		}
+	}
+	return s.restore(c.State, policy, c.Manifest.Images["etc"].String())
 }
 
 // sealed is a file that has its fs-verity metadata behind its content, and is to

@@ -64,6 +64,9 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 	if err := s.settle(t.Epoch); err != nil {
 		return fmt.Errorf("gather the disk's content: %w", err)
 	}
+	if err := c.restore(s); err != nil {
+		return err
+	}
 	fault.Reach(fault.StageFilled)
 	c.Report.Report(progress.Event{Stage: "make the file system"})
 	provided, err := t.Provider.Provide(c.Store, t.Root)
@@ -85,7 +88,7 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 		if err != nil {
 			return "", err
 		}
-		return t.run(ctx, append(root, mounts...), argv)
+		return t.run(ctx, append(root, mounts...), c.State == "", argv)
 	}
 	if err := mke2fs(run, ids, at); err != nil {
 		return fmt.Errorf("make the file system of %d MB: %w", at.size/1e6, err)
@@ -94,6 +97,16 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 		return fmt.Errorf("seal the objects: %w", err)
 	}
 	return nil
+}
+
+// fileSystemFits is checkRoom before a disk is changed.
+func (t Tools) fileSystemFits(c Content, table *gpt.Table) error {
+	_, bytes, err := c.objects()
+	if err != nil {
+		return err
+	}
+	store := table.Partitions[len(table.Partitions)-1]
+	return checkRoom(c, place{os.DevNull, store.Start, store.Size}, bytes)
 }
 
 // checkRoom refuses what cannot end well, before anything is written: the content
@@ -182,15 +195,16 @@ func debugfs(run runFunc, at place) error {
 // runFunc runs a tool on the disk, and gives what it said.
 type runFunc func(argv ...string) (string, error)
 
-func (t Tools) run(ctx context.Context, root sandbox.Root, argv []string) (string, error) {
+// run runs a tool. When dated, nothing that it makes is younger than the epoch: of
+// saved state, every time is kept.
+func (t Tools) run(ctx context.Context, root sandbox.Root, dated bool, argv []string) (string, error) {
 	var output bytes.Buffer
+	environment := []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "MKE2FS_SKIP_PROGRESS=1", "MKE2FS_DEVICE_SECTSIZE=512"}
+	if dated {
+		environment = append(environment, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch))
+	}
 	err := sandbox.Run(ctx, sandbox.Spec{
-		Root: root, Argv: argv,
-		Env: []string{
-			"PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "MKE2FS_SKIP_PROGRESS=1", "MKE2FS_DEVICE_SECTSIZE=512",
-			fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch),
-		},
-		Stdout: &output, Stderr: &output,
+		Root: root, Argv: argv, Env: environment, Stdout: &output, Stderr: &output,
 	})
 	return strings.TrimSpace(output.String()), err
 }

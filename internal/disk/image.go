@@ -59,6 +59,14 @@ func writeDisk(ctx context.Context, c Content, t Tools, l Layout, ids Identities
 	if err != nil {
 		return err
 	}
+	if err := writeParts(ctx, c, t, l, ids, table, disk); err != nil {
+		return err
+	}
+	return table.Write(disk, nil)
+}
+
+// writeParts writes what the partitions have.
+func writeParts(ctx context.Context, c Content, t Tools, l Layout, ids Identities, table *gpt.Table, disk *os.File) error {
 	store := table.Partitions[len(table.Partitions)-1]
 	if err := t.fileSystem(ctx, c, ids, place{disk.Name(), store.Start, store.Size}); err != nil {
 		return err
@@ -72,7 +80,7 @@ func writeDisk(ctx context.Context, c Content, t Tools, l Layout, ids Identities
 			return fmt.Errorf("make the swap space: %w", err)
 		}
 	}
-	return table.Write(disk, nil)
+	return nil
 }
 
 // whole makes a file of a size under a hidden name beside its own.

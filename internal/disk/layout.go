@@ -24,7 +24,7 @@ func (l Layout) Check() error {
 		what      string
 		size, min int64
 	}{{"disk.size", l.Size, 0}, {"disk.esp", l.ESP, fat.MinSize}, {"disk.swap", l.Swap, 0}} {
-		if part.size%gpt.Alignment != 0 {
+		if part.size%gpt.Alignment != 0 && part.what != "disk.size" { // a disk is what it is
 			return fmt.Errorf("%s: %d bytes are not whole MiB", part.what, part.size)
 		}
 		if part.size < part.min {

@@ -46,16 +46,14 @@ func Describe(ctx context.Context, dir string) (Commit, error) {
 }
 
 // Bundle writes the repository's history up to its head as a git bundle
-// (git-bundle(1)), from which "git clone" makes the repository again.
+// (git-bundle(1)), from which "git clone" makes the repository again. Of one
+// commit, the bytes are the same everywhere.
 func Bundle(ctx context.Context, dir string, w io.Writer) error {
-	// Below the top, git before 2.40 takes "-" for a file of the directory.
-	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
+	p, err := makePack(ctx, dir)
 	if err != nil {
 		return err
 	}
-	cmd := command(ctx, strings.TrimSuffix(string(top), "\n"), "bundle", "create", "--quiet", "-", "HEAD")
-	cmd.Stdout = w
-	return run(cmd)
+	return p.bundle(w)
 }
 
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {

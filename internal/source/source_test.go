@@ -3,9 +3,12 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -86,5 +89,113 @@ func TestBundleCanBeCloned(t *testing.T) {
 	do(t, place, "clone", "-q", "b", "again")
 	if _, err := os.Stat(filepath.Join(place, "again", "machines", "stet.yaml")); err != nil {
 		t.Error(err)
+	}
+}
+
+// histories are repositories that look differently to git and have one history.
+func histories(t *testing.T, format string) (dir, packed string) {
+	t.Helper()
+	dir = t.TempDir()
+	do(t, dir, "init", "-q", "-b", "trunk", "--object-format="+format)
+	do(t, dir, "config", "user.email", "ada@example.org")
+	do(t, dir, "config", "user.name", "Ada")
+	for i, content := range []string{"name: x\n", "name: y\n", strings.Repeat("# a line that is packed well\n", 5000)} {
+		if err := errors.Join(
+			os.MkdirAll(filepath.Join(dir, "files/deep"), 0o755),
+			os.WriteFile(filepath.Join(dir, "stet.yaml"), []byte(content), 0o600),
+			os.WriteFile(filepath.Join(dir, "files/deep/run ü"), fmt.Append(nil, i), 0o755),
+		); err != nil {
+			t.Fatal(err)
+		}
+		do(t, dir, "add", ".")
+		do(t, dir, "commit", "-q", "-m", fmt.Sprint("change ", i))
+	}
+	packed = filepath.Join(t.TempDir(), "packed")
+	do(t, dir, "clone", "-q", "--no-local", dir, packed)
+	do(t, packed, "gc", "-q", "--aggressive")
+	return dir, packed
+}
+
+func TestBundlesOfOneCommitAreTheSame(t *testing.T) {
+	for _, format := range []string{"sha1", "sha256"} {
+		dir, packed := histories(t, format)
+		var a, b bytes.Buffer
+		if err := errors.Join(Bundle(t.Context(), dir, &a), Bundle(t.Context(), packed, &b)); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a.Bytes(), b.Bytes()) {
+			t.Errorf("%s: the bundles differ", format)
+		}
+		place := t.TempDir()
+		if err := os.WriteFile(filepath.Join(place, "b"), a.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		do(t, place, "clone", "-q", "b", "again")
+		do(t, filepath.Join(place, "again"), "fsck", "--strict", "--full")
+		if c, err := Describe(t.Context(), filepath.Join(place, "again")); err != nil || c.Subject != "change 2" || c.Dirty {
+			t.Errorf("%s: the clone is %+v, %v", format, c, err)
+		}
+	}
+}
+
+func TestCheckoutIsARepository(t *testing.T) {
+	for _, format := range []string{"sha1", "sha256"} {
+		dir, packed := histories(t, format)
+		for _, change := range []func() error{
+			func() error { return nil },
+			func() error { // a tracked file, one that nobody told of, and one that was read
+				return errors.Join(
+					os.WriteFile(filepath.Join(dir, "stet.yaml"), []byte("name: changed\n"), 0o644),
+					os.WriteFile(filepath.Join(dir, "huge.raw"), []byte("no part of it"), 0o644),
+					os.WriteFile(filepath.Join(dir, "stet.lock"), []byte("lock"), 0o644))
+			},
+		} {
+			if err := change(); err != nil {
+				t.Fatal(err)
+			}
+			want, err := Describe(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target := t.TempDir()
+			if err := Checkout(t.Context(), dir, []string{"stet.yaml", "stet.lock"}, target); err != nil {
+				t.Fatal(err)
+			}
+			do(t, target, "fsck", "--strict", "--full")
+			if got, err := Describe(t.Context(), target); err != nil || got != want {
+				t.Errorf("%s: the checkout is at %+v, %v; want %+v", format, got, err, want)
+			}
+			if info, err := os.Stat(filepath.Join(target, "files/deep/run ü")); err != nil || info.Mode() != 0o755 {
+				t.Errorf("%s: a program is %v, %v", format, info, err)
+			}
+			if _, err := os.Stat(filepath.Join(target, "huge.raw")); err == nil {
+				t.Error("a file that nobody told of is in the checkout")
+			}
+			do(t, target, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-am", "it goes on")
+		}
+		a, b := t.TempDir(), t.TempDir()
+		do(t, dir, "checkout", "-q", ".")
+		if err := errors.Join(Checkout(t.Context(), dir, nil, a), Checkout(t.Context(), packed, nil, b)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("diff", "-r", a, b).CombinedOutput(); err != nil {
+			t.Errorf("%s: two checkouts of one commit differ: %v\n%s", format, err, out)
+		}
+	}
+}
+
+func TestCheckoutBelowTheTopHasNoHistory(t *testing.T) {
+	dir, target := repository(t), t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "a"), 0o755), os.WriteFile(filepath.Join(dir, "a/stet.yaml"), []byte("name: x\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	do(t, dir, "add", ".")
+	do(t, dir, "commit", "-q", "-m", "begin")
+	if err := Checkout(t.Context(), filepath.Join(dir, "a"), []string{"stet.yaml"}, target); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(target)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "stet.yaml" {
+		t.Errorf("%v, %v", entries, err)
 	}
 }

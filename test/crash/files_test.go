@@ -5,6 +5,7 @@ package crash
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,20 @@ func same(t *testing.T, a, b string) {
 	t.Helper()
 	if out, err := exec.Command("cmp", a, b).CombinedOutput(); err != nil {
 		t.Errorf("%s", out)
+	}
+}
+
+// removeAll removes the files that a pattern matches; there is one at least.
+func removeAll(t *testing.T, pattern string) {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s matches %v, %v", pattern, names, err)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -61,10 +61,11 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-// declare makes the machine another one.
-func (h *host) declare(t *testing.T, word string) {
+// declare makes the machine another one; with modules, one with another initrd.
+func (h *host) declare(t *testing.T, word string, modules ...string) {
 	t.Helper()
-	text := h.text + "files: {/etc/motd: {text: \"" + word + "\\n\"}}\n"
+	kernel := "[" + strings.Join(modules, ", ") + "]"
+	text := strings.Replace(h.text, "kernel: {", "kernel: {modules: "+kernel+", ", 1) + "files: {/etc/motd: {text: \"" + word + "\\n\"}}\n"
 	if err := os.WriteFile(filepath.Join(h.Dir, "stet.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -9,84 +9,103 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
+	"stet/internal/boot"
 	"stet/internal/fault"
 )
 
-// commands are what changes a store or an ESP, each with the points that it is
-// known to reach. A point that no command reaches fails the test of points.
-func TestKilledAtEveryPoint(t *testing.T) {
-	h := newHost(t)
-	reached := map[fault.Point]bool{}
-	forever := t.Context()
-
-	// A build that dies at each point, one after the other in the same store,
-	// comes to the same system in the end.
-	h.declare(t, "first")
-	for _, p := range fault.Points() {
-		if h.dies(forever, t, p, "build") {
-			reached[p] = true
+// reaches fails for points that a test is there for and did not come to.
+func reaches(t *testing.T, test string, reached map[fault.Point]bool) {
+	t.Helper()
+	for _, p := range where[test] {
+		if !reached[p] {
+			t.Errorf("nothing came to %q", p)
 		}
 	}
-	old := h.Build(t).Digest
-	h.Must(t, "verify")
+}
 
-	// Images: the file is not there, or is the whole one.
-	dir := t.TempDir()
-	want := filepath.Join(dir, "want.raw")
-	h.Must(t, "image", "-o", want)
+// TestKilledBuilds kills a build at each point, one after the other in the same
+// store. In the end it gives the same system as one that nobody killed.
+func TestKilledBuilds(t *testing.T) {
+	h := newHost(t)
+	h.declare(t, "first")
+	reached := map[fault.Point]bool{}
 	for _, p := range fault.Points() {
-		path := filepath.Join(dir, "image.raw")
-		if !h.dies(forever, t, p, "image", "-o", path) {
+		reached[p] = h.dies(t.Context(), t, p, "build")
+	}
+	have := h.Build(t).Digest
+	h.Must(t, "verify")
+	h.isTidy(t)
+	reaches(t, "TestKilledBuilds", reached)
+	other := newHost(t)
+	other.declare(t, "first")
+	if want := other.Build(t).Digest; have != want {
+		t.Errorf("the system is %s, want %s", have, want)
+	}
+}
+
+// TestKilledImages kills stet image: the file is not there, or is the whole one.
+func TestKilledImages(t *testing.T) {
+	h := newHost(t)
+	dir := t.TempDir()
+	want, path := filepath.Join(dir, "want.raw"), filepath.Join(dir, "image.raw")
+	h.Must(t, "image", "-o", want)
+	reached := map[fault.Point]bool{}
+	for _, p := range fault.Points() {
+		if reached[p] = h.dies(t.Context(), t, p, "image", "-o", path); !reached[p] {
 			continue
 		}
-		reached[p] = true
-		if _, err := os.Stat(path); err == nil && p != fault.ImageNamed {
-			t.Errorf("%s: there is an image already", p)
+		if _, err := os.Stat(path); err == nil {
+			same(t, want, path)
 		}
 		h.Must(t, "image", "-o", path)
 		same(t, want, path)
+		noHidden(t, dir)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	noHidden(t, dir)
+	h.isTidy(t)
+	reaches(t, "TestKilledImages", reached)
+}
 
-	// Staging: each time a new system, so that each time everything is done.
+// modules are some of the kernel, by which initrds differ.
+var modules = []string{"dummy", "tun", "veth", "vxlan"}
+
+// TestKilledStaging kills stet boot and stet gc: the old generation starts or the
+// new one, and what was killed just works the second time.
+func TestKilledStaging(t *testing.T) {
+	h := newHost(t)
+	h.declare(t, "first")
 	h.Must(t, "boot", "--esp", h.esp)
+	old := h.Build(t).Digest
 	h.expectOne(t, "staged", old)
+	reached := map[fault.Point]bool{}
 	for i, p := range fault.Points() {
-		h.declare(t, fmt.Sprint("staged ", i))
+		// Each time a new system, with another initrd than those before.
+		h.declare(t, fmt.Sprint("staged ", i), modules[i%len(modules)])
 		next := h.Build(t).Digest
-		if h.dies(forever, t, p, "boot", "--esp", h.esp) {
+		if p == fault.KernelPlaced { // all have the same one
+			removeAll(t, filepath.Join(h.esp, boot.BlobsDir, "kernel-*"))
+		}
+		if h.dies(t.Context(), t, p, "boot", "--esp", h.esp) {
 			reached[p] = true
 			h.expectOne(t, string(p), old, next)
 			h.Must(t, "boot", "--esp", h.esp)
 		}
 		h.expectOne(t, string(p)+", and then once more", next)
 		old = next
-		if h.dies(forever, t, p, "gc", "--keep", "2", "--esp", h.esp) {
+		if h.dies(t.Context(), t, p, "gc", "--keep", "2", "--esp", h.esp) {
 			reached[p] = true
 			h.expectOne(t, string(p)+" in a collection", old)
-			h.Must(t, "gc", "--keep", "2", "--esp", h.esp)
-			h.expectOne(t, string(p)+", and a whole collection", old)
 		}
 		h.collected(t)
+		h.expectOne(t, string(p)+", and a whole collection", old)
 	}
 	h.Must(t, "verify")
-
-	for _, p := range fault.Points() {
-		switch room, _, _ := strings.Cut(string(p), ":"); {
-		case reached[p], room == "init": // PID 1 is killed by cutting the power
-		case p == fault.GenerationMarked, p == fault.EntryBlessed, p == fault.PartitionGrew, p == fault.StoreGrew, p == fault.UpperRemoved:
-			// Only a machine that runs comes there: see the cuts.
-		default:
-			t.Errorf("no command came to %q", p)
-		}
-	}
+	reaches(t, "TestKilledStaging", reached)
 }
 
 func TestKilledAtRandom(t *testing.T) {

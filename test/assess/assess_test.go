@@ -82,7 +82,7 @@ func start(t *testing.T) *life {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accelerator, err := vm.Probe(t.Context(), filepath.Join(p.Store(t), "objects", built.Kernel[:2], built.Kernel[2:]), nil)
+	accelerator, err := vm.Probe(t.Context(), built.Kernel, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

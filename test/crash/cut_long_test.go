@@ -31,21 +31,25 @@ type machine struct {
 	disk *nbd.Disk
 }
 
-// switchOn boots a disk, with the images in more as further ones.
+// switchOn boots a disk by its firmware, with the images in more as further ones.
 func (h *host) switchOn(t *testing.T, disk *nbd.Disk, more ...string) *machine {
+	t.Helper()
+	firmware, err := vm.OVMF()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, disk, vm.Config{Firmware: &firmware, MoreDisks: more, CommandLine: "panic=1"})
+}
+
+func start(t *testing.T, disk *nbd.Disk, c vm.Config) *machine {
 	t.Helper()
 	server, err := nbd.Serve(t.TempDir(), disk)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
-	firmware, err := vm.OVMF()
-	if err != nil {
-		t.Fatal(err)
-	}
-	started, err := vm.Start(t.Context(), vm.Config{
-		Name: "crash", Firmware: &firmware, Disk: server.URL(), DiskSerial: "disk", MoreDisks: more, RunDirectory: t.TempDir(), CommandLine: "panic=1",
-	})
+	c.Name, c.Disk, c.DiskSerial, c.RunDirectory = "crash", server.URL(), "disk", t.TempDir()
+	started, err := vm.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +143,22 @@ func (m *machine) halts(t *testing.T, p fault.Point, command string) *nbd.Disk {
 	}
 }
 
+// stands waits until the machine says that it stands still at a point.
+func (m *machine) stands(t *testing.T, p fault.Point) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
+	defer cancel()
+	for !strings.Contains(string(m.SerialLog()), fault.Message(p)) {
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-m.Done():
+			t.Fatalf("it went off before %q", p)
+		case <-ctx.Done():
+			t.Fatalf("it did not come to %q", p)
+		}
+	}
+}
+
 // cut is a disk after a power cut, and what it may start.
 type cut struct {
 	when    string
@@ -208,6 +228,19 @@ func TestPowerCuts(t *testing.T) {
 		cutPower(t, fmt.Sprintf("first boot %d", i), clone, dice.Uint64(), first).holds(t, h)
 	}
 
+	// The end of a good boot, once more.
+	m.Run(t, "rm /stet/generations/1/good && mv /efi/loader/entries/stet-1.conf /efi/loader/entries/stet-1+2-1.conf && sync")
+	for _, p := range []fault.Point{fault.GenerationMarked, fault.EntryBlessed} {
+		stood := m.halts(t, p, "stet assess good")
+		if stood == nil {
+			t.Fatalf("stet assess did not come to %q", p)
+		}
+		for range 2 {
+			cutPower(t, string(p), stood.Clone(), dice.Uint64(), first).holds(t, h)
+		}
+	}
+	m.Run(t, "stet assess good")
+
 	m.Run(t, "mkdir /run/second /run/third && mount -o ro /dev/disk/by-id/virtio-disk2 /run/second && mount -o ro /dev/disk/by-id/virtio-disk3 /run/third")
 	var boots []cut
 	reached := map[fault.Point]bool{}
@@ -266,6 +299,44 @@ func TestPowerCuts(t *testing.T) {
 			}
 			m.Run(t, "stet verify && mkdir /run/third && mount -o ro /dev/disk/by-id/virtio-disk3 /run/third && stet boot --from /run/third && stet gc && stet verify")
 		})
+	}
+}
+
+// TestPowerCutsWhileBooting cuts the power at each point of stet-init, in the first
+// boot of an image on a disk that is larger.
+func TestPowerCutsWhileBooting(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 0))
+	h := newHost(t)
+	built := h.Build(t)
+	image := filepath.Join(t.TempDir(), "disk.raw")
+	h.Must(t, "image", "-o", image)
+	if info, err := os.Stat(image); err != nil || os.Truncate(image, info.Size()+256<<20) != nil {
+		t.Fatal(err)
+	}
+	var cuts []cut
+	for _, p := range where["TestPowerCutsWhileBooting"] {
+		t.Run(strings.ReplaceAll(string(p), " ", "_"), func(t *testing.T) {
+			m := start(t, plugIn(t, image), vm.Config{
+				Kernel: built.Kernel, Initrd: built.Initrd,
+				CommandLine: fmt.Sprintf(`console=ttyS0 panic=1 stet.system=%s stet.generation=1 stet.fault="%s:halt"`, built.Digest, p),
+			})
+			m.stands(t, p)
+			for range 2 {
+				c := cutPower(t, string(p), m.disk.Clone(), dice.Uint64(), built.Digest)
+				c.holds(t, h)
+				cuts = append(cuts, c)
+			}
+		})
+	}
+	for _, c := range some(dice, cuts, 1) {
+		t.Logf("boots after %s, %s", c.when, c.loss)
+		m := h.switchOn(t, c.disk)
+		m.arrives(t)
+		m.Run(t, "stet verify")
+		// What was not grown is grown now.
+		m.Run(t, "test $(df --output=size -k /stet | tail -1) -gt $((2000 * 1024))")
 	}
 }
 

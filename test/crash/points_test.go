@@ -18,9 +18,9 @@ var where = map[string][]fault.Point{
 	"TestPowerCuts": {
 		fault.ObjectWritten, fault.StoreSynced, fault.SystemPublished,
 		fault.GenerationPrepared, fault.GenerationRecorded, fault.EntryHidden, fault.EntryPlaced,
-		fault.RecordRemoved, fault.EntryRemoved, fault.ObjectRemoved,
+		fault.RecordRemoved, fault.EntryRemoved, fault.ObjectRemoved, fault.GenerationMarked, fault.EntryBlessed,
 	},
-	"TestPowerCutsWhileBooting": {fault.UpperBegun, fault.UpperFinished, fault.StateApplied, fault.GenerationMarked, fault.EntryBlessed, fault.PartitionGrew, fault.StoreGrew},
+	"TestPowerCutsWhileBooting": {fault.UpperBegun, fault.UpperFinished, fault.StateApplied, fault.PartitionGrew, fault.StoreGrew},
 	// In other packages, by a process that kills itself.
 	"internal/gc TestKilledCollections": {fault.UpperRemoved, fault.AgedRemoved},
 }

@@ -59,6 +59,7 @@ var rooms = map[string]room{
 	"internal/gpt":      {pure, "", "stet-init has it too: it stays small, and opens no disk"},
 	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
+	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},
@@ -87,6 +88,7 @@ var rooms = map[string]room{
 	"internal/health":            {edge, "machine", "it says how a machine is; what follows from that is not its matter"},
 	"internal/assessment":        {edge, "boot generation", "it settles what a boot has shown; whether the machine was well, health says"},
 	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
+	"internal/handover":          {edge, "generation progress store system tree verity", "it takes what it is offered; whether that starts is decided by somebody else"},
 	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
 	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
@@ -98,7 +100,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "assessment boot build config disk generation health initrd integrity lock machine mirror mount namespace progress rootfs sandbox signature solve source state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "assessment boot build census config debian disk gc generation gpt handover health initrd integrity lock machine mirror mount namespace plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":        {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":         {pure, "", "the language is data"},
@@ -117,12 +119,12 @@ var narrow = map[string]struct {
 	"internal/term":              {[]string{"internal/cli"}, "only cli shows things to people: return an error or report progress instead"},
 	"internal/cli":               {[]string{"cmd/stet"}, "nothing comes after the command line"},
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
+	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
 	"internal/system/systemtest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/config":            {[]string{"internal/cli"}, "rooms take machines, not text"},
 	"internal/namespace":         {[]string{"internal/cli", "cmd/stet"}, "a process is in a namespace before it does anything, or never"},
-	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/vm":                {[]string{"internal/build", "internal/cli", "internal/trial"}, "a room that makes something never depends on a guest"},
 	"internal/sandbox":           {[]string{"internal/build", "internal/cli", "internal/disk", "internal/rootfs", "cmd/stet"}, "foreign programs run only where a root is configured, finished or made into an image"},
 }

@@ -59,11 +59,10 @@ type judgement struct {
 }
 
 func (a *app) judgement() (judgement, error) {
-	dir, err := a.storeDir()
+	here, err := a.installed(espFlag{})
 	if err != nil {
 		return judgement{}, err
 	}
-	here := installed{"/", dir}
 	booted, err := here.booted()
 	if err == nil && booted == 0 {
 		err = wrongInput(errors.New("this boot is no generation's: the kernel command line has no stet.generation="), "")

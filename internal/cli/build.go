@@ -11,6 +11,7 @@ import (
 	"stet/internal/config"
 	"stet/internal/generation"
 	"stet/internal/lock"
+	"stet/internal/machine"
 	"stet/internal/source"
 	"stet/internal/store"
 	"stet/internal/term"
@@ -132,6 +133,16 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, err
 	}
+	built, err := a.buildMachine(ctx, s, c, m)
+	if err != nil || a.again != nil {
+		return built, err
+	}
+	built.provenance, err = a.recordProvenance(ctx, s, c, m.Name, built.System)
+	return built, err
+}
+
+// buildMachine builds a machine and notes nothing of it.
+func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine) (*builtMachine, error) {
 	l, err := needLock(c.Dir)
 	if err != nil {
 		return nil, err
@@ -154,14 +165,7 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, explainAnswer(c, explain(err))
 	}
-	if a.again != nil {
-		return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
-	}
-	provenance, err := a.recordProvenance(ctx, s, c, m.Name, system)
-	if err != nil {
-		return nil, err
-	}
-	return &builtMachine{system, c, l, b, provenance}, nil
+	return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
 }
 
 func reportBuild(s *store.Store, built *build.System) *buildReport {

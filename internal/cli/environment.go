@@ -23,6 +23,8 @@ type Environment struct {
 	Getenv func(string) string
 	Now    func() time.Time
 
+	// Root is the root of this machine's own files; empty stands for "/".
+	Root string
 	// Keys are the archive keys that are trusted; nil stands for Debian's,
 	// which are embedded.
 	Keys *signature.Keyring

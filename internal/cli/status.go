@@ -8,52 +8,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stet/internal/boot"
-	"stet/internal/generation"
 	"stet/internal/health"
 	"stet/internal/state"
 	"stet/internal/term"
 )
-
-// installed is the machine that this program runs on, as Stet made it.
-type installed struct {
-	root  string // of its files
-	store string
-}
-
-// machineESP is where a machine mounts its ESP.
-const machineESP = "/efi"
-
-func (i installed) at(name string) string { return filepath.Join(i.root, name) }
-
-func (i installed) esp() string { return i.at(machineESP) }
-
-func (i installed) generations() generation.Directory { return generation.In(i.store) }
-
-// booted is the generation that the kernel command line names; 0 without one.
-func (i installed) booted() (int, error) {
-	text, err := os.ReadFile(i.at("/proc/cmdline"))
-	if err != nil {
-		return 0, err
-	}
-	booted := 0
-	for _, word := range strings.Fields(string(text)) {
-		if value, ok := strings.CutPrefix(word, "stet.generation="); ok {
-			if booted, err = strconv.Atoi(value); err != nil || booted < 1 {
-				return 0, fmt.Errorf("stet.generation=%s on the kernel command line is no number of a generation", value)
-			}
-		}
-	}
-	return booted, nil
-}
 
 // record is what stet-init wrote down of this boot.
 func (i installed) record() (state.Boot, error) {
@@ -61,11 +26,8 @@ func (i installed) record() (state.Boot, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return state.Boot{}, wrongInput(errors.New("this is no machine that Stet made"), "")
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		return state.Boot{}, &Failure{Code: ExitFailed, Err: err, Remedy: "run it as root"}
-	}
 	if err != nil {
-		return state.Boot{}, err
+		return state.Boot{}, needRoot(err)
 	}
 	return state.ParseBoot(text)
 }
@@ -137,11 +99,11 @@ func newStatus(a *app) *cobra.Command {
 		Short: "What runs on this machine, and how it is",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := a.storeDir()
+			here, err := a.installed(espFlag{})
 			if err != nil {
 				return err
 			}
-			report, err := installed{"/", dir}.status()
+			report, err := here.status()
 			if err != nil {
 				return err
 			}
@@ -165,11 +127,8 @@ func (i installed) status() (*statusReport, error) {
 		return nil, err
 	}
 	history, err := i.generations().List()
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, &Failure{Code: ExitFailed, Err: err, Remedy: "run it as root"}
-	}
 	if err != nil {
-		return nil, err
+		return nil, needRoot(err)
 	}
 	esp, err := boot.ReadNames(i.esp())
 	if err != nil {

@@ -23,7 +23,7 @@ var running = strings.Repeat("b", 64)
 // newInstalled is a machine that booted generation 2 of three.
 func newInstalled(t *testing.T) installed {
 	t.Helper()
-	i := installed{t.TempDir(), t.TempDir()}
+	i := installed{root: t.TempDir(), store: t.TempDir()}
 	record, err := state.Boot{Machine: "hello", System: running}.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestStatusOfAMachineThatIsNotWell(t *testing.T) {
 
 // TestStatusOfAVM has no generations: `stet vm` boots a system without one.
 func TestStatusOfAVM(t *testing.T) {
-	i := installed{t.TempDir(), t.TempDir()}
+	i := installed{root: t.TempDir(), store: t.TempDir()}
 	record, err := state.Boot{Machine: "hello", System: running}.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestStatusOfAVM(t *testing.T) {
 }
 
 func TestStatusOfAStrangeHost(t *testing.T) {
-	i := installed{t.TempDir(), t.TempDir()}
+	i := installed{root: t.TempDir(), store: t.TempDir()}
 	if _, err := i.status(); err == nil || !strings.Contains(err.Error(), "no machine that Stet made") {
 		t.Errorf("got %v", err)
 	}

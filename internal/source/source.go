@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -43,6 +45,40 @@ func Describe(ctx context.Context, dir string) (Commit, error) {
 	}
 	c.ID, c.Date, c.Subject = fields[0], fields[1], fields[2]
 	return c, nil
+}
+
+// Find gives the full name of the commit that a person means; "" when the
+// repository has none of that name.
+func Find(ctx context.Context, dir, name string) (string, error) {
+	id, err := git(ctx, dir, "rev-parse", "--quiet", "--verify", "--end-of-options", name+"^{commit}")
+	var exit *exec.ExitError
+	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(id)), err
+}
+
+// Export lays out in the directory to what a commit has of dir, which is in a
+// repository. The repository's own index is not touched.
+func Export(ctx context.Context, dir, commit, to string) error {
+	place, err := git(ctx, dir, "rev-parse", "--show-prefix", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	prefix, top, _ := strings.Cut(strings.TrimSuffix(string(place), "\n"), "\n")
+	index := filepath.Join(to, ".index")
+	defer os.Remove(index)
+	for _, args := range [][]string{
+		{"read-tree", commit + ":" + prefix},
+		{"checkout-index", "--all", "--prefix=" + to + "/"},
+	} {
+		cmd := command(ctx, top, args...)
+		cmd.Env = append(cmd.Env, "GIT_INDEX_FILE="+index)
+		if err := run(cmd); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Bundle writes the repository's history up to its head as a git bundle

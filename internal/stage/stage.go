@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"stet/internal/boot"
 	"stet/internal/generation"
 	"stet/internal/store"
@@ -49,17 +47,6 @@ type IncompleteError struct {
 // Error implements error.
 func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("the store lacks %d files of system %.12s, the first is %s", len(e.Missing), e.System, e.Missing[0])
-}
-
-// SpaceError says that the store has no room for another generation.
-type SpaceError struct {
-	Dir           string
-	Bytes, Inodes int64 // that are missing
-}
-
-// Error implements error.
-func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%s is too full: %d bytes and %d inodes are missing", e.Dir, e.Bytes, e.Inodes)
 }
 
 // Stage makes a system the one that starts next. What was asked for before and
@@ -105,7 +92,7 @@ func (m Machine) Stage(r Request) (Staged, error) {
 	}
 	staged.Bytes = plan.Bytes
 	if staged.New {
-		if err := m.room(); err != nil {
+		if err := m.Store.NeedRoom(0, 0); err != nil {
 			return Staged{}, err
 		}
 		if err := m.Store.Sync(); err != nil {
@@ -211,29 +198,3 @@ func (m Machine) manifest(digest string) *system.Manifest {
 }
 
 func (m Machine) open(d verity.Digest) (io.ReadCloser, error) { return m.Store.OpenObject(d) }
-
-// What a generation takes of the store: its directory, its record, a mark, and
-// what the journal needs to write them.
-const (
-	recordBytes  = 64 << 10
-	recordInodes = 4
-)
-
-// room refuses when the record would not fit.
-func (m Machine) room() error {
-	var space unix.Statfs_t
-	if err := unix.Statfs(m.Store.Dir(), &space); err != nil {
-		return fmt.Errorf("see what room is in %s: %w", m.Store.Dir(), err)
-	}
-	if space.Flags&unix.ST_RDONLY != 0 {
-		return fmt.Errorf("write to %s: %w", m.Store.Dir(), unix.EROFS)
-	}
-	e := &SpaceError{Dir: m.Store.Dir(), Bytes: max(0, recordBytes-int64(space.Bavail)*space.Bsize)}
-	if space.Files > 0 { // some file systems count none
-		e.Inodes = max(0, recordInodes-int64(space.Ffree))
-	}
-	if e.Bytes > 0 || e.Inodes > 0 {
-		return e
-	}
-	return nil
-}

@@ -118,13 +118,17 @@ func (s *Store) List(k Kind) ([]string, error) {
 // TreeText is the dump of a tree, checked against its digest.
 func (s *Store) TreeText(digest string) ([]byte, error) { return s.readChecked("trees", digest) }
 
+// Path is where a tree, image, object or system is or would be.
+func (s *Store) Path(k Kind, digest string) string {
+	if k == Objects && len(digest) > 2 {
+		return filepath.Join(s.dir, string(k), digest[:2], digest[2:])
+	}
+	return filepath.Join(s.dir, string(k), digest)
+}
+
 // Size is how many bytes a tree, image, object or system has.
 func (s *Store) Size(k Kind, digest string) (int64, error) {
-	name := filepath.Join(s.dir, string(k), digest)
-	if k == Objects {
-		name = filepath.Join(s.dir, string(k), digest[:2], digest[2:])
-	}
-	info, err := os.Lstat(name)
+	info, err := os.Lstat(s.Path(k, digest))
 	if err != nil {
 		return 0, fmt.Errorf("read from store: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -122,6 +123,37 @@ func (s *Store) putLarge(r io.Reader) (verity.Digest, int64, error) {
 	return d, size, s.link(file, s.ObjectPath(d))
 }
 
+// A ForeignError says that a content that came from elsewhere is not the one that
+// it was said to be.
+type ForeignError struct{ Want, Have verity.Digest }
+
+// Error implements error.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("what came as object %s is %s", e.Want, e.Have)
+}
+
+// PutObject stores a content that comes from elsewhere, if it is the one that d
+// names: else a [ForeignError], and nothing is stored. It replaces an object that
+// is there, since whoever fetches it again found it damaged.
+func (s *Store) PutObject(d verity.Digest, r io.Reader) error {
+	file, err := s.tempFile(filepath.Join(s.dir, "tmp"))
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	hash := verity.NewHash()
+	if _, err := io.Copy(io.MultiWriter(file, hash), r); err != nil {
+		return fmt.Errorf("write object: %w", err)
+	}
+	if have := hash.Sum(); have != d {
+		return &ForeignError{d, have}
+	}
+	if err := os.Remove(s.ObjectPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write object: %w", err)
+	}
+	return s.link(file, s.ObjectPath(d))
+}
+
 // writeSealed writes a file that is named by its digest, unless somebody else
 // was quicker.
 func (s *Store) writeSealed(name string, r io.Reader) error {
@@ -178,10 +210,17 @@ func (s *Store) link(file *tempFile, name string) error {
 	if source == "" {
 		source = "/proc/self/fd/" + strconv.Itoa(int(file.Fd()))
 	}
-	err := unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+	give := func() error {
+		err := unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+		if file.name != "" && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP)) {
+			err = os.Rename(file.name, name) // the file system has no links: FAT
+		}
+		return err
+	}
+	err := give()
 	if errors.Is(err, unix.ENOENT) {
 		if err = os.MkdirAll(filepath.Dir(name), 0o700); err == nil {
-			err = unix.Linkat(unix.AT_FDCWD, source, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+			err = give()
 		}
 	}
 	if err != nil && !errors.Is(err, unix.EEXIST) {

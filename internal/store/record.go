@@ -166,6 +166,9 @@ func (s *Store) SetRoot(name string, record []byte) error {
 	return s.writeFile(filepath.Join(s.dir, "roots", name), record)
 }
 
+// Name is how a tree or a manifest with this text is called.
+func Name(text []byte) string { return sha256Hex(text) }
+
 func sha256Hex(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

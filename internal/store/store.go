@@ -65,6 +65,16 @@ func openWith(dir string, take func(*Store) error) (*Store, error) {
 	return s, nil
 }
 
+// OpenReadOnly opens a store that nobody changes, or may change: nothing of it is
+// locked or written.
+func OpenReadOnly(dir string) (*Store, error) {
+	s := &Store{dir: dir}
+	if _, err := os.Stat(filepath.Join(dir, "format.json")); err != nil {
+		return nil, fmt.Errorf("%s is no store: %w", dir, err)
+	}
+	return s, s.checkFormat()
+}
+
 // share takes the shared lock. Whoever is alone in the store before that
 // takes away what killed processes left in its temporary directory.
 func (s *Store) share() error {
@@ -115,7 +125,12 @@ func (s *Store) checkFormat() error {
 }
 
 // Close ends the use of the store. What was not published stays unreferenced.
-func (s *Store) Close() error { return s.lock.Close() }
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
 
 // Dir is the directory of the store.
 func (s *Store) Dir() string { return s.dir }

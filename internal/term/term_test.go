@@ -181,3 +181,11 @@ func TestProgressFromManyGoroutines(t *testing.T) {
 	}
 	p.Close()
 }
+
+func TestDiffIsShortAndHarmless(t *testing.T) {
+	term, out := plain()
+	term.Diff("  ", "@@ -1,2 +1,2 @@\n-a\x1b[2J\n+b\n \n c\n d\n", 4)
+	if want := "  @@ -1,2 +1,2 @@\n  -a\uFFFD[2J\n  +b\n\n  … and 2 more lines\n"; out.String() != want {
+		t.Errorf("have\n%q\nwant\n%q", out.String(), want)
+	}
+}

@@ -2,7 +2,6 @@ package unit
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -17,11 +16,33 @@ type Assignment struct {
 	Line       int
 }
 
-// Parse reads a unit file. Errors name the line.
+// Parse reads a unit file that somebody is about to write. Errors name the
+// line: what systemd would pass over with a warning is a mistake here.
 func Parse(text string) (*Unit, error) {
+	u, faults := read(text)
+	if len(faults) > 0 {
+		return nil, faults[0]
+	}
+	return u, nil
+}
+
+// Understand reads a unit file as systemd does: what it cannot read it passes
+// over.
+func Understand(text string) *Unit {
+	u, _ := read(text)
+	return u
+}
+
+func read(text string) (*Unit, []error) {
 	u := &Unit{Sections: map[string][]Assignment{}}
+	var faults []error
 	section, pending, begin := "", "", 0
-	for number, line := range strings.Split(text, "\n") {
+	take := func(line string) {
+		if err := u.take(&section, line, begin); err != nil {
+			faults = append(faults, fmt.Errorf("line %d: %w", begin, err))
+		}
+	}
+	for number, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		line = strings.TrimSpace(line)
 		if line != "" && (line[0] == '#' || line[0] == ';') {
 			continue // also between continued lines
@@ -29,80 +50,74 @@ func Parse(text string) (*Unit, error) {
 		if pending == "" {
 			begin = number + 1
 		}
-		if rest, ok := strings.CutSuffix(line, `\`); ok {
-			pending += rest + " "
+		// A backslash that another one escapes continues nothing.
+		if slashes := len(line) - len(strings.TrimRight(line, `\`)); slashes%2 == 1 {
+			pending += line[:len(line)-1] + " "
 			continue
 		}
-		line, pending = pending+line, ""
+		line, pending = strings.TrimSpace(pending+line), ""
+		take(line)
+	}
+	take(strings.TrimSpace(pending)) // the file ends within a line
+	return u, faults
+}
+
+// take reads one line that is no comment and has its continuations.
+func (u *Unit) take(section *string, line string, number int) error {
+	switch {
+	case line == "":
+	case line[0] == '[':
+		name, ok := strings.CutSuffix(line[1:], "]")
+		if !ok || name == "" {
+			return fmt.Errorf("%q is no section", line)
+		}
+		*section = name
+	default:
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || *section == "" {
+			return fmt.Errorf("%q is no assignment in a section", line)
+		}
+		u.Sections[*section] = append(u.Sections[*section], Assignment{strings.TrimSpace(key), strings.TrimSpace(value), number})
+	}
+	return nil
+}
+
+// Values gives what is assigned to a key; an empty assignment forgets those
+// before it (systemd.syntax(7)).
+func (u *Unit) Values(section, key string) []string {
+	var values []string
+	for _, a := range u.Sections[section] {
 		switch {
-		case line == "":
-		case line[0] == '[':
-			name, ok := strings.CutSuffix(line[1:], "]")
-			if !ok || name == "" {
-				return nil, fmt.Errorf("line %d: %q is no section", begin, line)
-			}
-			section = name
+		case a.Key != key:
+		case a.Value == "":
+			values = nil
 		default:
-			key, value, ok := strings.Cut(line, "=")
-			if !ok || section == "" {
-				return nil, fmt.Errorf("line %d: %q is no assignment in a section", begin, line)
-			}
-			u.Sections[section] = append(u.Sections[section], Assignment{strings.TrimSpace(key), strings.TrimSpace(value), begin})
+			values = append(values, a.Value)
 		}
 	}
-	return u, nil
+	return values
+}
+
+// Bool gives the last value of a key that systemd reads as yes or no, or
+// otherwise when there is none.
+func (u *Unit) Bool(section, key string, otherwise bool) bool {
+	for _, value := range u.Values(section, key) {
+		switch strings.ToLower(value) {
+		case "1", "yes", "y", "true", "t", "on":
+			otherwise = true
+		case "0", "no", "n", "false", "f", "off":
+			otherwise = false
+		}
+	}
+	return otherwise
 }
 
 // List gives the words of all assignments of a key; an empty assignment
-// empties the list (systemd.syntax(7)).
+// empties the list.
 func (u *Unit) List(section, key string) []string {
 	var words []string
-	for _, a := range u.Sections[section] {
-		if a.Key != key {
-			continue
-		}
-		if a.Value == "" {
-			words = nil
-		}
-		words = append(words, strings.Fields(a.Value)...)
+	for _, value := range u.Values(section, key) {
+		words = append(words, strings.Fields(value)...)
 	}
 	return words
-}
-
-// Link is a symlink below /etc/systemd/system.
-type Link struct{ Path, Target string }
-
-// InstallLinks gives the links that "systemctl enable" would make for the
-// unit called name, whose file is at path, and the further units it asks for
-// with Also=. It follows systemd.unit(5), "[INSTALL] SECTION OPTIONS".
-func (u *Unit) InstallLinks(name, path string) (links []Link, also []string) {
-	instance := name
-	if prefix, suffix, ok := strings.Cut(name, "@."); ok {
-		if def := u.List("Install", "DefaultInstance"); len(def) > 0 {
-			instance = prefix + "@" + def[0] + "." + suffix
-		}
-	}
-	for _, kind := range []struct{ key, dir string }{{"WantedBy", ".wants/"}, {"RequiredBy", ".requires/"}, {"UpheldBy", ".upholds/"}} {
-		for _, target := range u.List("Install", kind.key) {
-			links = append(links, Link{target + kind.dir + instance, path})
-		}
-	}
-	for _, alias := range u.List("Install", "Alias") {
-		links = append(links, Link{alias, path})
-	}
-	slices.SortFunc(links, func(a, b Link) int { return strings.Compare(a.Path, b.Path) })
-	return links, u.List("Install", "Also")
-}
-
-// FileName is the name of the file a unit comes from: a template for an
-// instance ("getty@tty1.service" is in "getty@.service").
-func FileName(name string) string {
-	prefix, rest, ok := strings.Cut(name, "@")
-	if !ok {
-		return name
-	}
-	if dot := strings.LastIndexByte(rest, '.'); dot >= 0 {
-		return prefix + "@" + rest[dot:]
-	}
-	return name
 }

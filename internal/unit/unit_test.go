@@ -51,9 +51,19 @@ func TestFileName(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("[Unit]\nA=b \\\n c\n[Install]\nWantedBy=x\n")
+	f.Add("[Unit\nA\n=\n[S]\n=b\\\\\n\\")
 	f.Fuzz(func(t *testing.T, text string) {
 		if u, err := Parse(text); err == nil {
 			u.InstallLinks("a@.service", "/a")
 		}
+		name := "a@b.service"
+		e, err := NewLoader(texts{lib + "a@.service": text, etc + "a@.service.d/x.conf": text}, SystemPath()).Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verdict, _ := Compare(e, e); verdict != Equal {
+			t.Errorf("%q differs from itself", text)
+		}
+		e.Related("After")
 	})
 }

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"stet/internal/boot"
+	"stet/internal/generation"
+	"stet/internal/handover"
+	"stet/internal/source"
+	"stet/internal/stage"
+	"stet/internal/store"
+	"stet/internal/term"
+)
+
+// stagedReport is what `stet boot --json` and `stet rollback --json` print.
+type stagedReport struct {
+	Machine    string            `json:"machine"`
+	Generation int               `json:"generation"`
+	System     string            `json:"system"`
+	Origin     generation.Origin `json:"origin"`
+	RollbackOf int               `json:"rollback_of,omitempty"`
+	New        bool              `json:"new"`                  // false: it was there already
+	Tries      int               `json:"tries"`                // 0: it is known to start
+	ESPBytes   int64             `json:"esp_bytes"`            // that were written
+	Repository string            `json:"repository,omitempty"` // what became of the machine's own
+}
+
+func newBoot(a *app) *cobra.Command {
+	var esp espFlag
+	var from string
+	cmd := &cobra.Command{
+		Use:   "boot [MACHINE]",
+		Short: "Let a system start next",
+		Long: `Build a machine's system, or take it from the store, or with --from from a
+directory that "stet send --to" wrote, and make it the generation that starts
+next. What runs is not touched. A generation that was not proven to start has
+three tries; then the boot loader goes back to the one before.
+
+Everything is checked before anything is changed: whether all contents are there,
+and whether the ESP and the store have room.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.openStore()
+			if err != nil {
+				return needRoot(err)
+			}
+			defer s.Close()
+			var r stage.Request
+			if from != "" {
+				r, err = a.takeFrom(cmd.Context(), s, absolute(a.Dir, from), args)
+			} else {
+				r, err = a.buildToStage(cmd.Context(), s, args)
+			}
+			if err != nil {
+				return err
+			}
+			report, err := a.startsNext(cmd.Context(), s, r, esp)
+			if err != nil {
+				return err
+			}
+			return a.reportStaged(report)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
+	esp.add(cmd)
+	return cmd
+}
+
+// buildToStage builds what args name. What is built is on the disk before
+// anything names it.
+func (a *app) buildToStage(ctx context.Context, s *store.Store, args []string) (stage.Request, error) {
+	built, err := a.build(ctx, s, args)
+	if err != nil {
+		return stage.Request{}, err
+	}
+	return stage.Request{System: built.Digest, Origin: generation.Boot, Provenance: built.provenance}, s.Sync()
+}
+
+// takeFrom takes a system from a directory.
+func (a *app) takeFrom(ctx context.Context, s *store.Store, dir string, args []string) (stage.Request, error) {
+	from, err := store.OpenReadOnly(dir)
+	if err != nil {
+		return stage.Request{}, wrongInput(err, "`stet send --to` writes such a directory")
+	}
+	defer from.Close()
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	offer, err := handover.ReadOffer(dir, name)
+	if err != nil {
+		return stage.Request{}, wrongInput(err, "`stet send --to` writes such a directory")
+	}
+	report, done := a.progress()
+	defer done()
+	if _, err := handover.Take(ctx, s, handover.Store{Store: from}, offer, report); err != nil {
+		return stage.Request{}, err
+	}
+	return requestOf(offer), nil
+}
+
+// requestOf asks for what was handed over.
+func requestOf(offer handover.Offer) stage.Request {
+	return stage.Request{System: offer.System, Origin: generation.Boot, Provenance: offer.Provenance}
+}
+
+// startsNext stages, and brings the machine's repository to the same commit.
+func (a *app) startsNext(ctx context.Context, s *store.Store, r stage.Request, flag espFlag) (*stagedReport, error) {
+	i, err := a.installed(flag)
+	if err != nil {
+		return nil, err
+	}
+	esp, err := i.needESP()
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.stage(i, s, esp)
+	if err != nil {
+		return nil, err
+	}
+	staged, err := m.Stage(r)
+	if err != nil {
+		return nil, needRoot(explainStage(err))
+	}
+	machine, err := machineOf(s, staged.System)
+	if err != nil {
+		return nil, err
+	}
+	report := &stagedReport{
+		Machine: machine, Generation: staged.Number, System: staged.System, Origin: staged.Origin, RollbackOf: staged.RollbackOf,
+		New: staged.New, ESPBytes: staged.Bytes,
+	}
+	if staged.Counted {
+		report.Tries = boot.Tries
+	}
+	report.Repository, err = a.advance(ctx, i, s, r)
+	return report, err
+}
+
+// advance brings the machine's repository to the commit that was staged. It is
+// the person's: what is not a plain step forward is left, and said.
+func (a *app) advance(ctx context.Context, i installed, s *store.Store, r stage.Request) (string, error) {
+	if r.Bundle.IsZero() || r.Origin == generation.Rollback {
+		return "", nil
+	}
+	dir := filepath.Join(i.store, "repository")
+	if at, err := a.repository(); err == nil && at == dir {
+		return "", nil // it was built from it
+	}
+	how, err := source.Advance(ctx, dir, s.ObjectPath(r.Bundle), r.ID)
+	if err != nil {
+		a.term.Note(fmt.Sprintf("%s was not brought to the commit of the new generation: %v", dir, err))
+		return "", nil
+	}
+	return string(how), nil
+}
+
+// explainStage gives errors of staging the remedy people expect.
+func explainStage(err error) error {
+	var full *boot.FullError
+	var space *store.SpaceError
+	var incomplete *stage.IncompleteError
+	var busy *generation.BusyError
+	remedy := ""
+	switch {
+	case errors.As(err, &full):
+		remedy = "`stet gc --keep N` lets older generations go, and their kernels; nothing was changed"
+	case errors.As(err, &space):
+		remedy = "`stet gc` makes room; nothing was changed"
+	case errors.As(err, &incomplete):
+		remedy = "`stet verify` names what is damaged; build it again, or hand it over again; nothing was changed"
+	case errors.As(err, &busy):
+		remedy = "wait until it is done; nothing was changed"
+	default:
+		return err
+	}
+	return &Failure{Code: ExitFailed, Err: err, Remedy: remedy}
+}
+
+func (a *app) reportStaged(r *stagedReport) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	what := fmt.Sprintf("generation %d", r.Generation)
+	if r.RollbackOf != 0 {
+		what = fmt.Sprintf("generation %d, which is generation %d again,", r.Generation, r.RollbackOf)
+	}
+	tries := ""
+	if r.Tries > 0 {
+		tries = fmt.Sprintf("; it has %d tries", r.Tries)
+	}
+	fmt.Fprintf(a.Stdout, "%s starts next%s (%s on the ESP)\n", what, tries, term.Bytes(r.ESPBytes))
+	if r.Repository != "" {
+		fmt.Fprintf(a.Stdout, "the machine's repository: %s\n", r.Repository)
+	}
+	return nil
+}

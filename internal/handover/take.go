@@ -1,0 +1,230 @@
+package handover
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"stet/internal/progress"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/tree"
+	"stet/internal/verity"
+)
+
+// The largest files of each kind that are taken into memory.
+const (
+	maxManifest = 1 << 20
+	maxText     = 256 << 20 // a tree or an image
+)
+
+// File names a file of a store.
+type File struct {
+	Kind   store.Kind
+	Digest string
+}
+
+// Source has files of a store. Send gives each of those that are asked for, in
+// order, to take, which reads all of its content. Nothing of it is to be
+// believed.
+type Source interface {
+	Send(files []File, take func(of File, size int64, content io.Reader) error) error
+}
+
+// Taken is what a transfer brought.
+type Taken struct {
+	Files int
+	Bytes int64
+}
+
+// Take brings a system into a store: what it lacks, each file checked.
+func Take(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) (Taken, error) {
+	t := taker{ctx: ctx, to: to, from: from, report: report, sizes: map[verity.Digest]int64{}}
+	if err := t.take(o); err != nil {
+		return t.taken, fmt.Errorf("take system %.12s: %w", o.System, err)
+	}
+	return t.taken, nil
+}
+
+type taker struct {
+	ctx    context.Context
+	to     *store.Store
+	from   Source
+	report progress.Func
+	sizes  map[verity.Digest]int64 // of the objects, as the trees have them
+	taken  Taken
+	total  int64
+}
+
+func (t *taker) take(o Offer) error {
+	manifest, text, err := t.manifest(o.System)
+	if err != nil {
+		return err
+	}
+	if manifest.Machine != o.Machine {
+		return fmt.Errorf("it is of machine %q, not %q", manifest.Machine, o.Machine)
+	}
+	if err := t.trees(manifest); err != nil {
+		return err
+	}
+	lacks := t.lacking(manifest, o)
+	var bytes int64
+	for _, f := range lacks {
+		bytes += t.size(f)
+	}
+	if err := t.to.NeedRoom(bytes, int64(len(lacks))); err != nil {
+		return err
+	}
+	t.total = bytes
+	if err := t.from.Send(lacks, t.put); err != nil {
+		return err
+	}
+	if _, err := t.to.PutSystem(text); err != nil {
+		return err
+	}
+	return t.to.Sync()
+}
+
+// manifest takes the manifest. It is not put before everything else is there.
+func (t *taker) manifest(digest string) (m *system.Manifest, text []byte, err error) {
+	if text, err = t.to.System(digest); err != nil {
+		err = t.from.Send([]File{{store.Systems, digest}}, func(of File, size int64, content io.Reader) error {
+			if text, err = t.read(of, size, maxManifest, content); err == nil && store.Name(text) != digest {
+				err = &MismatchError{of}
+			}
+			return err
+		})
+	}
+	if err == nil {
+		m, err = system.ParseManifest(text)
+	}
+	return m, text, err
+}
+
+// trees takes what is missing of them, and notes what objects they name.
+func (t *taker) trees(m *system.Manifest) error {
+	digests := slices.Sorted(maps.Values(m.Trees))
+	var lacks []File
+	for _, digest := range slices.Compact(digests) {
+		if made, err := t.to.Tree(digest); err == nil {
+			t.note(made)
+		} else {
+			lacks = append(lacks, File{store.Trees, digest})
+		}
+	}
+	return t.from.Send(lacks, func(of File, size int64, content io.Reader) error {
+		text, err := t.read(of, size, maxText, content)
+		if err != nil {
+			return err
+		}
+		if store.Name(text) != of.Digest {
+			return &MismatchError{of}
+		}
+		made, err := tree.ParseDump(bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		t.note(made)
+		_, err = t.to.PutTree(made)
+		return err
+	})
+}
+
+func (t *taker) note(made *tree.Tree) {
+	for e := range made.All() {
+		if !e.Digest.IsZero() {
+			t.sizes[e.Digest] = e.Size
+		}
+	}
+}
+
+// unknown is the size of an object that no tree has.
+const unknown = -1
+
+// lacking lists the objects and images that the store has not, or not whole.
+func (t *taker) lacking(m *system.Manifest, o Offer) []File {
+	for _, d := range []verity.Digest{m.Kernel, m.Initrd, o.Bundle, o.SourceMap} {
+		if _, known := t.sizes[d]; !known && !d.IsZero() {
+			t.sizes[d] = unknown
+		}
+	}
+	var lacks []File
+	for d, size := range t.sizes {
+		info, err := os.Lstat(t.to.ObjectPath(d))
+		if err != nil || size != unknown && info.Size() != size {
+			lacks = append(lacks, File{store.Objects, d.String()})
+		}
+	}
+	for _, d := range m.Images {
+		if store.Check(t.to.ImagePath(d), d) != nil {
+			lacks = append(lacks, File{store.Images, d.String()})
+		}
+	}
+	slices.SortFunc(lacks, func(a, b File) int {
+		return cmp.Or(cmp.Compare(b.Kind, a.Kind), // objects before the images that name them
+			cmp.Compare(a.Digest, b.Digest))
+	})
+	return slices.Compact(lacks)
+}
+
+func (t *taker) size(f File) int64 {
+	d, _ := verity.ParseDigest(f.Digest)
+	return max(0, t.sizes[d])
+}
+
+// put stores an object or image that came.
+func (t *taker) put(of File, size int64, content io.Reader) error {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	d, err := verity.ParseDigest(of.Digest)
+	if err != nil {
+		return err
+	}
+	t.report.Report(progress.Event{Stage: "take", Done: t.taken.Bytes, Total: t.total, Bytes: true})
+	if of.Kind == store.Images {
+		image, err := t.read(of, size, maxText, content)
+		if err != nil {
+			return err
+		}
+		if verity.Sum(image) != d {
+			return &MismatchError{of}
+		}
+		_ = os.Remove(t.to.ImagePath(d)) // one that is there is damaged
+		_, err = t.to.PutImage(func(w io.Writer) error { _, err := w.Write(image); return err })
+		return err
+	}
+	if want := t.sizes[d]; want != unknown && want != size {
+		return fmt.Errorf("object %s: it has %d bytes and should have %d", d, size, want)
+	}
+	t.taken.Files++
+	t.taken.Bytes += size
+	return t.to.PutObject(d, io.LimitReader(content, size))
+}
+
+// read reads a whole file that fits into memory.
+func (t *taker) read(of File, size, most int64, content io.Reader) ([]byte, error) {
+	if size > most {
+		return nil, fmt.Errorf("%s/%s has %d bytes: that is too large for one", of.Kind, of.Digest, size)
+	}
+	text, err := io.ReadAll(io.LimitReader(content, size))
+	if err == nil && int64(len(text)) != size {
+		err = io.ErrUnexpectedEOF
+	}
+	t.taken.Files++
+	t.taken.Bytes += int64(len(text))
+	return text, err
+}
+
+// MismatchError says that a file is not what its name says.
+type MismatchError struct{ File File }
+
+// Error implements error.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("what came as %s/%s is something else", e.File.Kind, e.File.Digest)
+}

@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+)
+
+//go:embed table.txt
+var builtin []byte
+
+// table is what is known of services that a plan must treat with care.
+type table struct {
+	keep []keepRule
+	tell []tellRule
+}
+
+// keepRule names units that go on as they are.
+type keepRule struct {
+	units, userUnits, partOf []string
+	until                    Until
+	why                      string
+}
+
+// tellRule says what is done when files are others.
+type tellRule struct {
+	paths           []string
+	run             []string
+	needs           string
+	reload, restart []string
+	reexec          bool
+	why             string
+}
+
+// tableFormat is the format of the table this package reads.
+const tableFormat = "1"
+
+func parseTable(text []byte) (*table, error) {
+	scanner := debian.NewScanner(bytes.NewReader(text))
+	scanner.Comments = true
+	head, err := scanner.Next()
+	if err != nil {
+		return nil, fmt.Errorf("plan table: %w", err)
+	}
+	if v := head.Get("Format"); v != tableFormat {
+		return nil, fmt.Errorf("plan table: format %q; this Stet reads %s: use a newer Stet", v, tableFormat)
+	}
+	t := &table{}
+	for {
+		stanza, err := scanner.Next()
+		if errors.Is(err, io.EOF) {
+			return t, nil
+		}
+		if err == nil {
+			err = t.add(stanza)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plan table: line %d: %w", stanza.Line, err)
+		}
+	}
+}
+
+func (t *table) add(s debian.Stanza) error {
+	words := func(field string) []string { return strings.Fields(s.Get(field)) }
+	why := s.Get("Why")
+	if why == "" {
+		return errors.New("a rule needs Why")
+	}
+	if until, ok := s.Lookup("Keep"); ok {
+		r := keepRule{words("Units"), words("User-Units"), words("Part-Of"), Until(until), why}
+		if !slices.Contains([]Until{UntilRestart, UntilLogout, UntilSoftReboot, UntilFullReboot}, r.until) {
+			return fmt.Errorf("%q is no end", until)
+		}
+		for _, pattern := range slices.Concat(r.units, r.userUnits, r.partOf) {
+			if _, err := path.Match(pattern, ""); err != nil {
+				return fmt.Errorf("%q is no pattern of units", pattern)
+			}
+		}
+		t.keep = append(t.keep, r)
+		return nil
+	}
+	r := tellRule{words("Paths"), words("Run"), s.Get("Needs"), words("Reload"), words("Restart"), s.Get("Reexec") == "yes", why}
+	switch {
+	case len(r.paths) == 0:
+		return errors.New("a rule needs Keep or Paths")
+	case len(r.run)+len(r.reload)+len(r.restart) == 0 && !r.reexec:
+		return errors.New("a rule with Paths has Run, Reload, Restart or Reexec")
+	case (r.needs == "") != (len(r.run) == 0):
+		return errors.New("a rule has both Run and Needs, or neither")
+	}
+	t.tell = append(t.tell, r)
+	return nil
+}
+
+// kept gives the rule that keeps a unit of a manager, if one does. part are the
+// units that it is part of.
+func (t *table) kept(user, name string, part []string) (*keepRule, bool) {
+	for i := range t.keep {
+		r := &t.keep[i]
+		patterns := r.units
+		if user != "" {
+			patterns = r.userUnits
+		}
+		if anyMatches(patterns, name) || user != "" && slices.ContainsFunc(part, func(p string) bool { return anyMatches(r.partOf, p) }) {
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+func anyMatches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, err := path.Match(pattern, name)
+		return ok && err == nil
+	})
+}

@@ -164,6 +164,7 @@ func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.
 	if err != nil {
 		return upper, err
 	}
+	fault.Reach(fault.UpperBegun)
 	c.Upper, c.Work = upper.Upper(), upper.Work()
 	mounted, err := c.Mount()
 	if err != nil {

@@ -209,7 +209,7 @@ func TestPowerCuts(t *testing.T) {
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
 
-	h := newHost(t)
+	h := newWarmHost(t)
 	h.declare(t, "first")
 	first := h.Build(t).Digest
 	image := filepath.Join(t.TempDir(), "disk.raw")
@@ -308,7 +308,7 @@ func TestPowerCutsWhileBooting(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
-	h := newHost(t)
+	h := newWarmHost(t)
 	built := h.Build(t)
 	image := filepath.Join(t.TempDir(), "disk.raw")
 	h.Must(t, "image", "-o", image)

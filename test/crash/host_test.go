@@ -48,10 +48,36 @@ type host struct {
 	text       string // of the configuration
 }
 
+// newHost has a store that remembers nothing.
 func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{Program: program.Example(t, "minimal"), store: filepath.Join(t.TempDir(), "store"), esp: t.TempDir()}
 	h.GiveDebs(t, h.store)
+	return h.open(t)
+}
+
+// newWarmHost has a store that has built the machine before.
+func newWarmHost(t *testing.T) *host {
+	t.Helper()
+	h := &host{Program: program.Example(t, "minimal"), store: filepath.Join(t.TempDir(), "store"), esp: t.TempDir()}
+	h.Build(t)
+	if err := os.Mkdir(h.store, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"format.json", "objects", "trees", "images", "systems", "memo"} {
+		from := filepath.Join(h.Store(t), kind)
+		if _, code := try("cp", "-al", from, h.store); code != 0 { // links cannot be everywhere
+			if out, code := try("cp", "-a", from, h.store); code != 0 {
+				t.Fatal(out)
+			}
+		}
+	}
+	h.GiveDebs(t, h.store)
+	return h.open(t)
+}
+
+func (h *host) open(t *testing.T) *host {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.Dir, "stet.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func TestKilledBuilds(t *testing.T) {
 	h.Must(t, "verify")
 	h.isTidy(t)
 	reaches(t, "TestKilledBuilds", reached)
-	other := newHost(t)
+	other := newWarmHost(t)
 	other.declare(t, "first")
 	if want := other.Build(t).Digest; have != want {
 		t.Errorf("the system is %s, want %s", have, want)
@@ -48,7 +48,7 @@ func TestKilledBuilds(t *testing.T) {
 
 // TestKilledImages kills stet image: the file is not there, or is the whole one.
 func TestKilledImages(t *testing.T) {
-	h := newHost(t)
+	h := newWarmHost(t)
 	dir := t.TempDir()
 	want, path := filepath.Join(dir, "want.raw"), filepath.Join(dir, "image.raw")
 	h.Must(t, "image", "-o", want)
@@ -77,7 +77,7 @@ var modules = []string{"dummy", "tun", "veth", "vxlan"}
 // TestKilledStaging kills stet boot and stet gc: the old generation starts or the
 // new one, and what was killed just works the second time.
 func TestKilledStaging(t *testing.T) {
-	h := newHost(t)
+	h := newWarmHost(t)
 	h.declare(t, "first")
 	h.Must(t, "boot", "--esp", h.esp)
 	old := h.Build(t).Digest
@@ -113,7 +113,7 @@ func TestKilledAtRandom(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
-	h := newHost(t)
+	h := newWarmHost(t)
 	h.declare(t, "first")
 	h.Must(t, "boot", "--esp", h.esp)
 	old, _ := starts(t, h.esp, h.store)

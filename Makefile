@@ -35,10 +35,10 @@ TEST_PACKAGES += erofs-utils#      fsck.erofs: oracle of images
 TEST_PACKAGES += fsverity#         oracle of digests
 TEST_PACKAGES += gdisk#            sgdisk: oracle of partition tables
 TEST_PACKAGES += gpgv#             oracle of signatures
-TEST_PACKAGES += mount#            mounts for the tests of crashes and full disks
+TEST_PACKAGES += mount#            mounts, loop devices: full disks, disks to install on
 TEST_PACKAGES += mtools#           reads a FAT file system, and writes to it
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
-TEST_PACKAGES += ovmf#             firmware: boots images as hardware does
+TEST_PACKAGES += ovmf#             UEFI firmware: boots disks as hardware does
 TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
 TEST_PACKAGES += uidmap#           builds as an ordinary user
 TEST_PACKAGES += util-linux#       unshare, taskset: builds on other hosts
@@ -63,15 +63,21 @@ demo: setup-demo build
 test: setup-test build .cache/kernel .cache/trixie/main-amd64
 	go test -count=1 -timeout 25m ./...
 
-# What takes too long for every change: tests in files tagged `long`, and every
-# fuzz target for a while.
+# What takes too long for every change: the packages with tests tagged `long`,
+# more rounds of what kills and interrupts, and every fuzz target for a while.
+# What chance draws is printed first; in the environment, it is drawn again.
+LONG_TESTS = $(sort $(dir $(shell git grep -l '^//go:build long' -- '*.go'))) test/wrong/
+
 test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
-	go test -count=1 -timeout 90m -tags long ./test/... ./internal/solve
-	set -e; for package in $$(go list ./...); do \
-	  for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	@set -e; export ROUNDS=$${ROUNDS:-20} STET_SEED=$${STET_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "test-long: ROUNDS=$$ROUNDS STET_SEED=$$STET_SEED FUZZTIME=$(FUZZTIME)"; \
+	go test -count=1 -timeout 90m -tags long $(addprefix ./,$(LONG_TESTS)); \
+	for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u); do \
+	  for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c 6-); do \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package; \
 	  done; \
-	done
+	done; \
+	echo "test-long: passed in $$SECONDS s"
 
 # The VM driver's own tests boot the kernel of an example, without the rest.
 .cache/kernel: examples/minimal/stet.lock | build

@@ -53,14 +53,16 @@ var measurements = []struct {
 	{"lock", (*bench).lock},
 	{"server190", (*bench).server190},
 	{"unchanged", (*bench).unchanged},
+	{"image", (*bench).image},
 	{"breakdown", (*bench).breakdown},
 	{"initrd", (*bench).initrd},
+	{"generations", (*bench).generations},
 }
 
 func run(ctx context.Context) (err error) {
 	var b bench
 	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
-	only := flag.String("only", "", "measure only these, separated by commas: resolve, lock, server190, unchanged, breakdown, initrd")
+	only := flag.String("only", "", "measure only these, separated by commas: resolve, lock, server190, unchanged, image, breakdown, initrd, generations")
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
 	flag.StringVar(&b.dir, "dir", "", "work in `DIR` and leave it; default: a temporary directory")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")

@@ -134,9 +134,12 @@ func noSystemd(err error) error {
 		"Choose another entry in the boot menu; does this system have systemd? When another one runs, `stet verify` says what is damaged."}
 }
 
+// microcode is the first archive of an initrd, which CPUs have taken from it.
+const microcode = "/kernel"
+
 // forgetFiles gives back the memory of the initrd's files, which were all used.
 func (m *machine) forgetFiles() error {
-	for _, name := range []string{"/init", modulesDirectory, runDirectory} {
+	for _, name := range []string{"/init", modulesDirectory, runDirectory, microcode} {
 		os.RemoveAll(name)
 	}
 	return nil

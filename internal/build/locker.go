@@ -25,7 +25,8 @@ type Locker struct {
 	Provider   rootfs.Provider
 	Repository string // directory of the configuration, which has local .debs
 	Report     progress.Func
-	Now        time.Time // signatures and Valid-Until are judged at this time
+	Patience   time.Duration // see rootfs.Builder
+	Now        time.Time     // signatures and Valid-Until are judged at this time
 }
 
 // Update says what of an old lock may move.
@@ -135,7 +136,7 @@ func (l *Locker) bases(of *lock.Lock, machines map[string]*machine.Machine) []ea
 }
 
 func (l *Locker) roots() rootfs.Builder {
-	return rootfs.Builder{Store: l.Store, Provider: l.Provider, Report: l.Report}
+	return rootfs.Builder{Store: l.Store, Provider: l.Provider, Report: l.Report, Patience: l.Patience}
 }
 
 func (l *Locker) fetch(ctx context.Context, repositories map[string]mirror.Archive, of *lock.Lock, packages []lock.Package) error {

@@ -33,6 +33,7 @@ type Builder struct {
 	Provider rootfs.Provider
 	Init     []byte // the stet-init program
 	Report   progress.Func
+	Patience time.Duration // see rootfs.Builder
 
 	// Shuffle, when it is not 0, builds for comparison: in another order (see
 	// rootfs.Builder), and without holding the root against the lock.
@@ -220,7 +221,7 @@ func fileSum(sources fs.FS, name string) (string, error) {
 
 // roots is the builder of roots for this one's systems.
 func (b *Builder) roots() rootfs.Builder {
-	return rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report, Shuffle: b.Shuffle}
+	return rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report, Patience: b.Patience, Shuffle: b.Shuffle}
 }
 
 // root gives the configured root with its digest, and holds it against what

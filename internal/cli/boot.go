@@ -99,7 +99,7 @@ func (a *app) takeFrom(ctx context.Context, s *store.Store, dir string, args []s
 	report, done := a.progress()
 	defer done()
 	if _, err := handover.Take(ctx, s, handover.Store{Store: from}, offer, report); err != nil {
-		return stage.Request{}, err
+		return stage.Request{}, explainHandover(err)
 	}
 	return requestOf(offer), nil
 }

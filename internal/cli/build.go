@@ -149,7 +149,7 @@ func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Config
 	}
 	report, done := a.progress()
 	defer done()
-	b, err := builder(s, c.Dir, report)
+	b, err := a.builder(s, c.Dir, report)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Config
 	defer closeSources()
 	system, err := b.Build(ctx, m, l, sources)
 	if err != nil {
-		return nil, explainAnswer(c, explain(err))
+		return nil, explainMisfit(c, m.Name, explainAnswer(c, explain(err)))
 	}
 	return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
 }

@@ -33,6 +33,9 @@ type Environment struct {
 	// Enter lets an ordinary user build: it may run the program again instead of
 	// returning. nil stands for nothing to do.
 	Enter func() error
+	// Patience is how long maintainer scripts may show no sign of life; 0 stands
+	// for what is right on every machine.
+	Patience time.Duration
 	// Snapshot is the base URL of the snapshot service; empty stands for none.
 	Snapshot string
 }

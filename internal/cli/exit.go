@@ -9,6 +9,7 @@ import (
 	"stet/internal/config"
 	"stet/internal/mirror"
 	"stet/internal/namespace"
+	"stet/internal/rootfs"
 	"stet/internal/term"
 )
 
@@ -62,6 +63,7 @@ func (a *app) fail(err error) int {
 	}
 	code, report := ExitFailed, errorReport{Error: err.Error()}
 	failure := (*Failure)(nil)
+	stuck := (*rootfs.StuckError)(nil)
 	forbidden := (*namespace.ForbiddenError)(nil)
 	switch {
 	case errors.As(err, &report.Problems):
@@ -75,6 +77,8 @@ func (a *app) fail(err error) int {
 		code, report.Remedy = ExitInput, "`stet init` writes a configuration to begin with"
 	case errors.Is(err, context.Canceled):
 		report.Error = "interrupted"
+	case errors.As(err, &stuck):
+		report.Remedy = "leave the package out, or tell those who keep it: its script does not end"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		report.Remedy = "make room, or let STET_STORE name a directory on another disk"
 	}

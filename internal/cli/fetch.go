@@ -43,7 +43,7 @@ func newFetch(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Now: a.Now()}
+			locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Patience: a.Patience, Now: a.Now()}
 			if err := locker.Fetch(cmd.Context(), c.Machines, l); err != nil {
 				return explainLock(err)
 			}

@@ -23,11 +23,15 @@ import (
 var starter string
 
 func newInit(a *app) *cobra.Command {
-	return &cobra.Command{
+	var detect bool
+	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Write a new configuration",
 		Long: `Write a small commented stet.yaml into DIR (default: the current directory),
-and make DIR a git repository when it is not in one. Nothing is overwritten.`,
+and make DIR a git repository when it is not in one. Nothing is overwritten.
+
+With --detect, it has what this machine's hardware needs: drivers of the disks,
+firmware, microcode.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := a.Dir
@@ -37,7 +41,15 @@ and make DIR a git repository when it is not in one. Nothing is overwritten.`,
 			if len(args) > 0 {
 				dir = absolute(dir, args[0])
 			}
-			report, err := initialise(cmd.Context(), dir)
+			text := starter
+			if detect {
+				found, err := detectHardware()
+				if err != nil {
+					return err
+				}
+				text = withHardware(text, found)
+			}
+			report, err := initialise(cmd.Context(), dir, text)
 			if err != nil {
 				return err
 			}
@@ -54,6 +66,8 @@ and make DIR a git repository when it is not in one. Nothing is overwritten.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&detect, "detect", false, "look at this machine's hardware")
+	return cmd
 }
 
 // initReport is what `stet init --json` prints.
@@ -71,8 +85,8 @@ func absolute(base, dir string) string {
 	return filepath.Join(base, dir)
 }
 
-// initialise writes the starter and makes a repository round it.
-func initialise(ctx context.Context, dir string) (initReport, error) {
+// initialise writes the text of a configuration and makes a repository round it.
+func initialise(ctx context.Context, dir, text string) (initReport, error) {
 	report := initReport{Directory: dir, Machine: machineName(dir)}
 	if config.Has(dir) {
 		return report, wrongInput(fmt.Errorf("%s has a configuration already", dir), "`stet check` evaluates it; nothing was changed")
@@ -88,7 +102,7 @@ func initialise(ctx context.Context, dir string) (initReport, error) {
 	if err != nil {
 		return report, fmt.Errorf("write the configuration: %w", err)
 	}
-	_, err = file.WriteString(strings.ReplaceAll(starter, "NAME", report.Machine))
+	_, err = file.WriteString(strings.ReplaceAll(text, "NAME", report.Machine))
 	if err := errors.Join(err, file.Close()); err != nil {
 		return report, errors.Join(fmt.Errorf("write the configuration: %w", err), os.Remove(name))
 	}

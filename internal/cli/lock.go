@@ -120,7 +120,7 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 	if err != nil {
 		return err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Now: a.Now()}
+	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Patience: a.Patience, Now: a.Now()}
 	var reasons []lockMachine // with --dry-run and --explain
 	if o.dryRun || o.explain {
 		resolved, err := locker.Resolve(ctx, c.Machines, old, o.update)
@@ -130,6 +130,10 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 		reasons = machineReasons(c.Machines, resolved.Solutions)
 		if o.dryRun {
 			done()
+			// Nothing is proved in a dry run, so that the two are never one.
+			if build.UpToDate(c.Machines, old) && old.Epoch == resolved.Lock.Epoch && len(moved(old, resolved)) == 0 {
+				resolved.Lock = old
+			}
 			return a.reportLock(old, resolved, reasons, o, a.Now().Sub(begin))
 		}
 	}

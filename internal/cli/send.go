@@ -58,10 +58,11 @@ next there.`,
 			if err != nil {
 				return err
 			}
-			o := handover.Offer{System: r.System, Provenance: r.Provenance, Boot: boot}
-			if o.Machine, err = machineOf(s, r.System); err != nil {
+			o, err := handover.Make(s, r.System, r.Provenance)
+			if err != nil {
 				return err
 			}
+			o.Boot = boot
 			var report sentReport
 			if to != "" {
 				report, err = a.sendTo(cmd.Context(), s, o, absolute(a.Dir, to))
@@ -141,7 +142,7 @@ func explainHandover(err error) error {
 	case errors.As(err, &failed):
 		return &Failure{Code: ExitFailed, Err: err, Remedy: failed.Remedy}
 	case errors.As(err, &space):
-		return &Failure{Code: ExitFailed, Err: err, Remedy: "`stet gc` makes room there"}
+		return &Failure{Code: ExitFailed, Err: err, Remedy: "`stet gc` makes room; nothing was changed"}
 	}
 	return err
 }

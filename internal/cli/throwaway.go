@@ -40,7 +40,7 @@ func (a *app) throwawayShell(ctx context.Context, o throwawayOptions, command []
 	}
 	report, done := a.progress()
 	defer done()
-	b, err := builder(s, dir, report)
+	b, err := a.builder(s, dir, report)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (a *app) resolveThrowaway(ctx context.Context, s *store.Store, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: dir, Report: report, Now: a.Now()}
+	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: dir, Report: report, Patience: a.Patience, Now: a.Now()}
 	return locker.Throwaway(ctx, m, old)
 }
 

@@ -179,6 +179,7 @@ func explainLock(err error) error {
 	var wants *solve.WantError
 	var depends *solve.DependencyError
 	var conflicts *solve.ConflictError
+	var circle *solve.CircleError
 	var suite *build.SuiteError
 	var two *build.TwoPackagesError
 	var repositories *build.RepositoryError
@@ -189,7 +190,7 @@ func explainLock(err error) error {
 	var none *mirror.NoSuiteError
 	var index *mirror.NoIndexError
 	switch {
-	case errors.As(err, &wants), errors.As(err, &depends), errors.As(err, &conflicts), errors.As(err, &suite), errors.As(err, &future):
+	case errors.As(err, &wants), errors.As(err, &depends), errors.As(err, &conflicts), errors.As(err, &circle), errors.As(err, &suite), errors.As(err, &future):
 		return wrongInput(err, "")
 	case errors.As(err, &two):
 		return wrongInput(err, "give one of them a version of its own")

@@ -123,13 +123,13 @@ func provider() rootfs.Provider {
 }
 
 // builder makes a builder that works offline.
-func builder(s *store.Store, repository string, report progress.Func) (*build.Builder, error) {
+func (a *app) builder(s *store.Store, repository string, report progress.Func) (*build.Builder, error) {
 	init, err := initrd.Init()
 	if err != nil {
 		return nil, err
 	}
 	return &build.Builder{
-		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: provider(), Init: init, Report: report,
+		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: provider(), Init: init, Report: report, Patience: a.Patience,
 	}, nil
 }
 

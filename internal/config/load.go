@@ -84,6 +84,14 @@ func (c *Configuration) Wrong(machine string, elements []string, message, remedy
 	return Problems{p}
 }
 
+// WrongValue is Wrong of an option's value, where others were possible.
+func (c *Configuration) WrongValue(machine string, elements []string, value, message, remedy string, possible []string) Problems {
+	if near := similar.Nearest(value, possible); near != "" {
+		remedy = fmt.Sprintf("did you mean %q?", near)
+	}
+	return c.Wrong(machine, elements, message, remedy, nil)
+}
+
 const evaluatorFailed = "the evaluator failed"
 
 // Has says whether a directory has a configuration, be it right or wrong.

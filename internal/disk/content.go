@@ -212,7 +212,7 @@ func (s *stage) create(name string, mode os.FileMode) (*os.File, error) {
 	target := filepath.Join(s.dir, name)
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode)
 	if errors.Is(err, os.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(target), 0o755); err == nil {
+		if err = makeDirectory(filepath.Dir(target)); err == nil {
 			out, err = os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode)
 		}
 	}
@@ -220,6 +220,21 @@ func (s *stage) create(name string, mode os.FileMode) (*os.File, error) {
 		return nil, err
 	}
 	return out, out.Chmod(mode) // whatever the umask
+}
+
+// makeDirectory makes a directory and those above it, whatever the umask. Another
+// worker may be quicker.
+func makeDirectory(name string) error {
+	if _, err := os.Stat(name); err == nil {
+		return nil
+	}
+	if err := makeDirectory(filepath.Dir(name)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(name, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return os.Chmod(name, 0o755)
 }
 
 func (s *stage) copy(from, name string, mode os.FileMode) error {
@@ -267,7 +282,7 @@ func (s *stage) repository(ctx context.Context, c Content) error {
 		return nil
 	}
 	dir := filepath.Join(s.dir, "repository")
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := makeDirectory(dir); err != nil {
 		return err
 	}
 	return c.Repository(ctx, dir)

@@ -42,10 +42,14 @@ func offer(t testing.TB, s *store.Store, change string) handover.Offer {
 	for n := range 20 {
 		files[fmt.Sprintf("/lib/file%d", n)] = strings.Repeat(fmt.Sprint("content ", n), 1000*n+1)
 	}
-	return handover.Offer{
-		Format: 1, Machine: "hello", System: systemtest.Put(t, s, systemtest.System{Usr: files, Etc: map[string]string{"/motd": change}}),
-		Provenance: generation.Provenance{Commit: source.Commit{ID: "c0ffee"}, Bundle: systemtest.Object(t, s, "bundle of "+change), SourceMap: systemtest.Object(t, s, "map")},
+	digest := systemtest.Put(t, s, systemtest.System{Usr: files, Etc: map[string]string{"/motd": change}})
+	o, err := handover.Make(s, digest, generation.Provenance{
+		Commit: source.Commit{ID: "c0ffee"}, Bundle: systemtest.Object(t, s, "bundle of "+change), SourceMap: systemtest.Object(t, s, "map"),
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return o
 }
 
 // pipe hands o over from one store to the other, and gives what both ends say.

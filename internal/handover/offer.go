@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"stet/internal/generation"
+	"stet/internal/store"
+	"stet/internal/system"
 	"stet/internal/verity"
 )
 
@@ -23,7 +25,35 @@ type Offer struct {
 	Machine string `json:"machine"`
 	System  string `json:"system"`
 	generation.Provenance
-	Boot bool `json:"boot,omitempty"`
+	Sizes map[string]int64 `json:"sizes"` // of the files that are in no tree, by digest
+	Boot  bool             `json:"boot,omitempty"`
+}
+
+// Make offers a system of a store.
+func Make(s *store.Store, digest string, p generation.Provenance) (Offer, error) {
+	text, err := s.System(digest)
+	if err != nil {
+		return Offer{}, err
+	}
+	m, err := system.ParseManifest(text)
+	if err != nil {
+		return Offer{}, err
+	}
+	o := Offer{Format: offerFormat, Machine: m.Machine, System: digest, Provenance: p, Sizes: map[string]int64{}}
+	for _, d := range []verity.Digest{m.Kernel, m.Initrd, p.Bundle, p.SourceMap} {
+		if d.IsZero() {
+			continue
+		}
+		if o.Sizes[d.String()], err = s.Size(store.Objects, d.String()); err != nil {
+			return o, err
+		}
+	}
+	for _, d := range m.Images {
+		if o.Sizes[d.String()], err = s.Size(store.Images, d.String()); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 // Text is the offer's JSON.

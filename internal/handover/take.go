@@ -21,6 +21,7 @@ import (
 const (
 	maxManifest = 1 << 20
 	maxText     = 256 << 20 // a tree or an image
+	maxObject   = 1 << 50   // so that their sum is one
 )
 
 // File names a file of a store.
@@ -44,7 +45,7 @@ type Taken struct {
 
 // Take brings a system into a store: what it lacks, each file checked.
 func Take(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) (Taken, error) {
-	t := taker{ctx: ctx, to: to, from: from, report: report, sizes: map[verity.Digest]int64{}}
+	t := taker{ctx: ctx, to: to, from: from, report: report, sizes: map[verity.Digest]int64{}, offered: map[verity.Digest]int64{}}
 	if err := t.take(o); err != nil {
 		return t.taken, fmt.Errorf("take system %.12s: %w", o.System, err)
 	}
@@ -57,11 +58,19 @@ type taker struct {
 	from   Source
 	report progress.Func
 	sizes  map[verity.Digest]int64 // of the objects, as the trees have them
-	taken  Taken
-	total  int64
+	// offered are the sizes of others, as the sender has them: only what room is
+	// needed follows from them.
+	offered map[verity.Digest]int64
+	taken   Taken
+	total   int64
 }
 
 func (t *taker) take(o Offer) error {
+	for text, size := range o.Sizes {
+		if d, err := verity.ParseDigest(text); err == nil && size >= 0 && size < maxObject {
+			t.offered[d] = size
+		}
+	}
 	manifest, text, err := t.manifest(o.System)
 	if err != nil {
 		return err
@@ -174,7 +183,10 @@ func (t *taker) lacking(m *system.Manifest, o Offer) []File {
 
 func (t *taker) size(f File) int64 {
 	d, _ := verity.ParseDigest(f.Digest)
-	return max(0, t.sizes[d])
+	if size := t.sizes[d]; size > 0 {
+		return size
+	}
+	return t.offered[d]
 }
 
 // put stores an object or image that came.

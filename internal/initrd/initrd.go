@@ -20,6 +20,8 @@ type Spec struct {
 	Init    []byte   // the stet-init program, from [Init]
 	Read    ReadFunc // the module directory of the kernel that will boot it
 	Modules []Module // what to load, from [Modules]
+
+	Microcode Microcode
 }
 
 // Image writes the initrd to w: /init, and below /modules the module files, the
@@ -45,6 +47,11 @@ func (s Spec) write(w io.Writer) error {
 	}
 	names := map[string]string{} // of the module to that of its file in the initrd
 	buffered := bufio.NewWriterSize(w, 1<<16)
+	if !s.Microcode.isEmpty() {
+		if err := s.Microcode.write(NewWriter(buffered)); err != nil {
+			return err
+		}
+	}
 	archive := NewWriter(buffered)
 	archive.Directory("dev", 0o755)
 	archive.Directory("modules", 0o755)

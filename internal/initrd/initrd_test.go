@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os/exec"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -237,4 +238,34 @@ func FuzzParseDependencies(f *testing.F) {
 		}
 		Resolve(read, Modules())
 	})
+}
+
+func TestMicrocodeComesFirst(t *testing.T) {
+	read := func(name string) ([]byte, error) {
+		switch name {
+		case "modules.dep", "modules.builtin", "modules.alias":
+			return nil, nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	var plain, early bytes.Buffer
+	spec := Spec{Init: []byte("init"), Read: read}
+	if err := Image(&plain, spec); err != nil {
+		t.Fatal(err)
+	}
+	spec.Microcode = Microcode{Intel: []byte("intel"), AMD: []byte("amd")}
+	if err := Image(&early, spec); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasSuffix(early.Bytes(), plain.Bytes()) {
+		t.Fatal("what follows the microcode is another initrd")
+	}
+	first := early.Bytes()[:early.Len()-plain.Len()]
+	list := exec.Command("cpio", "--quiet", "-it")
+	list.Stdin = bytes.NewReader(first)
+	out, err := list.Output()
+	want := "kernel\nkernel/x86\nkernel/x86/microcode\nkernel/x86/microcode/AuthenticAMD.bin\nkernel/x86/microcode/GenuineIntel.bin\n"
+	if err != nil || string(out) != want || len(first)%blockSize != 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -35,6 +35,10 @@ type Composefs struct {
 	// when the machine dies. The same Work cannot be mounted a second time.
 	Volatile bool
 
+	// Unnamed keeps the paths of the directories out of mountinfo, for programs
+	// that shall learn nothing of the host.
+	Unnamed bool
+
 	// Source is what mountinfo shows as the source, "stet:usr:<id>": the running
 	// generation is read back from it.
 	Source string
@@ -73,7 +77,7 @@ func (c Composefs) mount() (*Mount, error) {
 	}
 	defer clone.Close()
 
-	layers := layers{hidden: directory}
+	layers := layers{hidden: directory, unnamed: c.Unnamed}
 	defer layers.close()
 	objects := layers.open("objects", c.Objects)
 	upper := layers.open("upper", c.Upper)
@@ -153,14 +157,15 @@ func mountEROFSFrom(source string) (*Mount, error) {
 
 // layers opens the directories of an overlay.
 type layers struct {
-	hidden string // the directory that the EROFS mount will cover
-	fds    []int
-	err    error
+	hidden  string // the directory that the EROFS mount will cover
+	unnamed bool   // by descriptors alone
+	fds     []int
+	err     error
 }
 
 // open returns the name of a layer for the overlay's options: its path, which
-// people recognise in mountinfo, or that of a descriptor when the path will be
-// covered, is too long for fsconfig(2) or has characters that overlayfs would
+// people recognise in mountinfo, or that of a descriptor when nobody shall, or
+// when the path will be covered, is too long for fsconfig(2) or has characters that overlayfs would
 // unescape.
 func (l *layers) open(what, path string) string {
 	if path == "" || l.err != nil {
@@ -173,7 +178,7 @@ func (l *layers) open(what, path string) string {
 	}
 	l.fds = append(l.fds, fd)
 	covered := path == l.hidden || strings.HasPrefix(path, l.hidden+"/")
-	if covered || len(path) > maxValue || strings.ContainsAny(path, `\:,`) || !filepath.IsAbs(path) {
+	if l.unnamed || covered || len(path) > maxValue || strings.ContainsAny(path, `\:,`) || !filepath.IsAbs(path) {
 		return fdPath(fd)
 	}
 	return path

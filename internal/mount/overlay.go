@@ -24,6 +24,7 @@ type Overlay struct {
 	Upper, Work string
 
 	Volatile bool   // see [Composefs]
+	Unnamed  bool   // see [Composefs]
 	Source   string // see [Composefs]
 }
 
@@ -43,7 +44,7 @@ func (o Overlay) Mount() (*Mount, error) {
 }
 
 func (o Overlay) mount() (*Mount, error) {
-	layers := layers{}
+	layers := layers{unnamed: o.Unnamed}
 	defer layers.close()
 	lower := layers.open("lower", o.Lower)
 	beneath := layers.open("lower", o.Beneath)

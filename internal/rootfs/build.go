@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"stet/internal/lock"
 	"stet/internal/progress"
@@ -38,6 +39,10 @@ type Builder struct {
 	Store    *store.Store
 	Provider Provider
 	Report   progress.Func
+
+	// Patience is how long scripts and programs may show no sign of life before
+	// they are killed; 0 stands for half an hour.
+	Patience time.Duration
 
 	// Shuffle configures in another order that dependencies allow as well, with
 	// other process numbers, and remembers nothing of it. The tree must be the
@@ -192,17 +197,11 @@ func (b *Builder) runScript(ctx context.Context, before *tree.Tree, run scriptRu
 	if err != nil {
 		return nil, err
 	}
-	if root, err = withStubs(root, before, provided.Scratch()); err != nil {
-		return nil, err
-	}
+	root = withStubs(root, before)
 	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
 		return nil, err
 	}
-	err = b.runIn(ctx, root, run, epoch)
-	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
-		return nil, full
-	}
-	if err != nil {
+	if err := b.runIn(ctx, root, provided.Scratch(), run, epoch); err != nil {
 		return nil, err
 	}
 	return provided.Harvest(tree.Time{Sec: epoch})

@@ -18,7 +18,8 @@ import (
 	"stet/internal/sandbox"
 )
 
-// ScriptError is a maintainer script that failed, or a dpkg that refused.
+// ScriptError is a maintainer script that failed, or a dpkg that refused, or a
+// script that had to be killed.
 type ScriptError struct {
 	Package string // empty when no single package can be named
 	Step    string // "preinst", "configure" or "triggers"
@@ -41,8 +42,9 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 // shownLines is how much of a failed script's output an error shows.
 const shownLines = 12
 
-// runIn runs a script in the root and says how far it is.
-func (b *Builder) runIn(ctx context.Context, root sandbox.Root, run scriptRun, epoch int64) error {
+// runIn runs a script in the root and says how far it is. What it writes goes
+// to the disk of a directory.
+func (b *Builder) runIn(ctx context.Context, root sandbox.Root, dir string, run scriptRun, epoch int64) error {
 	scriptFile, err := temporary(run.script)
 	if err != nil {
 		return err
@@ -55,21 +57,31 @@ func (b *Builder) runIn(ctx context.Context, root sandbox.Root, run scriptRun, e
 	defer statusReader.Close()
 
 	var output tail
-	status := follower{stage: run.stage, total: run.packages, report: b.Report}
+	watch := b.watch(ctx, dir)
+	status := follower{stage: run.stage, total: run.packages, report: b.Report, alive: watch.alive}
 	var group errgroup.Group
 	group.Go(func() error { return status.follow(statusReader) })
-	err = sandbox.Run(ctx, sandbox.Spec{
+	err = sandbox.Run(watch, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "/proc/self/fd/4"}, Env: environment(epoch),
 		Stdout: &output, Stderr: &output, Files: []*os.File{statusWriter, scriptFile},
 		FirstPID: b.firstPID(),
 	})
 	statusWriter.Close()
 	followErr := group.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return &ScriptError{Package: status.failed(), Step: status.step, Output: output.String(), Err: err}
+	why := watch.end(err)
+	met := err != nil && status.step != "" && errors.Is(why, unix.ENOSPC) // a script met the end of the disk
+	if met || isOfProgram(why) {
+		return &ScriptError{Package: status.failed(), Step: status.step, Output: output.String(), Err: why}
 	}
-	return errors.Join(err, followErr)
+	return errors.Join(why, followErr)
+}
+
+// isOfProgram tells a program that failed or got stuck from all that may fail
+// around it.
+func isOfProgram(err error) bool {
+	var exit *exec.ExitError
+	var stuck *StuckError
+	return errors.As(err, &exit) || errors.As(err, &stuck)
 }
 
 // firstPID is where process numbers begin: where the kernel has them, or, in a
@@ -107,6 +119,7 @@ type follower struct {
 	total   int
 	report  progress.Func
 	step    string
+	alive   func() // is told of every line
 	current string // the package that is worked on
 	errored string // the package that dpkg says failed
 	done    int
@@ -115,6 +128,7 @@ type follower struct {
 func (f *follower) follow(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
+		f.alive()
 		f.line(lines.Text())
 	}
 	return lines.Err()
@@ -133,7 +147,8 @@ func (f *follower) line(line string) {
 	case words[0] == "processing":
 		f.current = strings.TrimSpace(words[2])
 	case words[0] == "status" && strings.HasPrefix(words[2], "error"):
-		f.errored, _, _ = strings.Cut(words[1], ":")
+		name, _, _ := strings.Cut(words[1], ":")
+		f.errored = strings.TrimSpace(name) // dpkg writes a space behind it
 	case words[0] == "status" && (words[2] == "installed" || words[2] == "triggers-pending" || words[2] == "triggers-awaited") && f.step == "configure":
 		f.done = min(f.done+1, f.total)
 	}

@@ -234,7 +234,7 @@ func (d *directory) Mount(target, upper, work string) sandbox.Mount {
 		return sandbox.Mount{Target: target, Bind: &sandbox.Bind{Source: d.path, ReadOnly: true}}
 	}
 	return sandbox.Mount{Target: target, Overlay: &mount.Overlay{
-		Lower: d.path, Beneath: d.beneath, Objects: d.objects, Upper: upper, Work: work, Volatile: upper != "", Source: "stet:" + filepath.Base(d.path),
+		Lower: d.path, Beneath: d.beneath, Objects: d.objects, Upper: upper, Work: work, Volatile: upper != "", Unnamed: true, Source: "stet:" + filepath.Base(d.path),
 	}}
 }
 

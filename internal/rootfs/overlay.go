@@ -73,7 +73,7 @@ func (c composefs) root(upper, work string) sandbox.Mount { return c.Mount("/", 
 
 // Mount implements [View].
 func (c composefs) Mount(target, upper, work string) sandbox.Mount {
-	c.Upper, c.Work, c.Volatile = upper, work, upper != ""
+	c.Upper, c.Work, c.Volatile, c.Unnamed = upper, work, upper != "", true
 	made := mount.Composefs(c)
 	return sandbox.Mount{Target: target, Composefs: &made}
 }

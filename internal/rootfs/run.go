@@ -3,7 +3,6 @@ package rootfs
 import (
 	"context"
 	"errors"
-	"os/exec"
 
 	"stet/internal/sandbox"
 	"stet/internal/tree"
@@ -30,15 +29,12 @@ func (b *Builder) run(ctx context.Context, before *tree.Tree, command string, ep
 		return nil, err
 	}
 	var output tail
-	err = sandbox.Run(ctx, sandbox.Spec{
+	watch := b.watch(ctx, provided.Scratch())
+	err = watch.end(sandbox.Run(watch, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "-c", command}, Env: environment(epoch), Stdout: &output, Stderr: &output,
 		FirstPID: b.firstPID(), AllCPUs: anyCPU,
-	})
-	if full := checkRoom(provided.Scratch(), roomAfter, filesAfter); full != nil {
-		return nil, full
-	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	}))
+	if isOfProgram(err) {
 		return nil, &ScriptError{Step: command, Output: output.String(), Err: err}
 	}
 	if err != nil {

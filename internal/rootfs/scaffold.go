@@ -1,10 +1,6 @@
 package rootfs
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-
 	"stet/internal/residue"
 	"stet/internal/sandbox"
 	"stet/internal/store"
@@ -48,13 +44,9 @@ func addScaffold(s *store.Store, b *tree.Builder, packages []*Package, mtime tre
 }
 
 // withStubs adds the mounts that stand over programs of the root.
-func withStubs(root sandbox.Root, before *tree.Tree, dir string) (sandbox.Root, error) {
+func withStubs(root sandbox.Root, before *tree.Tree) sandbox.Root {
 	if _, ok := before.Lookup(daemonStarter); !ok {
-		return root, nil
+		return root
 	}
-	stub := filepath.Join(dir, "start-stop-daemon")
-	if err := os.WriteFile(stub, []byte(daemonStub), 0o755); err != nil {
-		return nil, fmt.Errorf("write stub: %w", err)
-	}
-	return append(root, sandbox.Mount{Target: daemonStarter, Bind: &sandbox.Bind{Source: stub, ReadOnly: true}}), nil
+	return append(root, sandbox.Mount{Target: daemonStarter, Text: &sandbox.Text{Content: daemonStub, Mode: 0o755}})
 }

@@ -115,9 +115,10 @@ func configureOrder(packages []*Package, shuffle uint64) []*Package {
 	return out
 }
 
-// dpkgCommand leaves syncing to the store and the log to nobody.
+// dpkgCommand leaves syncing to the store and the log to nobody. The first
+// failure ends it, so that what is printed last is that of the failed script.
 const dpkgCommand = "env -u DPKG_MAINTSCRIPT_PACKAGE -u DPKG_MAINTSCRIPT_ARCH -u DPKG_MAINTSCRIPT_NAME -u DPKG_RUNNING_VERSION -u DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT -u DPKG_MAINTSCRIPT_DEBUG " +
-	"dpkg --status-fd=3 --log=/dev/null --force-unsafe-io --force-confold"
+	"dpkg --status-fd=3 --abort-after=1 --log=/dev/null --force-unsafe-io --force-confold"
 
 // writePhase runs the preinsts of packages and then configures them. Triggers
 // wait for the end.

@@ -108,6 +108,9 @@ func enter(root Root) error {
 	if err := kernelFileSystems(base); err != nil {
 		return err
 	}
+	if err := root.cover(base); err != nil {
+		return err
+	}
 	if err := os.Chdir(base); err != nil {
 		return err
 	}

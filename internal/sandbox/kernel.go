@@ -20,6 +20,13 @@ var deviceLinks = map[string]string{
 	"stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx",
 }
 
+// What is in memory has an end, far from the host's and the same everywhere:
+// half of the host's memory would be the kernel's choice for each.
+const (
+	smallSize = "size=64m"
+	largeSize = "size=1g"
+)
+
 // masked is what the files of /proc that describe the host say instead: one
 // small machine, the same everywhere.
 var masked = map[string]string{
@@ -44,12 +51,12 @@ func kernelFileSystems(dir string) error {
 	if err := makeProc(filepath.Join(dir, "proc"), filepath.Join(dir, "dev")); err != nil {
 		return fmt.Errorf("make /proc: %w", err)
 	}
-	for name, mode := range map[string]string{"run": "mode=0755", "tmp": "mode=1777"} {
+	for name, data := range map[string]string{"run": "mode=0755," + smallSize, "tmp": "mode=1777," + largeSize} {
 		target := filepath.Join(dir, name)
 		if err := os.MkdirAll(target, 0o755); err != nil {
 			return err
 		}
-		if err := mount.Tmpfs(target, unix.MS_NOSUID|unix.MS_NODEV, mode); err != nil {
+		if err := mount.Tmpfs(target, unix.MS_NOSUID|unix.MS_NODEV, data); err != nil {
 			return err
 		}
 	}
@@ -60,7 +67,7 @@ func makeDev(dev string) error {
 	if err := os.MkdirAll(dev, 0o755); err != nil {
 		return err
 	}
-	if err := mount.Tmpfs(dev, unix.MS_NOSUID|unix.MS_NOEXEC, "mode=0755"); err != nil {
+	if err := mount.Tmpfs(dev, unix.MS_NOSUID|unix.MS_NOEXEC, "mode=0755,"+smallSize); err != nil {
 		return err
 	}
 	for _, name := range devices {
@@ -76,7 +83,7 @@ func makeDev(dev string) error {
 	}
 	for name, fs := range map[string][2]string{
 		"pts": {"devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"},
-		"shm": {"tmpfs", "mode=1777"},
+		"shm": {"tmpfs", "mode=1777," + smallSize},
 	} {
 		target := filepath.Join(dev, name)
 		if err := os.Mkdir(target, 0o755); err != nil {

@@ -22,6 +22,7 @@ type Mount struct {
 	Bind      *Bind
 	Tmpfs     *Tmpfs
 	Link      *Link
+	Text      *Text
 }
 
 // Bind shows a directory or file of the host.
@@ -40,14 +41,45 @@ type Link struct {
 	To string
 }
 
-// assemble makes the mounts at and below dir.
+// Text is a read-only file in memory, over a file that is there.
+type Text struct {
+	Content string
+	Mode    uint32
+}
+
+// assemble makes the mounts at and below dir, but for texts.
 func (r Root) assemble(dir string) error {
 	for _, m := range r {
+		if m.Text != nil {
+			continue
+		}
 		if err := m.make(filepath.Join(dir, m.Target)); err != nil {
 			return fmt.Errorf("make root: %s: %w", m.Target, err)
 		}
 	}
 	return nil
+}
+
+// cover lays the texts over the files below dir. They are kept on the tmpfs of
+// /tmp, unlinked: a bind needs its source only while it is made.
+func (r Root) cover(dir string) error {
+	for _, m := range r {
+		if m.Text == nil {
+			continue
+		}
+		if err := m.Text.cover(filepath.Join(dir, m.Target), filepath.Join(dir, "tmp", ".text")); err != nil {
+			return fmt.Errorf("make root: %s: %w", m.Target, err)
+		}
+	}
+	return nil
+}
+
+func (t *Text) cover(target, scratch string) error {
+	if err := os.WriteFile(scratch, []byte(t.Content), os.FileMode(t.Mode)); err != nil {
+		return err
+	}
+	bind := Bind{Source: scratch, ReadOnly: true}
+	return errors.Join(bind.make(target), os.Remove(scratch))
 }
 
 func (m Mount) make(target string) error {

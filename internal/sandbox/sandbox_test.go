@@ -56,6 +56,7 @@ func TestTheProgramSeesNothingOfTheHost(t *testing.T) {
 		"environment":  {"env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= | sort", "PATH=/usr/sbin:/usr/bin"},
 		"root":         {"ls / | tr '\\n' ' '", "bin dev lib lib64 proc run sbin sys tmp usr"},
 		"umask":        {"umask", "0022"},
+		"memory":       {"df -m --output=size /tmp /run /dev /dev/shm | tail -n +2 | tr -d ' ' | tr '\\n' ' '", "1024 64 64 64"},
 		"groups":       {"id -G", "0"},
 	} {
 		if have := run(t, c.script); have != c.want {

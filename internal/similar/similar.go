@@ -7,7 +7,7 @@ import "strings"
 func Nearest(word string, candidates []string) string {
 	best, distance := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
-		if d := Distance(strings.ToLower(word), c); d < distance {
+		if d := Distance(strings.ToLower(word), strings.ToLower(c)); d < distance {
 			best, distance = c, d
 		}
 	}

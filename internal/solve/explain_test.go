@@ -108,6 +108,12 @@ func TestSolveRefuses(t *testing.T) {
 			req:      Request{Wants: wants("a", "b")},
 			want:     "lib:amd64 (1) and lib:amd64 (2) cannot be installed together, being versions of one package; on one side: hello wants a (1); a (1) depends on lib (= 1); on the other: hello wants b (1); b (1) depends on lib (= 2)",
 		},
+		{
+			name:     "Pre-Depends that go round",
+			universe: []string{"a 1; Depends: b", "b 1; Pre-Depends: c", "c 1; Pre-Depends: d", "d 1; Pre-Depends: x | c"},
+			req:      Request{Wants: wants("a")},
+			want:     "c (1) pre-depends on d; d (1) pre-depends on c; in a circle none can be unpacked first",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.req.Architecture = "amd64"
@@ -135,5 +141,10 @@ func TestErrorsAreTyped(t *testing.T) {
 	var conflict *ConflictError
 	if _, err := Solve(u, Request{Wants: wants("b", "c"), Architecture: "amd64"}); !errors.As(err, &conflict) || conflict.Field != "Conflicts" {
 		t.Errorf("conflict: %v", err)
+	}
+	var circle *CircleError
+	u = NewUniverse(Group{Packages: packages(t, "a 1; Pre-Depends: b", "b 1; Pre-Depends: a")})
+	if _, err := Solve(u, Request{Wants: wants("a"), Architecture: "amd64"}); !errors.As(err, &circle) || len(circle.Packages) != 2 {
+		t.Errorf("circle: %v", err)
 	}
 }

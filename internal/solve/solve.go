@@ -11,8 +11,8 @@ import (
 var ErrTooHard = errors.New("the relations between the packages are too tangled to resolve")
 
 // Solve finds the packages for req. The error is a *WantError, a
-// *DependencyError or a *ConflictError, several *WantError joined, or
-// ErrTooHard.
+// *DependencyError, a *ConflictError or a *CircleError, several *WantError
+// joined, or ErrTooHard.
 func Solve(u *Universe, req Request) (*Solution, error) {
 	p, err := newProblem(view{u, req.Architecture}, &req)
 	if err != nil {
@@ -29,7 +29,11 @@ func Solve(u *Universe, req Request) (*Solution, error) {
 	case exhausted:
 		return nil, ErrTooHard
 	}
-	return p.solution(p.needed(s.installed)), nil
+	kept := p.needed(s.installed)
+	if err := p.circle(kept); err != nil {
+		return nil, err
+	}
+	return p.solution(kept), nil
 }
 
 func compareWants(a, b Want) int {

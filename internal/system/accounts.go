@@ -66,7 +66,7 @@ func (c *composer) accounts() error {
 	}
 	for _, name := range sortedKeys(c.Machine.Users) {
 		if err := c.addUser(files, name, c.Machine.Users[name]); err != nil {
-			return err
+			return at(err, "users", name)
 		}
 	}
 	for name, t := range files {
@@ -107,7 +107,7 @@ func (c *composer) addUser(files map[string]*table, name string, u machine.User)
 		}
 	}
 	if _, ok := files[groupFile].lines[group]; !ok {
-		return fmt.Errorf("user %s: there is no group %s: declare it under groups", name, group)
+		return at(misfit("declare it under groups", "there is no group %s", group), "group")
 	}
 	gid := files[groupFile].lines[group][2]
 	old, existed := files[passwdFile].lines[name]
@@ -123,7 +123,7 @@ func (c *composer) addUser(files map[string]*table, name string, u machine.User)
 	}
 	for _, extra := range u.Groups {
 		if _, ok := files[groupFile].lines[extra]; !ok {
-			return fmt.Errorf("user %s: there is no group %s: declare it under groups", name, extra)
+			return at(misfit("declare it under groups", "there is no group %s", extra), "groups", extra)
 		}
 		addMember(files[groupFile].lines[extra], name)
 		if line, ok := files[gshadowFile].lines[extra]; ok {

@@ -80,11 +80,11 @@ func (c *composer) putLink(name, target string) error {
 func (c *composer) put(e tree.Entry) error {
 	for dir := parent(e.Path); dir != "/"; dir = parent(dir) {
 		if above, ok := c.files.Get(dir); ok && above.Type != tree.Directory {
-			return fmt.Errorf("%s: %s is a %s there, not a directory; declare the path that it leads to", e.Path, dir, above.Type)
+			return misfit("declare the path that it leads to", "%s is a %s there, not a directory", dir, above.Type)
 		}
 	}
 	if old, ok := c.files.Get(e.Path); ok && old.Type == tree.Directory && e.Type != tree.Directory {
-		return fmt.Errorf("%s is a directory there, and a %s cannot take its place", e.Path, e.Type)
+		return misfit("declare what is in it", "%s is a directory there, and a %s cannot take its place", e.Path, e.Type)
 	}
 	c.files.MakeParents(e.Path, c.mtime)
 	c.files.Put(e)
@@ -112,11 +112,11 @@ func (c *composer) read(name string) (string, error) {
 func (c *composer) owner(user, group string) (uid, gid uint32, err error) {
 	u, ok := c.IDs.Users[user]
 	if !ok {
-		return 0, 0, fmt.Errorf("there is no user %s: declare it under users, or run \"stet lock\"", user)
+		return 0, 0, misfit("declare it under users, or run \"stet lock\"", "there is no user %s", user)
 	}
 	g, ok := c.IDs.Groups[group]
 	if !ok {
-		return 0, 0, fmt.Errorf("there is no group %s: declare it under groups, or run \"stet lock\"", group)
+		return 0, 0, misfit("declare it under groups, or run \"stet lock\"", "there is no group %s", group)
 	}
 	return uint32(u.UID), uint32(g), nil
 }

@@ -17,7 +17,10 @@ func (c *composer) timezone() error {
 	target := "/usr/share/zoneinfo/" + zone
 	if _, ok := c.files.Get(target); !ok {
 		if zone != "Etc/UTC" {
-			return fmt.Errorf("%q is no zone of the package tzdata: timedatectl list-timezones names them all", zone)
+			return &Misfit{
+				Option: []string{"timezone"}, Problem: fmt.Sprintf("%q is no zone of the package tzdata", zone), Remedy: "timedatectl list-timezones names them all",
+				Value: zone, Known: filesBelow(c.Rootfs, "/usr/share/zoneinfo"),
+			}
 		}
 		c.files.Remove("/etc/localtime") // without it, the time is UTC
 		return nil
@@ -46,7 +49,7 @@ func (c *composer) sysctl() error {
 func (c *composer) declaredFiles() error {
 	for _, name := range sortedKeys(c.Machine.Files) {
 		if err := c.declaredFile(name, c.Machine.Files[name]); err != nil {
-			return err
+			return at(err, "files", name)
 		}
 	}
 	return nil
@@ -62,7 +65,7 @@ func (c *composer) declaredFile(name string, f machine.File) error {
 	}
 	uid, gid, err := c.owner(f.User, f.Group)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	e := tree.Entry{Path: name, Mode: f.Mode, UID: uid, GID: gid, Mtime: c.mtime}
 	switch f.Kind {
@@ -74,21 +77,21 @@ func (c *composer) declaredFile(name string, f machine.File) error {
 	case machine.FileSource:
 		return c.sourceFile(e, f.Source)
 	}
-	return fmt.Errorf("%s: unknown kind of file %q", name, f.Kind)
+	return fmt.Errorf("unknown kind of file %q", f.Kind)
 }
 
 // sourceFile streams a file of the repository into the store.
 func (c *composer) sourceFile(e tree.Entry, source string) error {
 	file, err := c.Sources.Open(source)
 	if err != nil {
-		return fmt.Errorf("%s: read its source: %w", e.Path, err)
+		return fmt.Errorf("read its source: %w", err)
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err != nil || info.Mode()&fs.ModeType != 0 {
-		return fmt.Errorf("%s: its source %s is no regular file", e.Path, source)
+		return fmt.Errorf("its source %s is no regular file", source)
 	}
 	if e.Digest, e.Size, err = c.store.Put(file); err != nil {
-		return fmt.Errorf("%s: read its source: %w", e.Path, err)
+		return fmt.Errorf("read its source: %w", err)
 	}
 	e.Type = tree.Regular
 	return c.put(e)

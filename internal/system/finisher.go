@@ -62,7 +62,10 @@ func Finishers(m *machine.Machine, rootfs, composed *tree.Tree) ([]Finisher, err
 	input, charset, dir := localeParts(m.Locale)
 	definition := "/usr/share/i18n/locales/" + input
 	if _, ok := composed.Lookup(definition); !ok {
-		return nil, fmt.Errorf("machine %s: locale %q: the package locales has no definition %s", m.Name, m.Locale, input)
+		return nil, &Misfit{
+			Option: []string{"locale"}, Problem: fmt.Sprintf("the package locales has no definition %s", input),
+			Value: input, Known: filesBelow(composed, "/usr/share/i18n/locales"),
+		}
 	}
 	place := "/usr/lib/locale/" + dir
 	return append(out, Finisher{

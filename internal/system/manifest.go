@@ -95,10 +95,15 @@ func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte) (*Manif
 		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
 	}
 	manifest.Kernel, manifest.KernelVersion = kernel.Digest, version
+	early, err := microcode(s, trees.Usr)
+	if err != nil {
+		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
+	}
 	var archive bytes.Buffer
 	err = initrd.Image(&archive, initrd.Spec{
 		Init: init, Read: moduleReader(s, trees.Modules, version),
-		Modules: append(initrd.Modules(), initrd.DeclaredModules(m.Kernel.Modules)...),
+		Modules:   append(initrd.Modules(), initrd.DeclaredModules(m.Kernel.Modules)...),
+		Microcode: early,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("machine %s: %w", m.Name, err)

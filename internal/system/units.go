@@ -23,7 +23,7 @@ func (c *composer) units() error {
 	names := sortedKeys(c.Machine.Units)
 	for _, name := range names {
 		if err := c.unitFiles(name, c.Machine.Units[name]); err != nil {
-			return fmt.Errorf("units.%s: %w", name, err)
+			return at(err, "units", name)
 		}
 	}
 	for _, name := range names {
@@ -34,7 +34,7 @@ func (c *composer) units() error {
 		c.disable(name)
 		if *u.Enable {
 			if err := c.enable(name, map[string]bool{}); err != nil {
-				return fmt.Errorf("units.%s: %w", name, err)
+				return at(err, "units", name, "enable")
 			}
 		}
 	}
@@ -47,7 +47,7 @@ func (c *composer) unitFiles(name string, u machine.Unit) error {
 	}
 	if u.Text != "" {
 		if _, err := unit.Parse(u.Text); err != nil {
-			return err
+			return at(misfit("", "%s", err), "text")
 		}
 		if err := c.putText(etcUnits+name, u.Text, 0o644); err != nil {
 			return err
@@ -55,7 +55,7 @@ func (c *composer) unitFiles(name string, u machine.Unit) error {
 	}
 	for _, dropIn := range sortedKeys(u.DropIns) {
 		if _, err := unit.Parse(u.DropIns[dropIn]); err != nil {
-			return fmt.Errorf("drop_ins.%s: %w", dropIn, err)
+			return at(misfit("", "%s", err), "drop_ins", dropIn)
 		}
 		if err := c.putText(etcUnits+name+".d/"+dropIn+".conf", u.DropIns[dropIn], 0o644); err != nil {
 			return err
@@ -100,7 +100,7 @@ func (c *composer) enable(name string, seen map[string]bool) error {
 	seen[name] = true
 	file, ok := c.findUnit(name)
 	if !ok {
-		return fmt.Errorf("no package ships %s and no text declares it: add the package, or the text", name)
+		return misfit("add the package, or the text", "no package ships %s and no text declares it", name)
 	}
 	text, err := c.read(file)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *composer) enable(name string, seen map[string]bool) error {
 	}
 	links, also := parsed.InstallLinks(name, file)
 	if len(links) == 0 && len(also) == 0 {
-		return fmt.Errorf("%s has no [Install] section, so that there is nothing to enable: leave \"enable\" out, or add WantedBy=", file)
+		return misfit("leave \"enable\" out, or add WantedBy=", "%s has no [Install] section, so that there is nothing to enable", file)
 	}
 	for _, l := range links {
 		if err := c.putLink(etcUnits+l.Path, l.Target); err != nil {

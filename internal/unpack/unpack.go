@@ -131,6 +131,9 @@ func entry(s *store.Store, b *tree.Builder, raw *debian.Entry, data io.Reader) (
 		if e.Digest, e.Size, err = s.Put(data); err != nil {
 			return e, fmt.Errorf("unpack %s: %w", raw.Path, err)
 		}
+		if e.Mode&setUID != 0 && !isStatic(e.UID) || e.Mode&setGID != 0 && !isStatic(e.GID) {
+			return e, fmt.Errorf("%s: runs as user %d and group %d (mode %04o), whom every machine has otherwise; only a script can give a file to them", raw.Path, e.UID, e.GID, e.Mode)
+		}
 	case debian.Directory:
 		e.Type = tree.Directory
 		e.Mtime = tree.Time{} // a directory's time is the machine's epoch
@@ -152,6 +155,14 @@ func entry(s *store.Store, b *tree.Builder, raw *debian.Entry, data io.Reader) (
 	}
 	return e, nil
 }
+
+// Bits of a mode by which a program runs as its owner, or its group.
+const setUID, setGID = 0o4000, 0o2000
+
+// isStatic reports whether a user or group has the same number on every Debian
+// machine (Debian Policy 9.2.2). Who has another one, a package cannot know: it
+// may be the first person who gets an account.
+func isStatic(id uint32) bool { return id < 100 || id >= 60000 && id < 65000 }
 
 func xattrs(raw map[string]string) []tree.Xattr {
 	var out []tree.Xattr

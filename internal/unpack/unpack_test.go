@@ -118,6 +118,8 @@ func TestWhatNoPackageMayHoldIsRefused(t *testing.T) {
 		"no earlier file":     {{Name: "./a", Typeflag: tar.TypeLink, Linkname: "./b"}},
 		"this path twice":     {{Name: "./a", Typeflag: tar.TypeReg}, {Name: "./a", Typeflag: tar.TypeSymlink, Linkname: "b"}},
 		"no parent directory": {{Name: "./a", Typeflag: tar.TypeSymlink, Linkname: "/etc"}, {Name: "./a/passwd", Typeflag: tar.TypeReg}},
+		"runs as user 1000":   {{Name: "./a", Typeflag: tar.TypeReg, Mode: 0o4755, Uid: 1000}},
+		"and group 1000":      {{Name: "./a", Typeflag: tar.TypeReg, Mode: 0o2755, Gid: 1000}},
 		"..":                  {{Name: "./a/../../etc/passwd", Typeflag: tar.TypeReg}},
 	} {
 		if _, _, err := unpackInto(t, deb(t, h...)); err == nil || !strings.Contains(err.Error(), problem) {

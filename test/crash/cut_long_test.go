@@ -205,9 +205,7 @@ func (h *host) sent(t *testing.T) (image string) {
 // machine goes on. Some of them are booted in the end.
 func TestPowerCuts(t *testing.T) {
 	n := rounds(t, 6)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0))
+	dice := draw(t)
 
 	h := newWarmHost(t)
 	h.declare(t, "first")
@@ -305,9 +303,7 @@ func TestPowerCuts(t *testing.T) {
 // TestPowerCutsWhileBooting cuts the power at each point of stet-init, in the first
 // boot of an image on a disk that is larger.
 func TestPowerCutsWhileBooting(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0))
+	dice := draw(t)
 	h := newWarmHost(t)
 	built := h.Build(t)
 	image := filepath.Join(t.TempDir(), "disk.raw")

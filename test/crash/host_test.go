@@ -5,6 +5,7 @@ package crash
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,20 @@ func rounds(t *testing.T, otherwise int) int {
 	}
 	t.Logf("ROUNDS=%d", n)
 	return n
+}
+
+// draw gives the chance of a test: STET_SEED draws the same again.
+func draw(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("STET_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("STET_SEED: %v", err)
+		}
+	}
+	t.Logf("STET_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // host is where systems are built, and staged onto a directory that stands for

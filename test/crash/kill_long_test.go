@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -110,9 +109,7 @@ func TestKilledStaging(t *testing.T) {
 
 func TestKilledAtRandom(t *testing.T) {
 	n := rounds(t, 12)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0))
+	dice := draw(t)
 	h := newWarmHost(t)
 	h.declare(t, "first")
 	h.Must(t, "boot", "--esp", h.esp)

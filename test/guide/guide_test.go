@@ -29,7 +29,7 @@ var elsewhere = map[string]struct{ file, as string }{
 	"stet vm":        {"test/machine/machine_test.go", "guest.Start"},
 	"stet vm --exec 'systemctl is-system-running --wait'": {"test/demo/main.go", "systemctl is-system-running --wait"},
 	"stet vm --forward 8080:80":                           {"test/demo/main.go", `"vm", "--forward"`},
-	"stet test":                                           {"internal/trial/trial_test.go", "Run("},
+	"stet test":                                           {"test/boot/boot_test.go", `"test")`},
 	"stet build --twice":                                  {"test/twice/examples_test.go", `"build", "--twice"`},
 	"stet shell":                                          {"test/guide/guide_test.go", "stet shell -- cat"},
 }

@@ -1,6 +1,7 @@
 package loopback
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,6 +24,9 @@ import (
 // presence is what makes the test's binary stet.
 const keysVariable = "STET_LOOPBACK_KEYS"
 
+// patienceVariable is how long the program waits for scripts.
+const patienceVariable = "STET_LOOPBACK_PATIENCE"
+
 // Main ends the process when it was started as stet or as one of its
 // sandboxes.
 func Main() {
@@ -37,6 +41,11 @@ func Main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(cli.ExitFailed)
 	}
+	patience, err := time.ParseDuration(cmp.Or(os.Getenv(patienceVariable), "0s"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(cli.ExitFailed)
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,7 +53,7 @@ func Main() {
 	}
 	os.Exit(cli.Run(context.Background(), cli.Environment{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Dir: dir, Getenv: os.Getenv, Now: time.Now, Keys: keys, Enter: namespace.Enter,
+		Dir: dir, Getenv: os.Getenv, Now: time.Now, Keys: keys, Enter: namespace.Enter, Patience: patience,
 	}, os.Args[1:]))
 }
 
@@ -118,6 +127,11 @@ func (w *World) Serve(t testing.TB) {
 	w.Server = w.Archive.Serve(t, append([]*mirrortest.Archive{w.Updates, w.Security}, w.Beside...)...)
 	w.Trust(t, w.Archive.Key)
 	w.Stet = w.Stet.With("STET_MIRROR=" + w.Server.URL)
+}
+
+// Wait lets stet wait for scripts only so long.
+func (w *World) Wait(patience time.Duration) {
+	w.Stet = w.Stet.With(patienceVariable + "=" + patience.String())
 }
 
 // Trust makes a key the only one that stet trusts.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,6 +89,16 @@ func TestTheSameBytesAsRoot(t *testing.T) {
 	for _, pair := range [][2]string{{made.Initrd, want.Initrd}, {made.Kernel, want.Kernel}, {made.Manifest, want.Manifest}} {
 		sameFile(t, "file", pair[0], pair[1])
 	}
+	t.Run("image", func(t *testing.T) {
+		var images [2]string
+		for i, p := range []program.Program{ada, ours} {
+			images[i] = filepath.Join(p.Dir, "image.qcow2")
+			p.Must(t, "image", "--format", "qcow2", "-o", images[i])
+		}
+		if out, err := exec.Command("cmp", images[0], images[1]).CombinedOutput(); err != nil {
+			t.Errorf("the user's image is another one: %v\n%s", err, out)
+		}
+	})
 	t.Run("nothing is left half-done", func(t *testing.T) {
 		left, err := os.ReadDir(filepath.Join(theirs.Store, "tmp"))
 		if err != nil || len(left) > 0 {

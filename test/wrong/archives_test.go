@@ -187,6 +187,9 @@ func TestAMachineOfManyArchives(t *testing.T) {
 	if said := w.Stet.Must(t, "lock").Stdout; !strings.Contains(said, "is up to date") {
 		t.Errorf("a repository that moved makes the lock stale: %s", said)
 	}
+	if said := w.Stet.Must(t, "lock", "--dry-run").Stdout; !strings.Contains(said, "is up to date") {
+		t.Errorf("a dry run finds something to change: %s", said)
+	}
 	said := w.Stet.Must(t, "update", "--security").Stdout
 	if !strings.Contains(said, "~ greeting 1.0 → 1.0+deb13u1 (trixie-security)\n") || strings.Contains(said, "weather") {
 		t.Errorf("update --security says\n%s", said)

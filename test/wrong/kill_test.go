@@ -12,7 +12,7 @@ import (
 	"stet/test/program"
 )
 
-// rounds is how often something is killed; the environment can raise it.
+// rounds is how often something is killed; `make test-long` raises it.
 func rounds(t *testing.T) int {
 	text := os.Getenv("ROUNDS")
 	if text == "" {

@@ -5,6 +5,7 @@ import (
 
 	"stet/internal/config"
 	"stet/internal/rootfs"
+	"stet/internal/system"
 )
 
 // explainAnswer gives an answer that no package takes its place in the
@@ -28,4 +29,14 @@ func explainAnswer(c *config.Configuration, err error) error {
 		}
 	}
 	return err
+}
+
+// explainMisfit gives what does not fit the packages its place in the
+// configuration. Other errors stay as they are.
+func explainMisfit(c *config.Configuration, machine string, err error) error {
+	wrong := (*system.Misfit)(nil)
+	if !errors.As(err, &wrong) || len(wrong.Option) == 0 {
+		return err
+	}
+	return c.WrongValue(machine, wrong.Option, wrong.Value, wrong.Problem, wrong.Remedy, wrong.Known)
 }

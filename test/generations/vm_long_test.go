@@ -1,0 +1,130 @@
+//go:build long
+
+package generations_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"stet/internal/vm"
+	"stet/test/guest"
+	"stet/test/program"
+)
+
+// TestAPlainRebootLandsOnTheNextGeneration goes through it with firmware, boot
+// loader and the ESP's own file system: one machine's life, because a boot is what
+// costs time.
+func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
+	stet := program.Example(t, "minimal")
+	disk := filepath.Join(t.TempDir(), "disk.raw")
+	declare(t, stet, "The first.", "console=ttyS0")
+	first := stet.Build(t)
+	stet.Must(t, "image", "-o", disk)
+	declare(t, stet, "The second.", "console=ttyS0, second")
+	second := stet.Build(t)
+	stick := handedOver(t, stet)
+
+	firmware, err := vm.OVMF()
+	must(t, err)
+	accelerator, err := vm.Probe(t.Context(), first.Kernel, nil)
+	must(t, err)
+	started, err := vm.Start(t.Context(), vm.Config{
+		Name: "generations", Firmware: &firmware, Disk: disk, DiskSerial: "disk", MoreDisks: []string{stick}, RunDirectory: t.TempDir(), Accelerator: &accelerator,
+	})
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, started.Close())
+		if t.Failed() {
+			lines := strings.Split(strings.TrimSpace(string(started.SerialLog())), "\n")
+			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-100):], "\n"))
+		}
+	})
+	m := &guest.Machine{VM: started, Built: first}
+
+	stands := func(number int, motd string) {
+		t.Helper()
+		m.Booted(t)
+		if have := m.Run(t, "cat /etc/motd"); strings.TrimSpace(have) != motd {
+			t.Fatalf("the machine says %q, want %q", have, motd)
+		}
+		if g := listedIn(t, m); !slices.Contains(g.Generations[number-1].States, "booted") || !slices.Contains(g.Generations[number-1].States, "running") {
+			t.Fatalf("generation %d was not booted: %s", number, g)
+		}
+	}
+	stands(1, "The first.")
+	// What came up is good; nobody here looks whether it did.
+	m.Run(t, "touch /stet/generations/1/good")
+	var s staged
+	must(t, json.Unmarshal([]byte(m.Run(t, "mount -o ro /dev/disk/by-id/virtio-disk2 /mnt && stet boot --from /mnt --json")), &s))
+	if s.Generation != 2 || s.System != second.Digest || s.Tries != 3 || s.ESPBytes > 8192 {
+		t.Errorf("%+v", s)
+	}
+	reboot(t, m)
+	stands(2, "The second.")
+	if have := m.Run(t, "ls /efi/loader/entries"); have != "stet-1.conf\nstet-2+2-1.conf" {
+		t.Errorf("on the ESP there is %s", have)
+	}
+	m.Run(t, "touch /stet/generations/2/good")
+	must(t, json.Unmarshal([]byte(m.Run(t, "stet rollback --json")), &s))
+	if s.Generation != 3 || s.System != first.Digest || s.ESPBytes > 8192 {
+		t.Errorf("%+v", s)
+	}
+	reboot(t, m)
+	stands(3, "The first.")
+
+	for n := 4; n <= 20; n++ {
+		m.Run(t, fmt.Sprintf("stet rollback %d", 1+n%2))
+	}
+	if have := m.Run(t, "ls /efi/loader/entries | wc -l; ls /efi/stet | wc -l"); have != "20\n2" {
+		t.Errorf("entries, kernels and initrds: %s", have)
+	}
+	if g := listedIn(t, m); len(g.Generations) != 20 {
+		t.Errorf("there are %s", g)
+	}
+	// Which processes use what is found out; then what nobody needs goes.
+	var gone struct{ Generations []int }
+	must(t, json.Unmarshal([]byte(m.Run(t, "stet gc --keep 2 --json")), &gone))
+	if slices.Contains(gone.Generations, 3) || !slices.Contains(gone.Generations, 4) {
+		t.Errorf("%v went", gone.Generations)
+	}
+	m.Run(t, "stet verify")
+}
+
+// declare writes a machine that the lock of examples/minimal is good for.
+func declare(t *testing.T, stet program.Program, motd, parameters string) {
+	t.Helper()
+	text := fmt.Sprintf(`name: minimal
+base: minimal
+network: {dhcp: false}
+kernel: {package: linux-image-cloud-amd64, parameters: [%s]}
+disk: {esp: 200MB}
+files: {/etc/motd: {text: "%s\n"}}
+`, parameters, motd)
+	must(t, os.WriteFile(filepath.Join(stet.Dir, "stet.yaml"), []byte(text), 0o644))
+}
+
+// handedOver is a disk with the directory from which a machine takes a system.
+func handedOver(t *testing.T, stet program.Program) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "stick")
+	stet.Must(t, "send", "--to", dir)
+	image := filepath.Join(t.TempDir(), "stick.raw")
+	run(t, "mke2fs", "-q", "-t", "ext4", "-d", dir, image, "1g")
+	return image
+}
+
+func listedIn(t *testing.T, m *guest.Machine) (l listed) {
+	t.Helper()
+	must(t, json.Unmarshal([]byte(m.Run(t, "stet generations --json")), &l))
+	return l
+}
+
+func reboot(t *testing.T, m *guest.Machine) {
+	t.Helper()
+	must(t, m.Reboot(t.Context()))
+}

@@ -4,7 +4,6 @@ package crash
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,12 +53,11 @@ func examine(t *testing.T, stet program.Program, disk *nbd.Disk, loss nbd.Loss) 
 	t.Helper()
 	dir := t.TempDir()
 	e := examined{filepath.Join(dir, "esp"), filepath.Join(dir, "store")}
-	image := filepath.Join(dir, "image")
-	if err := errors.Join(disk.Save(image), os.Mkdir(e.esp, 0o755), os.Mkdir(e.store, 0o700)); err != nil {
+	at, fat := filepath.Join(dir, "store.ext4"), filepath.Join(dir, "esp.fat")
+	store, esp := partition(t, disk, gpt.Store), partition(t, disk, gpt.ESP)
+	if err := errors.Join(disk.SavePart(at, store.Start, store.Size), disk.SavePart(fat, esp.Start, esp.Size), os.Mkdir(e.esp, 0o755), os.Mkdir(e.store, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	store, esp := partition(t, disk, gpt.Store), partition(t, disk, gpt.ESP)
-	at := fmt.Sprintf("%s?offset=%d", image, store.Start)
 	if out, code := try("e2fsck", "-y", "-E", "journal_only", at); code > 1 { // 1: it was replayed
 		t.Errorf("%s: the journal cannot be replayed\n%s", loss, out)
 	}
@@ -71,10 +69,10 @@ func examine(t *testing.T, stet program.Program, disk *nbd.Disk, loss nbd.Loss) 
 	}
 	// On FAT there is no journal; what does not hold together is what a loader
 	// meets, too.
-	if out, code := try("mcopy", "-s", "-Q", "-n", "-i", fmt.Sprintf("%s@@%d", image, esp.Start), "::/*", e.esp); code != 0 {
+	if out, code := try("mcopy", "-s", "-Q", "-n", "-i", fat, "::/*", e.esp); code != 0 {
 		t.Errorf("%s: the ESP cannot be read\n%s", loss, out)
 	}
-	if err := os.Remove(image); err != nil {
+	if err := errors.Join(os.Remove(at), os.Remove(fat)); err != nil {
 		t.Fatal(err)
 	}
 	if r := stet.With("STET_STORE="+e.store).Run(t, "verify"); r.Code != 0 {

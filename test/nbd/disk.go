@@ -235,24 +235,30 @@ func (d *Disk) Cut(seed uint64) Loss {
 
 // Save writes the disk to a raw image at path, with what is held; holes stay
 // holes.
-func (d *Disk) Save(path string) (err error) {
+func (d *Disk) Save(path string) error { return d.SavePart(path, 0, d.size) }
+
+// SavePart is Save of a part, such as a partition, by whole sectors.
+func (d *Disk) SavePart(path string, from, size int64) (err error) {
+	if err := d.check(from, int(size)); err != nil {
+		return err
+	}
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	if err := out.Truncate(d.size); err != nil {
+	if err := out.Truncate(size); err != nil {
 		return err
 	}
-	for at := int64(0); at < d.size; {
+	for at := from; at < from+size; {
 		start, end, err := dataFrom(d.image, at)
 		if err != nil {
 			return fmt.Errorf("save the disk: %w", err)
 		}
-		if start == end {
+		if end = min(end, from+size); start >= end {
 			break
 		}
-		if _, err := io.Copy(io.NewOffsetWriter(out, start), io.NewSectionReader(d.image, start, end-start)); err != nil {
+		if _, err := io.Copy(io.NewOffsetWriter(out, start-from), io.NewSectionReader(d.image, start, end-start)); err != nil {
 			return fmt.Errorf("save the disk: %w", err)
 		}
 		at = end
@@ -261,8 +267,10 @@ func (d *Disk) Save(path string) (err error) {
 	defer d.mu.Unlock()
 	for _, written := range []map[int64][]byte{d.flushed, newest(d.held)} {
 		for number, data := range written {
-			if _, err := out.WriteAt(data, number*sector); err != nil {
-				return err
+			if at := number*sector - from; at >= 0 && at < size {
+				if _, err := out.WriteAt(data, at); err != nil {
+					return err
+				}
 			}
 		}
 	}

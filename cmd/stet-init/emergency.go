@@ -31,18 +31,20 @@ func (r remedy) Unwrap() error { return r.err }
 // emergency tells the person at the console why the machine does not start: a
 // kernel panic would only hide the reason. Who presses Enter gets a prompt; when
 // nobody does, the machine powers off after a while. With panic= on the command
-// line it restarts after so many seconds, as the kernel would, and asks nobody:
-// a boot that is counted goes back by itself.
+// line it restarts after so many seconds, as the kernel would, so that a boot that
+// is counted goes back by itself.
 func (m *machine) emergency(err error) {
 	for {
 		wait, restart := m.ending()
 		show(explain(err, wait, restart))
-		if restart {
-			time.Sleep(wait)
-			end(unix.LINUX_REBOOT_CMD_RESTART)
-		}
 		console, openErr := openConsole()
+		if openErr != nil {
+			time.Sleep(wait)
+		}
 		if openErr != nil || !console.pressed(wait) {
+			if restart {
+				end(unix.LINUX_REBOOT_CMD_RESTART)
+			}
 			end(unix.LINUX_REBOOT_CMD_POWER_OFF)
 		}
 		err = m.ask(console)
@@ -81,12 +83,11 @@ func explain(err error, wait time.Duration, restart bool) string {
 	if errors.As(err, &r) {
 		fmt.Fprintf(&text, "  What to do:     %s\n", indent(r.do))
 	}
-	seconds := int(wait.Seconds())
+	what := "powers off"
 	if restart {
-		fmt.Fprintf(&text, "\n  The machine restarts in %d seconds.\n\n", seconds)
-	} else {
-		fmt.Fprintf(&text, "\n  Press Enter for a prompt. Without, the machine powers off in %d seconds.\n\n", seconds)
+		what = "restarts"
 	}
+	fmt.Fprintf(&text, "\n  Press Enter for a prompt. Without, the machine %s in %d seconds.\n\n", what, int(wait.Seconds()))
 	return text.String()
 }
 

@@ -81,6 +81,8 @@ func (a *app) command() *cobra.Command {
 		newUpdate(a),
 		newFetch(a),
 		newBuild(a),
+		newStatus(a),
+		newAssess(a),
 		newVM(a),
 		newTest(a),
 		newShell(a),

@@ -58,6 +58,7 @@ type (
 		}
 		Disk    struct{ Size, ESP, Swap string }
 		Persist set
+		Health  map[string]json.RawMessage
 		Tests   map[string][]textStep
 	}
 
@@ -179,6 +180,8 @@ func (e *evaluation) decode() (Problems, error) {
 			m.Debconf[name][question] = answer(v)
 		}
 	}
+	health, found := e.health(t.Health)
+	m.Health, problems = health, append(problems, found...)
 	for name, steps := range t.Tests {
 		for i, s := range steps {
 			step, found := e.step(s, "tests", name, strconv.Itoa(i))

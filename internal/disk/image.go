@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"stet/internal/fault"
 	"stet/internal/gpt"
@@ -41,7 +38,7 @@ func WriteImage(ctx context.Context, c Content, t Tools, l Layout, f Format, pat
 		return whole(path, l.Size, write)
 	}
 	return whole(path, 0, func(file *os.File) error {
-		raw, err := hidden(path+".raw", l.Size)
+		raw, err := hidden(path, "raw", l.Size)
 		if err != nil {
 			return err
 		}
@@ -88,20 +85,17 @@ func writeParts(ctx context.Context, c Content, t Tools, l Layout, ids Identitie
 
 // whole makes a file of a size under a hidden name beside its own.
 func whole(path string, size int64, write func(*os.File) error) (err error) {
-	file, err := hidden(path, size)
+	file, err := hidden(path, "new", size)
 	if err != nil {
 		return err
 	}
+	defer file.Close()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
-	defer file.Close()
-	if err := write(file); err != nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
+	if err := errors.Join(write(file), file.Chmod(0o644)); err != nil {
 		return err
 	}
 	fault.Reach(fault.ImageWritten)
@@ -110,23 +104,6 @@ func whole(path string, size int64, write func(*os.File) error) (err error) {
 	}
 	fault.Reach(fault.ImageNamed)
 	return nil
-}
-
-// hidden makes a file of a size, of zeros, beside another. Its name follows from
-// the other's, so that what a killed process left is written anew.
-func hidden(path string, size int64) (*os.File, error) {
-	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is being made by another process: %w", path, err), file.Close())
-	}
-	if err := errors.Join(file.Truncate(0), file.Truncate(size)); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(name))
-	}
-	return file, nil
 }
 
 // Derived gives UUIDs that follow from a system's digest (RFC 9562, version 8),

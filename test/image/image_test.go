@@ -278,7 +278,7 @@ func TestInstallDestroysNothing(t *testing.T) {
 	}
 	must(t, "mke2fs", "-q", "-F", "-t", "ext4", device)
 	mounted := t.TempDir()
-	must(t, "mount", device, mounted)
+	must(t, "mount", "-o", "ro", device, mounted)
 	refused("it is mounted at "+mounted, "--erase", device)
 	must(t, "umount", mounted)
 

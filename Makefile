@@ -35,8 +35,13 @@ TEST_PACKAGES += erofs-utils#      fsck.erofs: oracle of images
 TEST_PACKAGES += fsverity#         oracle of digests
 TEST_PACKAGES += gdisk#            sgdisk: oracle of partition tables
 TEST_PACKAGES += gpgv#             oracle of signatures
+TEST_PACKAGES += mandoc#           oracle of man pages
 TEST_PACKAGES += mount#            mounts, loop devices: full disks, disks to install on
 TEST_PACKAGES += mtools#           reads a FAT file system, and writes to it
+TEST_PACKAGES += nodejs#           runs the YAML language server
+ifeq ($(shell command -v npm),)# a nodejs that is not Debian's may have it
+TEST_PACKAGES += npm#              fetches the YAML language server
+endif
 TEST_PACKAGES += openssh-client#   logs in to examples/hello
 TEST_PACKAGES += ovmf#             UEFI firmware: boots disks as hardware does
 TEST_PACKAGES += qemu-utils#       qemu-img: oracle of overlay files
@@ -50,7 +55,7 @@ BENCH_PACKAGES += apt#             the peer in resolving
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
 
-.PHONY: build demo test test-long bench lint relock install clean setup setup-demo setup-test setup-bench
+.PHONY: build demo test test-long bench lint relock pages install clean setup setup-demo setup-test setup-bench
 
 build:
 	$(GO_BUILD) -o internal/initrd/bin/stet-init ./cmd/stet-init
@@ -61,7 +66,7 @@ build:
 demo: setup-demo build
 	go run ./test/demo
 
-test: setup-test build .cache/kernel .cache/trixie/main-amd64
+test: setup-test build .cache/kernel .cache/trixie/main-amd64 .cache/node
 	go test -count=1 -timeout 25m ./...
 
 # What takes too long for every change: the packages with tests tagged `long`,
@@ -85,6 +90,12 @@ test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 	rm -rf $@.new && mkdir -p $@.new
 	set -o pipefail; dir=$$(go run ./test/prepare minimal) && bin/stet -C "$$dir" build && \
 	  bin/stet -C "$$dir" shell -- tar -C /usr/lib/stet -c boot -C / usr/lib/modules | tar -C $@.new -x
+	rm -rf $@ && mv $@.new $@ && touch $@
+
+# What an editor does with the JSON Schema is seen by a language server.
+.cache/node: test/editor/package.json test/editor/package-lock.json | setup-test
+	rm -rf $@.new && mkdir -p $@.new && cp $^ $@.new/
+	npm ci --prefix $@.new --ignore-scripts --no-audit --no-fund
 	rm -rf $@ && mv $@.new $@ && touch $@
 
 # The solver is held against apt and dose with all that Debian has.
@@ -111,8 +122,18 @@ relock: setup-demo build
 	cp --recursive --link --force .cache/relock/mirror "$(STET_STORE)/"
 	rm -rf .cache/relock
 
+# Makes the pages that come from the program: tests hold them to it.
+pages: build
+	go test -count=1 ./internal/config -run ThePage -update
+	go test -count=1 ./cmd/stet -run 'Scripts|ThePage' -update
+
 install: build
 	install -D -m 755 bin/stet $(DESTDIR)$(PREFIX)/bin/stet
+	bin/stet manual $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/stet completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stet
+	bin/stet completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_stet
+	bin/stet completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/stet.fish
 
 clean:
 	rm -rf bin .cache internal/initrd/bin/stet-init internal/vm/bin/stet-agent internal/rootfs/bin/stet-understudy

@@ -51,6 +51,7 @@ var measurements = []struct {
 	name string
 	make func(*bench, context.Context) ([]result, error)
 }{
+	{"language", (*bench).language},
 	{"resolve", (*bench).resolve},
 	{"lock", (*bench).lock},
 	{"server190", (*bench).server190},
@@ -62,10 +63,18 @@ var measurements = []struct {
 	{"generations", (*bench).generations},
 }
 
+func names() []string {
+	var all []string
+	for _, m := range measurements {
+		all = append(all, m.name)
+	}
+	return all
+}
+
 func run(ctx context.Context) (err error) {
 	var b bench
 	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
-	only := flag.String("only", "", "measure only these, separated by commas: resolve, lock, server190, server-large, unchanged, image, breakdown, initrd, generations")
+	only := flag.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
 	flag.StringVar(&b.dir, "dir", "", "work in `DIR` and leave it; default: a temporary directory")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")

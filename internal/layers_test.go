@@ -55,10 +55,11 @@ var rooms = map[string]room{
 	"internal/verity":   {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
 	"internal/tree":     {pure, "verity", "a tree names contents and never opens them"},
 	"internal/erofs":    {pure, "tree", "an image is a function of a tree: its bytes are identity"},
+	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/gpt":      {pure, "", "stet-init has it too: it stays small, and opens no disk"},
 	"internal/fat":      {pure, "", "a file system is a function of its files: two images of one system are the same bytes"},
-	"internal/unified":  {pure, "", "it compares texts and knows nothing of where they lie"},
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
+	"internal/option":   {pure, "similar", "it is what the schema says, as data; who reads the schema is config"},
 	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
@@ -66,12 +67,12 @@ var rooms = map[string]room{
 
 	"internal/signature": {pure, "", "a signature is good or not whoever asks, and wherever the bytes came from"},
 
-	"internal/config":            {stage, "debian machine modules schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
+	"internal/config":            {stage, "debian machine modules option schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
 	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
 	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
-	"internal/system":            {stage, "debian erofs initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
-	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
+	"internal/system":            {stage, "debian erofs health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox state store system tree verity", "it makes images of built systems; it builds none"},
+	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
 	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
@@ -85,6 +86,8 @@ var rooms = map[string]room{
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
 	"internal/census":            {edge, "store system tree verity", "it counts what is needed; who may be let go is decided with its figures"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
+	"internal/health":            {edge, "machine", "it says how a machine is; what follows from that is not its matter"},
+	"internal/assessment":        {edge, "boot generation", "it settles what a boot has shown; whether the machine was well, health says"},
 	"internal/gc":                {edge, "boot census fault generation stage state store system verity", "it lets go; what comes instead is staged by somebody else"},
 	"internal/handover":          {edge, "generation progress store system tree verity", "it takes what it is offered; whether that starts is decided by somebody else"},
 	"internal/stage":             {edge, "boot generation store system verity", "it installs what is built, and never asks where it came from"},
@@ -100,7 +103,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "boot build census config debian disk gc generation gpt handover hardware initrd integrity lock machine mirror mount namespace plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "assessment boot build census config debian disk gc generation gpt handover hardware health initrd integrity lock machine mirror mount namespace option plan progress rootfs sandbox signature solve source stage state store surroundings system term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

@@ -110,7 +110,12 @@ func (s testStore) image(t *testing.T, files map[string]string) string {
 // root directory, and takes the machine down again.
 func (s testStore) boot(t *testing.T, images map[string]string, inside func(root string)) *machine {
 	t.Helper()
-	root := t.TempDir()
+	return s.bootAt(t, t.TempDir(), images, inside)
+}
+
+// bootAt is boot with the place of the new root directory.
+func (s testStore) bootAt(t *testing.T, root string, images map[string]string, inside func(root string)) *machine {
+	t.Helper()
 	must(t, mount.Tmpfs(root, 0, "mode=0755"))
 	must(t, mount.MakePrivate(root))
 	defer unix.Unmount(root, unix.MNT_DETACH)

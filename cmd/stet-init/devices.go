@@ -65,10 +65,18 @@ func before(text, chars string) string {
 func (m *modules) loadNext(sys, when string) (name string, err error) {
 	there := devices{sys, map[string][]string{}}
 	for _, w := range m.wanted {
-		if w.when == when && !m.tried[w.name] && there.have(w.patterns) {
-			m.tried[w.name] = true
+		if w.when == when && there.have(w.patterns) && m.try(w.name) {
 			return w.name, m.start(w.name).wait()
 		}
 	}
 	return "", nil
+}
+
+// try reports whether a driver was not tried before.
+func (m *modules) try(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.tried[name]
+	m.tried[name] = true
+	return !before
 }

@@ -28,27 +28,48 @@ type remedy struct {
 func (r remedy) Error() string { return r.err.Error() }
 func (r remedy) Unwrap() error { return r.err }
 
-// emergency tells the person at the console why the machine does not start, and
-// ends it after a while: a kernel panic would only hide the reason. With panic=
-// on the command line it restarts after so many seconds, as the kernel would.
-func emergency(err error) {
-	wait, restart := emergencyDelay, false
-	if text, readErr := os.ReadFile("/proc/cmdline"); readErr == nil {
-		commands, _ := parseCommandLine(string(text))
-		switch after := commands.panicAfter; {
-		case after > 0:
-			wait, restart = time.Duration(after)*time.Second, true
-		case after < 0:
-			wait, restart = 0, true
+// emergency tells the person at the console why the machine does not start: a
+// kernel panic would only hide the reason. Who presses Enter gets a prompt; when
+// nobody does, the machine powers off after a while. With panic= on the command
+// line it restarts after so many seconds, as the kernel would, so that a boot that
+// is counted goes back by itself.
+func (m *machine) emergency(err error) {
+	for {
+		wait, restart := m.ending()
+		show(explain(err, wait, restart))
+		console, openErr := openConsole()
+		if openErr != nil {
+			time.Sleep(wait)
 		}
+		if openErr != nil || !console.pressed(wait) {
+			if restart {
+				end(unix.LINUX_REBOOT_CMD_RESTART)
+			}
+			end(unix.LINUX_REBOOT_CMD_POWER_OFF)
+		}
+		err = m.ask(console)
+		console.Close()
 	}
-	show(explain(err, wait, restart))
-	time.Sleep(wait)
+}
+
+// ending is when and how the machine ends when nobody does anything.
+func (m *machine) ending() (wait time.Duration, restart bool) {
+	commands := m.commands
+	if text, err := os.ReadFile("/proc/cmdline"); err == nil {
+		commands, _ = parseCommandLine(string(text)) // of which all may be wrong but panic=
+	}
+	switch after := commands.panicAfter; {
+	case after > 0:
+		return time.Duration(after) * time.Second, true
+	case after < 0:
+		return 0, true
+	}
+	return emergencyDelay, false
+}
+
+// end ends the machine; command is one of reboot(2).
+func end(command int) {
 	unix.Sync()
-	command := unix.LINUX_REBOOT_CMD_POWER_OFF
-	if restart {
-		command = unix.LINUX_REBOOT_CMD_RESTART
-	}
 	unix.Reboot(command)
 	select {} // no way to end it: stand still with the message
 }
@@ -62,11 +83,11 @@ func explain(err error, wait time.Duration, restart bool) string {
 	if errors.As(err, &r) {
 		fmt.Fprintf(&text, "  What to do:     %s\n", indent(r.do))
 	}
-	ending := "powers off"
+	what := "powers off"
 	if restart {
-		ending = "restarts"
+		what = "restarts"
 	}
-	fmt.Fprintf(&text, "\n  The machine %s in %d seconds.\n\n", ending, int(wait.Seconds()))
+	fmt.Fprintf(&text, "\n  Press Enter for a prompt. Without, the machine %s in %d seconds.\n\n", what, int(wait.Seconds()))
 	return text.String()
 }
 

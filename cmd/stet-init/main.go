@@ -23,30 +23,44 @@ func main() {
 	// with its memory yet.
 	debug.SetGCPercent(400)
 	unix.Umask(0)
-	emergency(boot(start))
+	m := &machine{start: start, root: "/newroot", run: "/run", disks: disks{"/sys", "/dev", map[string]*disk{}}, sealed: true}
+	m.emergency(m.boot())
 }
 
 // boot returns only when the machine cannot be started.
-func boot(start time.Time) (err error) {
-	defer func() {
-		if crash := recover(); crash != nil {
-			err = crashed(crash)
-		}
-	}()
-	m := &machine{start: start, root: "/newroot", run: "/run", disks: disks{"/sys", "/dev", map[string]*disk{}}, sealed: true}
-	for _, step := range []func() error{
+func (m *machine) boot() error {
+	return m.take(
 		m.mountKernelFileSystems,
+		m.makeRun,
 		m.readCommandLine,
 		m.startLoadingModules,
+		m.startSystem,
+	)
+}
+
+// startSystem starts the system that the command line, or a person, names.
+func (m *machine) startSystem() error {
+	return m.take(
 		m.makeRoot,
 		m.mountStore,
 		m.growStore,
 		m.readManifest,
 		m.finishLoadingModules,
 		func() error { return together(m.mountTrees, m.fillRun) },
+		m.checkSystemd,
 		m.forgetFiles,
 		m.switchRoot,
-	} {
+	)
+}
+
+// take takes steps one after the other, until one fails.
+func (m *machine) take(steps ...func() error) (err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = crashed(crash)
+		}
+	}()
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}

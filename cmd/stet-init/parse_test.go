@@ -97,7 +97,7 @@ func TestEmergencyReadsAsPlainWords(t *testing.T) {
   What is wrong:  the store has no system 0123456789ab
   What to do:     Choose another entry in the boot menu: this one is older or newer than the disk.
 
-  The machine powers off in 60 seconds.
+  Press Enter for a prompt. Without, the machine powers off in 60 seconds.
 
 `
 	if got := explain(fmt.Errorf("boot: %w", missingManifest(digest, os.ErrNotExist)), time.Minute, false); got != strings.Replace(want, "the store", "boot: the store", 1) {

@@ -41,19 +41,18 @@ func rootSymlinks() map[string]string {
 	}
 }
 
-// kernelFileSystems are those that systemd would mount otherwise, with its
-// options (systemd's src/shared/mount-setup.c).
-func kernelFileSystems() []struct {
+// A kernelFileSystem is one without a device.
+type kernelFileSystem struct {
 	fstype, target string
 	flags          uintptr
 	options        string
-} {
+}
+
+// kernelFileSystems are those that systemd would mount otherwise, with its
+// options (systemd's src/shared/mount-setup.c).
+func kernelFileSystems() []kernelFileSystem {
 	const safe = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	return []struct {
-		fstype, target string
-		flags          uintptr
-		options        string
-	}{
+	return []kernelFileSystem{
 		{"proc", "proc", safe, ""},
 		{"sysfs", "sys", safe, ""},
 		{"devtmpfs", "dev", unix.MS_NOSUID | unix.MS_STRICTATIME, "mode=0755,size=4m,nr_inodes=1m"},
@@ -70,12 +69,21 @@ func (m *machine) mountKernelFileSystems() error {
 			return err
 		}
 	}
-	if err := os.Mkdir(filepath.Join(m.run, "stet"), 0o755); err != nil {
-		return err
-	}
 	m.lap("kernel file systems")
 	return nil
 }
+
+// remountRun mounts an empty /run in the place of the one that was.
+func (m *machine) remountRun() error {
+	for _, f := range kernelFileSystems() {
+		if "/"+f.target == m.run {
+			return mount.New(f.fstype, m.run, f.flags, f.options)
+		}
+	}
+	return nil
+}
+
+func (m *machine) makeRun() error { return os.Mkdir(filepath.Join(m.run, "stet"), 0o755) }
 
 func (m *machine) readCommandLine() error {
 	text, err := os.ReadFile("/proc/cmdline")
@@ -112,6 +120,20 @@ func layOut(root string) error {
 	return nil
 }
 
+// checkSystemd reads the program that comes next as long as a person can still be
+// asked what to do about it.
+func (m *machine) checkSystemd() error {
+	if _, err := os.ReadFile(m.at(systemd)); err != nil {
+		return noSystemd(err)
+	}
+	return nil
+}
+
+func noSystemd(err error) error {
+	return remedy{fmt.Errorf("start %s: %w", systemd, err),
+		"Choose another entry in the boot menu; does this system have systemd? When another one runs, `stet verify` says what is damaged."}
+}
+
 // microcode is the first archive of an initrd, which CPUs have taken from it.
 const microcode = "/kernel"
 
@@ -144,9 +166,9 @@ func (m *machine) switchRoot() error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
+	m.root = "/"
 	if err := m.record(); err != nil {
 		m.problem("nothing is recorded of this boot: %v", err)
 	}
-	err := unix.Exec(systemd, []string{systemd}, os.Environ())
-	return remedy{fmt.Errorf("start %s: %w", systemd, err), "Choose another entry in the boot menu; does this system have systemd?"}
+	return noSystemd(unix.Exec(systemd, []string{systemd}, os.Environ()))
 }

@@ -20,7 +20,7 @@ const (
 	storeSerial = "stet-store"
 	// storeFileSystem is the type of the file system of a store.
 	storeFileSystem = "ext4"
-	// storeDeadline is how long a disk may take to appear after its driver.
+	// storeDeadline is how long a disk may take to appear after the last driver.
 	storeDeadline = 30 * time.Second
 	// storeSettles is how long no further disk may appear before the only store
 	// there is counts as the only one.
@@ -66,9 +66,8 @@ func (m *machine) mountStore() error {
 // there.
 func (m *machine) findStore() error {
 	loader := sync.OnceValue(m.loaderPartition)
-	begin := time.Now()
-	var there []string // the disks of the last look, and since when
-	quiet := begin
+	var there []string  // the disks of the last look
+	quiet := time.Now() // since when no disk and no driver has come
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		all := m.disks.list()
 		if names := diskNames(all); !slices.Equal(names, there) {
@@ -78,7 +77,7 @@ func (m *machine) findStore() error {
 			m.store = place{device: m.disks.path(device)}
 		} else {
 			found, after := choose(m.commands.store, loader, m.disks.partitions(all))
-			if len(found) > 0 && (time.Since(quiet) >= after || time.Since(begin) >= storeDeadline) {
+			if len(found) > 0 && time.Since(quiet) >= after {
 				if len(found) > 1 {
 					return severalStores(found)
 				}
@@ -100,7 +99,7 @@ func (m *machine) findStore() error {
 			wait = time.Millisecond
 			continue
 		}
-		if time.Since(begin) > storeDeadline {
+		if time.Since(quiet) > storeDeadline {
 			return noStore(m.commands.store, all)
 		}
 		time.Sleep(wait)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/fault"
 	"stet/internal/mount"
 	"stet/internal/state"
 )
@@ -163,6 +164,7 @@ func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.
 	if err != nil {
 		return upper, err
 	}
+	fault.Reach(fault.UpperBegun)
 	c.Upper, c.Work = upper.Upper(), upper.Work()
 	mounted, err := c.Mount()
 	if err != nil {
@@ -212,6 +214,7 @@ func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.
 	if upper, err = upper.Finish(); err != nil {
 		return upper, err
 	}
+	fault.Reach(fault.UpperFinished)
 	return upper, mounted.Attach(m.at("etc"))
 }
 
@@ -272,6 +275,7 @@ func (m *machine) applyVar(number int) error {
 	if err != nil {
 		m.problem("%v", err) // most of the machine works without; a person can log in
 	}
+	fault.Reach(fault.StateApplied)
 	m.lap("var")
 	return nil
 }

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,8 +45,15 @@ func (e Entry) Text() []byte {
 		e.Machine, e.Generation, KernelPath(e.Kernel), InitrdPath(e.Initrd), e.options())
 }
 
+// comesBack makes a machine start anew whose kernel panics or whose PID 1
+// crashes, so that another try, or another generation, has its turn. The words
+// stay when the counter goes: a file on FAT is renamed more safely than it is
+// rewritten. The machine's own command line follows, and its last word counts.
+const comesBack = "panic=30 systemd.crash_action=reboot"
+
 func (e Entry) options() string {
-	return strings.TrimSpace(fmt.Sprintf("%s stet.system=%s stet.generation=%d", e.CommandLine, e.System, e.Generation))
+	words := []string{comesBack, e.CommandLine, "stet.system=" + e.System, fmt.Sprintf("stet.generation=%d", e.Generation)}
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
 // Name is the name of an entry's file: which generation it starts, and its

@@ -14,13 +14,13 @@ sort-key stet
 version 7
 linux /stet/kernel-01000000000000000000000000000000
 initrd /stet/initrd-02000000000000000000000000000000
-options quiet stet.system=` + e.System + ` stet.generation=7
+options panic=30 systemd.crash_action=reboot quiet stet.system=` + e.System + ` stet.generation=7
 `
 	if got := string(e.Text()); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	e.CommandLine = ""
-	if !strings.Contains(string(e.Text()), "\noptions stet.system=") {
+	if !strings.Contains(string(e.Text()), "\noptions panic=30 systemd.crash_action=reboot stet.system=") {
 		t.Errorf("without a command line: %s", e.Text())
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"stet/internal/generation"
 	"stet/internal/lock"
 	"stet/internal/machine"
-	"stet/internal/source"
 	"stet/internal/store"
 	"stet/internal/term"
 )
@@ -35,7 +34,6 @@ type buildReport struct {
 }
 
 func newBuild(a *app) *cobra.Command {
-	var committed bool
 	var twice twice
 	cmd := &cobra.Command{
 		Use:   "build [MACHINE]",
@@ -54,11 +52,6 @@ made it and the class that it may need in the residue table; exit code 1.`,
 			conditions, err := a.enter(&twice)
 			if err != nil {
 				return err
-			}
-			if committed {
-				if err := a.needCommitted(cmd.Context()); err != nil {
-					return err
-				}
 			}
 			s, err := a.openStore()
 			if err != nil {
@@ -94,28 +87,12 @@ made it and the class that it may need in the residue table; exit code 1.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&committed, "committed", false, "refuse a repository with changes that are not committed")
+	cmd.Flags().BoolVar(&a.committed, "committed", false, "refuse a repository with changes that are not committed")
 	cmd.Flags().BoolVar(&twice.on, "twice", false, "build it again under other conditions, and compare")
 	cmd.Flags().Uint64Var(&twice.seed, "seed", 0, "with --twice: the order of the second build; by default a random one")
 	cmd.Flags().BoolVar(&twice.again, "again", false, "be the second build of --twice")
 	cmd.Flags().Lookup("again").Hidden = true
 	return cmd
-}
-
-// needCommitted refuses a repository that is not what a commit says.
-func (a *app) needCommitted(ctx context.Context) error {
-	dir, err := a.repository()
-	if err != nil {
-		return err
-	}
-	commit, err := source.Describe(ctx, dir)
-	if err != nil {
-		return err
-	}
-	if commit.ID == "" || commit.Dirty {
-		return wrongInput(fmt.Errorf("%s is not what a commit says", dir), "commit the changes, or leave --committed out")
-	}
-	return nil
 }
 
 // builtMachine is a built system together with what it was built from.
@@ -131,6 +108,9 @@ type builtMachine struct {
 func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtMachine, error) {
 	c, m, err := a.machine(ctx, args)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.checkTracked(ctx, c); err != nil {
 		return nil, err
 	}
 	built, err := a.buildMachine(ctx, s, c, m)

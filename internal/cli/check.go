@@ -22,6 +22,7 @@ type checkReport struct {
 type checkMachine struct {
 	Name    string        `json:"name"`
 	Digest  string        `json:"digest"` // of the evaluated machine, not of the system
+	Reused  bool          `json:"reused"` // nothing of what it comes from has changed
 	Implied []impliedItem `json:"implied"`
 }
 
@@ -32,7 +33,7 @@ type impliedItem struct {
 }
 
 func newCheck(a *app) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Evaluate and type-check the configuration",
 		Long: `Evaluate and type-check every machine of the configuration, and list the
@@ -44,10 +45,13 @@ wrong; all independent mistakes are shown at once.`,
 			if err != nil {
 				return err
 			}
+			if err := a.checkTracked(cmd.Context(), c); err != nil {
+				return err
+			}
 			report := checkReport{OK: true, Files: c.Files}
 			for _, name := range c.Names() {
 				m := c.Machines[name]
-				report.Machines = append(report.Machines, checkMachine{Name: name, Digest: m.Digest(), Implied: implied(m)})
+				report.Machines = append(report.Machines, checkMachine{Name: name, Digest: m.Digest(), Reused: c.Recalled(name), Implied: implied(m)})
 			}
 			if a.json {
 				return a.printJSON(report)
@@ -55,6 +59,8 @@ wrong; all independent mistakes are shown at once.`,
 			return a.printCheck(c, report)
 		},
 	}
+	cmd.Flags().BoolVar(&a.committed, "committed", false, "refuse a repository with changes that are not committed")
+	return cmd
 }
 
 func (a *app) printCheck(c *config.Configuration, report checkReport) error {

@@ -99,6 +99,9 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkTracked(ctx, c); err != nil {
+		return err
+	}
 	old, err := readLock(c.Dir)
 	if err != nil {
 		return err

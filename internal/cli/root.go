@@ -27,6 +27,8 @@ type app struct {
 	json    bool   // --json
 	verbose bool   // -v
 
+	committed bool // --committed, of commands that build
+
 	printed bool // the one document of --json is out
 
 	again *twice // set in the process that is the second build of --twice
@@ -45,6 +47,7 @@ func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "stet",
 		Short:         "Debian machines that are exactly what their repository says",
+		Version:       Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
@@ -55,6 +58,7 @@ func (a *app) command() *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	root.SetVersionTemplate("stet {{.Version}}\n")
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
@@ -71,10 +75,14 @@ func (a *app) command() *cobra.Command {
 		newInit(a),
 		newCheck(a),
 		newShow(a),
+		newOptions(a),
+		newWhy(a),
 		newLock(a),
 		newUpdate(a),
 		newFetch(a),
 		newBuild(a),
+		newStatus(a),
+		newAssess(a),
 		newVM(a),
 		newTest(a),
 		newShell(a),
@@ -88,10 +96,12 @@ func (a *app) command() *cobra.Command {
 		newDiff(a),
 		newGC(a),
 		newImage(a),
-		newVerify(a),
 		newInstall(a),
+		newVerify(a),
 		newVersion(a),
+		newManual(a),
 	)
+	a.complete(root)
 	for _, command := range root.Commands() {
 		command.Args = argumentsChecked(command.Args)
 	}
@@ -158,7 +168,16 @@ func (a *app) load(ctx context.Context) (*config.Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(ctx, dir)
+	return a.evaluate(ctx, dir)
+}
+
+// evaluate evaluates the configuration in dir, or recalls what it came to.
+func (a *app) evaluate(ctx context.Context, dir string) (*config.Configuration, error) {
+	var loader config.Loader
+	if memory := a.evaluations(); memory != nil {
+		loader.Memory = memory
+	}
+	return loader.Load(ctx, dir)
 }
 
 // machine loads the configuration and picks the machine that args name, or

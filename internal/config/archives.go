@@ -51,7 +51,7 @@ func (e *evaluation) repositories(m *machine.Machine, declared map[string]textRe
 			fail(e.labelled("repositories", name), fmt.Sprintf("the name %q is taken by a suite of Debian, or by Stet", name), "give the repository another one")
 		}
 		var problem, remedy string
-		if r.Key, problem, remedy = readKey(e.dir, t.Key); problem != "" {
+		if r.Key, problem, remedy = e.readKey(t.Key); problem != "" {
 			fail(e.place("repositories", name, "key"), problem, remedy, "key")
 		}
 		m.Repositories[name] = r
@@ -60,11 +60,12 @@ func (e *evaluation) repositories(m *machine.Machine, declared map[string]textRe
 }
 
 // readKey gives armored keys from their text, or from a file of the repository.
-func readKey(dir, text string) (armored, problem, remedy string) {
+func (e *evaluation) readKey(text string) (armored, problem, remedy string) {
 	const howTo = "export it with: gpg --armor --export FINGERPRINT"
 	from := "it"
 	var data []byte
 	if !strings.Contains(text, "-----BEGIN") {
+		dir := e.texts.dir
 		clean, problem, remedy := source(dir, text)
 		if problem != "" {
 			return "", problem, remedy
@@ -74,6 +75,7 @@ func readKey(dir, text string) (armored, problem, remedy string) {
 		if data, err = readBounded(dir, clean, maxKey); err != nil {
 			return "", fmt.Sprintf("%s cannot be read: %s", text, cause(err)), ""
 		}
+		e.consult(clean, data)
 	} else {
 		data = []byte(strings.TrimSpace(text) + "\n")
 	}
@@ -129,9 +131,12 @@ func (e *evaluation) packageWish(m *machine.Machine, name string, t textPackage)
 		fail("a local package has neither suite, version nor hold", "what the file is decides")
 		return p, problems
 	}
-	local, problem, remedy := readLocal(e.dir, *t.Local, name, m.Debian.Architecture)
+	local, problem, remedy := readLocal(e.texts.dir, *t.Local, name, m.Debian.Architecture)
 	if problem != "" {
 		fail(problem, remedy, "local")
+	}
+	if local != nil {
+		e.consulted[local.Path] = local.SHA256
 	}
 	p.Local = local
 	return p, problems

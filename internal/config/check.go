@@ -33,7 +33,7 @@ func (c *checker) structure(written, of cue.Value, path []string, implied ...str
 		name := fields.Selector().Unquoted()
 		names = append(names, name)
 		inner := append(path[:len(path):len(path)], name)
-		child, ok := option(of, name)
+		child, ok := optionOf(of, name)
 		if !ok {
 			c.unknown(fields.Value(), of, inner)
 			continue
@@ -57,7 +57,7 @@ func (c *checker) structure(written, of cue.Value, path []string, implied ...str
 			if len(path) == 0 && !place.Builtin() {
 				place = Place{File: place.File}
 			}
-			child, _ := option(of, name)
+			child, _ := optionOf(of, name)
 			c.problems = append(c.problems, Problem{
 				Place: place, Path: pathOf(path),
 				Message: fmt.Sprintf("the option %q is missing", name), Remedy: "expected " + expectation(child),
@@ -162,9 +162,11 @@ func (c *checker) mismatch(v, of cue.Value, path []string) {
 	case kind == cue.ListKind && want&cue.StructKind != 0:
 		if _, ok := setOf(of); ok {
 			remedy = "in CUE a set is written {a: {}, b: {}}"
+		} else {
+			remedy = `each has a name here: write "name: {…}" instead of "- …"`
 		}
 	case want == cue.StringKind && kind&(cue.NumberKind|cue.BoolKind) != 0:
-		if text := numeral(place); text != "" {
+		if text := numeral(place); text != "" && accepts(of, of.Context().Encode(text)) {
 			remedy = fmt.Sprintf("write %q", text)
 		}
 	case want == cue.BoolKind && slices.Contains([]string{"yes", "on", "y"}, strings.ToLower(text)):

@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -56,6 +58,7 @@ type (
 		}
 		Disk    struct{ Size, ESP, Swap string }
 		Persist set
+		Health  map[string]json.RawMessage
 		Tests   map[string][]textStep
 	}
 
@@ -135,6 +138,7 @@ func (e *evaluation) decode() (Problems, error) {
 		Units: map[string]machine.Unit{}, Sysctl: map[string]string{}, Tests: map[string][]machine.Step{},
 	}
 	var problems Problems
+	e.consulted = map[string]string{}
 	if m.Debian.Snapshot, err = moment(t.Debian.Snapshot); err != nil {
 		problems = append(problems, Problem{Place: e.place("debian", "snapshot"), Path: "debian.snapshot", Message: err.Error()})
 	}
@@ -176,6 +180,8 @@ func (e *evaluation) decode() (Problems, error) {
 			m.Debconf[name][question] = answer(v)
 		}
 	}
+	health, found := e.health(t.Health)
+	m.Health, problems = health, append(problems, found...)
 	for name, steps := range t.Tests {
 		for i, s := range steps {
 			step, found := e.step(s, "tests", name, strconv.Itoa(i))
@@ -283,9 +289,12 @@ func (e *evaluation) content(name string, f textFile) (machine.File, Problems) {
 	case given["text"]:
 		file.Kind, file.Text = machine.FileText, *f.Text
 	case given["source"]:
-		clean, problem, remedy := source(e.dir, *f.Source)
+		clean, problem, remedy := source(e.texts.dir, *f.Source)
 		if problem != "" {
 			fail(e.place("files", name, "source"), problem, remedy, "source")
+		}
+		if _, content := e.consulted[clean]; !content {
+			e.consulted[clean] = ""
 		}
 		file.Kind, file.Source = machine.FileSource, clean
 	case given["link"]:
@@ -296,6 +305,12 @@ func (e *evaluation) content(name string, f textFile) (machine.File, Problems) {
 		file.Kind = machine.FileAbsent
 	}
 	return file, problems
+}
+
+// consult notes that a file's content decided something.
+func (e *evaluation) consult(name string, content []byte) {
+	sum := sha256.Sum256(content)
+	e.consulted[name] = hex.EncodeToString(sum[:])
 }
 
 // isDefault says whether an option has a value only because nobody gave one.

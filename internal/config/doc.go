@@ -7,8 +7,9 @@
 //
 // The language itself is data: the schema and the modules are CUE, and this
 // package knows neither options nor services by name beyond what it decodes.
-// A machine is evaluated in a cue.Context of its own, so that memory stays
-// bounded and machines could be evaluated side by side.
+// Every machine is evaluated in a cue.Context of its own, beside the others and
+// without what is written of them, so that time and memory stay bounded; an
+// evaluation that takes too much of either is given up.
 //
 // It reads only below the given directory, follows no link out of it, runs no
 // program, and never writes. Only cli and build import it.

@@ -28,6 +28,9 @@ func TestTheGuideIsRight(t *testing.T) {
 		kind, body := block[1], block[2]
 		files := []string{"index.html", "hello\n", "hosts", "127.0.0.1 localhost\n", "example.asc", key}
 		switch {
+		case strings.HasPrefix(body, "module:"):
+			files = append(files, "cue.mod/module.cue", body, "keys/people.cue", "package keys\n\n#Ada: {\"ssh-ed25519 AAAA ada\": {}}\n",
+				"x.cue", "package stet\n\nimport \"example.org/machines/keys\"\n\nmachines: a: users: ada: ssh_keys: keys.#Ada\n")
 		case kind == "cue" && strings.Contains(body, "machines:"):
 			files = append(files, "x.cue", body)
 		case kind == "cue":
@@ -67,6 +70,9 @@ func TestWordsOfDebianAreTaken(t *testing.T) {
 		"persist: [%]":                           {"/etc/machine-info", "/etc/ssh/ssh_host_*", "/etc/NetworkManager/system-connections"},
 		"files: {%: {text: x}}":                  {"/a", "/etc/a b", "/etc/.x", "/etc/...", "/usr/local/bin/ü", "/home/ada/.config"},
 		"files: {/a: {text: x, mode: %}}":        {"0644", "644", "4755", "0000"},
+		"health: {%: {port: 80}}":                {"web", "the page", "a.b_c-d"},
+		"health: {timeout: %}":                   {"30s", "5m"},
+		"health: {a: {unit: %}}":                 {"a.service", "b.mount"},
 		"tests: {a: [{run: x, timeout: %}]}":     {"30s", "5m", "1m30s", "500ms", "2h"},
 		"debian: {suite: %}":                     {"trixie", "forky", "sid", "bookworm-backports"},
 		"debian: {components: [%]}":              {"main", "contrib", "non-free", "non-free-firmware"},

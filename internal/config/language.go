@@ -11,7 +11,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
 
 	"stet/modules"
 	"stet/schema"
@@ -24,12 +24,6 @@ type language struct {
 	root    cue.Value
 	machine cue.Value   // #Machine
 	files   []*ast.File // the repository's own
-}
-
-// cueFile is the text of one CUE file.
-type cueFile struct {
-	name string
-	text []byte
 }
 
 // builtins are the embedded files of the schema and the modules.
@@ -52,49 +46,73 @@ func builtins() ([]cueFile, error) {
 	return files, nil
 }
 
-// compile joins files into a language. A syntax tree belongs to one context,
-// so the files are parsed anew each time: a millisecond for Stet's own.
-func compile(files []cueFile, where *places) (*language, error) {
+// compile joins files of the repository, and the packages they import, into a
+// language. A syntax tree belongs to one context, so the files are parsed anew
+// each time: a millisecond for Stet's own.
+func compile(r *texts, files []cueFile, where *places) (*language, error) {
 	own, err := builtins()
 	if err != nil {
 		return nil, err
 	}
-	instance := build.NewContext().NewInstance("", nil)
-	var trees []*ast.File
-	for i, f := range append(own, files...) {
-		tree, err := parser.ParseFile(f.name, f.text, parser.ParseComments)
-		where.add(f.name, f.text, tree)
-		if err == nil {
-			err = importsAllowed(tree)
-		}
-		if err == nil {
-			if e := instance.AddSyntax(tree); e != nil {
-				err = e
+	return join(own, r, files, where)
+}
+
+// join is compile, with a choice of what is built in.
+func join(own []cueFile, r *texts, files []cueFile, where *places) (*language, error) {
+	l := &language{}
+	// instance makes what the evaluator takes of the files of one package.
+	var context *build.Context
+	instance := func(files []cueFile, dir string) (*build.Instance, error) {
+		instance := context.NewInstance(dir, nil)
+		for _, f := range files {
+			tree, problems := parse(f, where)
+			if len(problems) > 0 {
+				return nil, problems
+			}
+			if err := instance.AddSyntax(tree); err != nil {
+				return nil, translate(err, where, nil)
+			}
+			if !strings.HasPrefix(f.name, builtinPrefix) {
+				l.files = append(l.files, tree)
 			}
 		}
+		return instance, nil
+	}
+	context = build.NewContext(build.Loader(func(pos token.Pos, name string) *build.Instance {
+		files, ok := r.packages[name]
+		if !ok {
+			return nil // CUE's own
+		}
+		imported, err := instance(files, name)
+		if err == nil {
+			err = imported.Complete()
+		}
 		if err != nil {
-			return nil, translate(err, where, nil)
+			imported = context.NewInstance(name, nil)
+			imported.Err = errors.Promote(err, "import failed")
 		}
-		if i >= len(own) {
-			trees = append(trees, tree)
-		}
+		return imported
+	}))
+	whole, err := instance(append(own[:len(own):len(own)], files...), "")
+	if err != nil {
+		return nil, err
 	}
-	if err := instance.Complete(); err != nil {
+	if err := whole.Complete(); err != nil {
 		return nil, translate(err, where, nil)
 	}
-	context := cuecontext.New()
-	root := context.BuildInstance(instance)
-	if err := root.Err(); err != nil && !aboutMachines(err) {
+	l.context = cuecontext.New()
+	l.root = l.context.BuildInstance(whole)
+	if err := l.root.Err(); err != nil && !aboutMachines(err) {
 		return nil, translate(err, where, nil)
 	}
-	machine := root.LookupPath(cue.MakePath(cue.Def("#Machine")))
-	if err := machine.Err(); err != nil {
-		if whole := root.Err(); whole != nil { // such as a reference to nothing
-			err = whole
+	l.machine = l.root.LookupPath(cue.MakePath(cue.Def("#Machine")))
+	if err := l.machine.Err(); err != nil {
+		if all := l.root.Err(); all != nil { // such as a reference to nothing
+			err = all
 		}
 		return nil, translate(err, where, nil)
 	}
-	return &language{context: context, root: root, machine: machine, files: trees}, nil
+	return l, nil
 }
 
 // aboutMachines says whether all of an error is below machines: such errors
@@ -108,21 +126,8 @@ func aboutMachines(err error) bool {
 	return true
 }
 
-// importsAllowed refuses imports of anything but CUE's standard library, which
-// is recognised by the missing dot in the first element of its paths.
-func importsAllowed(tree *ast.File) error {
-	for spec := range tree.ImportSpecs() {
-		path := strings.Trim(spec.Path.Value, `"`)
-		first, _, _ := strings.Cut(path, "/")
-		if strings.Contains(first, ".") {
-			return errors.Newf(spec.Path.Pos(), "cannot import %q: only packages of CUE's standard library can be imported", path)
-		}
-	}
-	return nil
-}
-
-// option finds what the schema says about one field of a struct.
-func option(of cue.Value, name string) (cue.Value, bool) {
+// optionOf finds what the schema says about one field of a struct.
+func optionOf(of cue.Value, name string) (cue.Value, bool) {
 	for _, selector := range []cue.Selector{cue.Str(name), cue.Str(name).Optional(), cue.Str(name).Required(), cue.AnyString} {
 		if v := of.LookupPath(cue.MakePath(selector)); v.Exists() {
 			return v, true
@@ -194,7 +199,9 @@ func choices(v cue.Value) []string {
 	if op != cue.OrOp {
 		// An enumeration of one, such as the architecture, is no disjunction.
 		if s, err := v.String(); err == nil && op == cue.NoOp {
-			return []string{s}
+			if _, open := v.Default(); !open {
+				return []string{s}
+			}
 		}
 		return nil
 	}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/parser"
+	"golang.org/x/sync/errgroup"
 
 	"stet/internal/machine"
 	"stet/internal/similar"
@@ -31,7 +30,10 @@ type Configuration struct {
 	Files    []string                    // what was read, relative to Dir, sorted; sources of files are not among them
 	Machines map[string]*machine.Machine // by name
 
-	evaluated map[string]*evaluation
+	texts     *texts
+	limit     Limit
+	memory    Memory
+	evaluated sync.Map // machine to *evaluation
 }
 
 // Names are the names of all machines, sorted.
@@ -60,11 +62,55 @@ func (c *Configuration) Machine(name string) (*machine.Machine, error) {
 // repository, or "stet:modules/…" and "stet:schema/…" for Stet's own. The map
 // is made on demand and belongs to the caller.
 func (c *Configuration) Places(name string) map[string]Place {
-	e, ok := c.evaluated[name]
+	kept, ok := c.evaluated.Load(name)
 	if !ok {
 		return nil
 	}
-	return e.places()
+	return c.rememberPlaces(kept.(*evaluation).key, func() map[string]Place {
+		e := c.evaluation(name)
+		if e == nil {
+			return nil
+		}
+		return e.places()
+	})
+}
+
+// Used are all files of the repository that decide something: those that were
+// read, and those that they refer to.
+func (c *Configuration) Used() []string {
+	used := slices.Clone(c.Files)
+	c.evaluated.Range(func(_, e any) bool {
+		used = slices.AppendSeq(used, maps.Keys(e.(*evaluation).consulted))
+		return true
+	})
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
+// Recalled says whether a machine was evaluated before, and nothing of what it
+// comes from has changed since.
+func (c *Configuration) Recalled(name string) bool {
+	e, ok := c.evaluated.Load(name)
+	return ok && e.(*evaluation).recalled
+}
+
+// evaluation gives a machine with all that is known of it, which takes a second
+// evaluation where it was forgotten; nil when there is no such machine.
+func (c *Configuration) evaluation(name string) *evaluation {
+	kept, ok := c.evaluated.Load(name)
+	if !ok {
+		return nil
+	}
+	e := kept.(*evaluation)
+	if e.language != nil {
+		return e
+	}
+	again, err := c.texts.evaluate(context.Background(), e.key, c.limit)
+	if err != nil {
+		return nil
+	}
+	c.evaluated.Store(name, again)
+	return again
 }
 
 // Wrong is what is wrong with an option of a machine, found after the
@@ -72,7 +118,7 @@ func (c *Configuration) Places(name string) map[string]Place {
 // option's last element is a name that is unknown, and these were possible.
 func (c *Configuration) Wrong(machine string, elements []string, message, remedy string, known []string) Problems {
 	p := Problem{Path: pathOf(elements), Message: message, Remedy: remedy}
-	if e, ok := c.evaluated[machine]; ok {
+	if e := c.evaluation(machine); e != nil {
 		p.Place = e.labelled(elements...)
 		if known == nil {
 			p.Place = e.place(elements...)
@@ -96,69 +142,77 @@ const evaluatorFailed = "the evaluator failed"
 
 // Has says whether a directory has a configuration, be it right or wrong.
 func Has(dir string) bool {
-	_, _, err := read(dir)
+	_, err := read(dir)
 	wrong := (Problems)(nil)
 	return err == nil || errors.As(err, &wrong)
 }
 
 // Load reads and evaluates the configuration in dir. Its error is a [Problems]
 // when the text is wrong, [ErrNone] (wrapped) when there is none.
-func Load(ctx context.Context, dir string) (c *Configuration, err error) {
-	yamlText, cueFiles, err := read(dir)
+func Load(ctx context.Context, dir string) (*Configuration, error) {
+	return Loader{}.Load(ctx, dir)
+}
+
+// Loader loads configurations. The zero Loader remembers nothing, and has the
+// [DefaultLimit].
+type Loader struct {
+	Limit  Limit
+	Memory Memory
+}
+
+// Load is [Load]. Machines are evaluated side by side, each in a context of its
+// own.
+func (l Loader) Load(ctx context.Context, dir string) (*Configuration, error) {
+	if l.Limit == (Limit{}) {
+		l.Limit = DefaultLimit()
+	}
+	r, err := read(dir)
 	if err != nil {
 		return nil, err
 	}
-	// CUE's evaluator is large and foreign, and configurations may be hostile:
-	// what makes it panic is wrong input like any other.
-	defer func() {
-		if r := recover(); r != nil {
-			c, err = nil, Problems{{Place: Place{File: FileName}, Message: fmt.Sprintf("%s: %v", evaluatorFailed, r), Remedy: "this is a mistake of Stet: please report it with the configuration"}}
-		}
-	}()
-	c = &Configuration{Dir: dir, Machines: map[string]*machine.Machine{}, evaluated: map[string]*evaluation{}}
-	for _, f := range cueFiles {
-		c.Files = append(c.Files, f.name)
-	}
-	if yamlText != nil {
-		c.Files = append(c.Files, FileName)
-	}
-	slices.Sort(c.Files)
-
-	var problems Problems
-	collect := func(e *evaluation, err error) error {
-		if found := (Problems)(nil); errors.As(err, &found) {
-			problems = append(problems, found...)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if _, twice := c.Machines[e.machine.Name]; twice {
-			problems = append(problems, Problem{Place: e.namePlace(), Path: "name", Message: fmt.Sprintf("a second machine named %q", e.machine.Name)})
-			return nil
-		}
-		c.Machines[e.machine.Name], c.evaluated[e.machine.Name] = e.machine, e
-		return nil
-	}
-	if yamlText != nil {
-		if err := collect(evaluateYAML(dir, yamlText, cueFiles)); err != nil {
-			return nil, err
-		}
-	}
-	names, err := declared(cueFiles)
-	if err != nil && yamlText == nil { // with stet.yaml it has been reported
-		if found := (Problems)(nil); errors.As(err, &found) {
-			return nil, found.in(cueFiles[0].name).sorted()
-		}
+	c := &Configuration{Dir: dir, Files: r.names(), Machines: map[string]*machine.Machine{}, texts: r, limit: l.Limit, memory: l.Memory}
+	names, err := r.machines(ctx, l.Limit)
+	if found := (Problems)(nil); errors.As(err, &found) {
+		return nil, found.in(c.Files[0]).sorted()
+	} else if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	keys := slices.Clone(names) // "" stands for stet.yaml
+	if r.yaml != nil {
+		keys = append([]string{""}, keys...)
+	}
+	results := make([]*evaluation, len(keys))
+	wrong := make([]Problems, len(keys))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, key := range keys {
+		group.Go(func() error {
+			e, err := l.remember(r, key, func() (*evaluation, error) { return r.evaluate(ctx, key, l.Limit) })
+			if errors.As(err, &wrong[i]) {
+				return nil
+			}
+			if err == nil && len(keys) > 1 {
+				e = e.forget()
+			}
+			results[i] = e
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var problems Problems
+	for i, e := range results {
+		problems = append(problems, wrong[i]...)
+		if e == nil {
+			continue
 		}
-		if err := collect(evaluateCUE(dir, name, cueFiles)); err != nil {
-			return nil, err
+		if _, twice := c.Machines[e.machine.Name]; twice {
+			problems = append(problems, Problem{Place: e.named, Path: "name", Message: fmt.Sprintf("a second machine named %q", e.machine.Name)})
+			continue
 		}
+		c.Machines[e.machine.Name] = e.machine
+		c.evaluated.Store(e.machine.Name, e)
 	}
 	if len(problems) > 0 {
 		return nil, problems.sorted()
@@ -169,141 +223,120 @@ func Load(ctx context.Context, dir string) (c *Configuration, err error) {
 	return c, nil
 }
 
-// read finds and reads the configuration's files.
-func read(dir string) (yamlText []byte, cueFiles []cueFile, err error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the repository: %w", err)
+// names are the files that were read, sorted.
+func (t *texts) names() []string {
+	var names []string
+	for _, f := range t.files {
+		names = append(names, f.name)
 	}
-	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the repository %s: %w", dir, err)
-	}
-	for _, entry := range entries {
-		name := entry.Name()
-		isYAML := name == FileName
-		if !isYAML && filepath.Ext(name) != ".cue" || strings.HasPrefix(name, ".") {
-			continue
+	for _, files := range t.packages {
+		for _, f := range files {
+			names = append(names, f.name)
 		}
-		text, err := readText(root, name)
+	}
+	if t.yaml != nil {
+		names = append(names, FileName)
+	}
+	if t.module != "" {
+		names = append(names, moduleFile)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// machines lists the machines that CUE files declare: in so many words, or
+// where they may come out of an expression, by evaluating it.
+func (t *texts) machines(ctx context.Context, limit Limit) ([]string, error) {
+	names, open := t.declared()
+	if len(t.files) == 0 || !open && (len(names) > 0 || t.yaml != nil) {
+		return names, nil
+	}
+	where := newPlaces()
+	all, err := bounded(ctx, limit, &t.evaluating, func() ([]string, error) {
+		language, err := compile(t, t.files, where)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if isYAML {
-			yamlText = append([]byte{}, text...)
-		} else if ofPackageStet(name, text) {
-			cueFiles = append(cueFiles, cueFile{name, text})
+		machines := language.root.LookupPath(cue.ParsePath("machines"))
+		fields, err := machines.Fields()
+		if err != nil && machines.Exists() && len(names) == 0 {
+			return nil, translate(machines.Err(), where, nil)
 		}
+		all := slices.Clone(names)
+		for err == nil && fields.Next() {
+			all = append(all, fields.Selector().Unquoted())
+		}
+		slices.Sort(all)
+		return slices.Compact(all), nil
+	})
+	if wrong := (Problems)(nil); errors.As(err, &wrong) && t.yaml != nil {
+		return nil, nil // the evaluation of stet.yaml finds it too
 	}
-	if yamlText == nil && len(cueFiles) == 0 {
-		return nil, nil, fmt.Errorf("%s: %w", dir, ErrNone)
-	}
-	return yamlText, cueFiles, nil
+	return all, t.givenUp(err, Place{File: t.files[0].name}, "machines")
 }
 
-// readText reads one configuration file, within bounds.
-func readText(root *os.Root, name string) ([]byte, error) {
-	info, err := root.Stat(name)
-	if err != nil {
-		return nil, Problems{{Place: Place{File: name}, Message: "cannot be read: " + cause(err)}}
-	}
-	if !info.Mode().IsRegular() {
-		return nil, Problems{{Place: Place{File: name}, Message: "is " + fileKind(info.Mode()) + ", not a file"}}
-	}
-	if info.Size() > maxText {
-		return nil, Problems{{
-			Place:   Place{File: name},
-			Message: fmt.Sprintf("has %d MB; a configuration file has at most %d MB", (info.Size()+1<<20-1)>>20, maxText>>20),
-			Remedy:  "large content belongs in a file of its own, named by source:",
-		}}
-	}
-	text, err := root.ReadFile(name)
-	if err != nil {
-		return nil, Problems{{Place: Place{File: name}, Message: "cannot be read: " + cause(err)}}
-	}
-	return text, nil
-}
-
-// ofPackageStet says whether a CUE file belongs to the configuration. One that
-// cannot be parsed up to its package clause does when it says so in words.
-func ofPackageStet(name string, text []byte) bool {
-	tree, err := parser.ParseFile(name, text, parser.PackageClauseOnly)
-	if err != nil || tree == nil {
-		return strings.Contains(string(text), "package stet")
-	}
-	return tree.PackageName() == "stet"
-}
-
-// declared lists the machines that CUE files name: by their evaluated value,
-// or where that is wrong, by the syntax, so that each machine's own problems
-// are found.
-func declared(files []cueFile) ([]string, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	where := newPlaces()
-	language, err := compile(files, where)
-	if err != nil {
-		return nil, err
-	}
-	names := map[string]bool{}
-	machines := language.root.LookupPath(cue.ParsePath("machines"))
-	if fields, err := machines.Fields(); err == nil {
-		for fields.Next() {
-			names[fields.Selector().Unquoted()] = true
+// evaluate evaluates stet.yaml, when key is empty, or one machine of the CUE
+// files.
+func (t *texts) evaluate(ctx context.Context, key string, limit Limit) (*evaluation, error) {
+	e := &evaluation{texts: t, key: key, file: t.fileOf(key), where: newPlaces()}
+	done, err := bounded(ctx, limit, &t.evaluating, func() (*evaluation, error) {
+		var err error
+		if e.language, err = compile(t, t.of(key), e.where); err != nil {
+			return nil, err
 		}
-		return slices.Sorted(maps.Keys(names)), nil
-	} else if !machines.Exists() {
-		return nil, nil
-	}
-	for _, f := range language.files {
-		for _, decl := range f.Decls {
-			field, ok := decl.(*ast.Field)
-			if !ok || labelName(field.Label) != "machines" {
-				continue
-			}
-			if tree, ok := field.Value.(*ast.StructLit); ok {
-				for _, decl := range tree.Elts {
-					if field, ok := decl.(*ast.Field); ok {
-						names[labelName(field.Label)] = true
-					}
-				}
-			}
+		if key != "" {
+			e.written = e.language.root.LookupPath(cue.MakePath(cue.Str("machines"), cue.Str(key)))
+			return e.run(nil)
 		}
+		return e.yaml()
+	})
+	path := ""
+	if key != "" {
+		path = pathOf([]string{"machines", key})
 	}
-	if len(names) == 0 { // they come out of an expression that is wrong
-		return nil, translate(machines.Err(), where, nil)
-	}
-	return slices.Sorted(maps.Keys(names)), nil
+	return done, t.givenUp(err, Place{File: e.file}, path)
 }
 
-// evaluateYAML evaluates stet.yaml; CUE files beside it may add modules.
-func evaluateYAML(dir string, text []byte, files []cueFile) (*evaluation, error) {
-	where := newPlaces()
-	language, err := compile(files, where)
-	if err != nil {
-		return nil, err
+// fileOf is where problems of a machine belong that have no place.
+func (t *texts) fileOf(key string) string {
+	if key == "" {
+		return FileName
 	}
-	tree, err := parseYAML(FileName, text, where)
+	return t.files[0].name
+}
+
+// yaml evaluates stet.yaml.
+func (e *evaluation) yaml() (*evaluation, error) {
+	tree, err := parseYAML(FileName, e.texts.yaml, e.where)
 	if err != nil {
 		return nil, err
 	}
 	var problems Problems
-	sets(tree, language.machine, nil, where, &problems)
-	written := language.context.BuildFile(&ast.File{Filename: FileName, Decls: tree.Elts})
-	e := &evaluation{dir: dir, where: where, language: language, written: written, file: FileName}
+	sets(tree, e.language.machine, e.where, &problems)
+	e.written = e.language.context.BuildFile(&ast.File{Filename: FileName, Decls: tree.Elts})
 	return e.run(problems)
 }
 
-// evaluateCUE evaluates one machine of the repository's CUE files.
-func evaluateCUE(dir, name string, files []cueFile) (*evaluation, error) {
-	where := newPlaces()
-	language, err := compile(files, where)
-	if err != nil {
-		return nil, err
+// givenUp gives an evaluation that ended by itself or was ended its place: most
+// likely a loop.
+func (t *texts) givenUp(err error, place Place, path string) error {
+	failed := (*evaluationFailed)(nil)
+	if !errors.As(err, &failed) {
+		return err
 	}
-	written := language.root.LookupPath(cue.MakePath(cue.Str("machines"), cue.Str(name)))
-	e := &evaluation{dir: dir, where: where, language: language, written: written, key: name, file: files[0].name}
-	return e.run(nil)
+	p := Problem{Place: place, Path: path, Message: failed.message, Remedy: failed.remedy}
+	if failed.remedy == "" {
+		p.Remedy = "something in it is too large, or grows without end"
+		where := newPlaces()
+		var trees []*ast.File
+		for _, f := range t.files {
+			if tree, _ := parse(f, where); tree != nil {
+				trees = append(trees, tree)
+			}
+		}
+		if all := loops(trees, where); len(all) > 0 {
+			p.Place, p.Others, p.Remedy = all[0], all[1:], "this loop runs too often, or what it loops over is too large"
+		}
+	}
+	return Problems{p}
 }

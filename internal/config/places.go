@@ -16,10 +16,11 @@ import (
 type places struct {
 	lines  map[string][]string
 	labels map[ast.Node]ast.Label
+	trees  map[string]*ast.File
 }
 
 func newPlaces() *places {
-	return &places{lines: map[string][]string{}, labels: map[ast.Node]ast.Label{}}
+	return &places{lines: map[string][]string{}, labels: map[ast.Node]ast.Label{}, trees: map[string]*ast.File{}}
 }
 
 // add takes in one file: its text, and the labels of its syntax tree.
@@ -28,6 +29,7 @@ func (p *places) add(name string, text []byte, file *ast.File) {
 	if file == nil {
 		return
 	}
+	p.trees[name] = file
 	ast.Walk(file, func(n ast.Node) bool {
 		if f, ok := n.(*ast.Field); ok && f.Value != nil {
 			p.labels[f.Value] = f.Label
@@ -53,8 +55,11 @@ func (p *places) line(file string, line, column int) Place {
 		return place
 	}
 	place.Excerpt = strings.TrimSuffix(lines[line-1], "\r")
-	if column < 1 || column-1 > len(place.Excerpt) {
+	if column < 1 {
 		return place
+	}
+	if column-1 > len(place.Excerpt) { // behind the line's end
+		column = len(place.Excerpt) + 1
 	}
 	place.Column = utf8.RuneCountInString(place.Excerpt[:column-1]) + 1
 	place.Width = max(1, utf8.RuneCountInString(word(place.Excerpt[column-1:])))

@@ -122,9 +122,18 @@ func values(mine []Place, args []any) []Place {
 // withoutConsequences drops problems that no line of the repository takes part
 // in, when there are others.
 func withoutConsequences(problems Problems) Problems {
+	problems = oneCycle(problems)
 	var kept Problems
+	cycles := map[string]bool{}
 	for _, p := range problems {
-		if p.Place.Line != 0 && !p.Place.Builtin() {
+		if isCycle(p) {
+			for _, place := range append(p.Others, p.Place) {
+				cycles[place.String()] = true
+			}
+		}
+	}
+	for _, p := range problems {
+		if p.Place.Line != 0 && !p.Place.Builtin() && (isCycle(p) || !cycles[p.Place.String()]) {
 			kept = append(kept, p)
 		}
 	}
@@ -132,6 +141,30 @@ func withoutConsequences(problems Problems) Problems {
 		return kept
 	}
 	return problems
+}
+
+const cycleMessage = "cannot be known: it depends on itself"
+
+func isCycle(p Problem) bool { return p.Message == cycleMessage }
+
+// oneCycle makes one problem of those that CUE has for each value of a cycle.
+func oneCycle(problems Problems) Problems {
+	var kept Problems
+	first := -1
+	for _, p := range problems {
+		if !strings.HasPrefix(p.Message, "cycle with field: ") {
+			kept = append(kept, p)
+			continue
+		}
+		p.Message, p.Remedy = cycleMessage, "give one of them a value"
+		if first < 0 {
+			first = len(kept)
+			kept = append(kept, p)
+		} else if p.Place.String() != kept[first].Place.String() {
+			kept[first].Others = append(kept[first].Others, p.Place)
+		}
+	}
+	return kept
 }
 
 // plain is a message of CUE with its arguments shortened to one screen.

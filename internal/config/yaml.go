@@ -136,6 +136,8 @@ func yamlProblem(name string, text []byte, err error, where *places) Problem {
 		problem.Remedy = `text with ": " in it needs quotes; options stand at one indentation`
 	case strings.Contains(message, "cannot start any token"):
 		problem.Remedy = "text that begins with @, ` or % needs quotes"
+	case strings.Contains(message, "did not find expected key"):
+		problem.Remedy = "options of one block stand at one indentation"
 	case strings.Contains(message, "unexpected end of stream"):
 		problem.Remedy = "a quote is not closed"
 	case strings.Contains(message, "did not find expected ','"):
@@ -184,32 +186,84 @@ func duplicates(node ast.Expr, path []string, where *places, problems *Problems)
 }
 
 // sets turns lists into sets where the schema wants sets, and keeps positions.
-func sets(tree *ast.StructLit, of cue.Value, path []string, where *places, problems *Problems) {
+func sets(tree *ast.StructLit, of cue.Value, where *places, problems *Problems) {
+	s := setter{where: where, problems: problems, known: map[string]*knownBlock{}}
+	s.block(tree, of, "", nil)
+}
+
+// setter remembers what it asked the schema: most blocks of a large machine are
+// of few kinds, and a question takes longer than all else that is done here.
+type setter struct {
+	where    *places
+	problems *Problems
+	known    map[string]*knownBlock // by path, with * for names of one's own
+}
+
+// knownBlock is what the schema says of the fields of one kind of block.
+type knownBlock struct {
+	fields map[string]*knownField
+	member *knownField // of any other name; nil when there is none
+}
+
+type knownField struct {
+	value cue.Value
+	marks suffixes
+	isSet bool
+}
+
+func (s setter) blockOf(of cue.Value, kind string) *knownBlock {
+	if b, ok := s.known[kind]; ok {
+		return b
+	}
+	b := &knownBlock{fields: map[string]*knownField{}}
+	known := func(v cue.Value) *knownField {
+		marks, isSet := setOf(v)
+		return &knownField{v, marks, isSet}
+	}
+	if member, open := memberOf(of); open {
+		b.member = known(member)
+	} else {
+		names, _ := options(of)
+		for _, name := range names {
+			if v, ok := optionOf(of, name); ok {
+				b.fields[name] = known(v)
+			}
+		}
+	}
+	s.known[kind] = b
+	return b
+}
+
+func (s setter) block(tree *ast.StructLit, of cue.Value, kind string, path []string) {
+	known := s.blockOf(of, kind)
 	for _, decl := range tree.Elts {
 		field, ok := decl.(*ast.Field)
 		if !ok {
 			continue
 		}
 		name := labelName(field.Label)
-		child, ok := option(of, name)
-		if !ok {
+		child, below := known.fields[name], kind+"."+name
+		if child == nil {
+			child, below = known.member, kind+".*"
+		}
+		if child == nil {
 			continue // reported when options are checked
 		}
 		inner := append(path[:len(path):len(path)], name)
 		switch value := field.Value.(type) {
 		case *ast.StructLit:
-			sets(value, child, inner, where, problems)
+			s.block(value, child.value, below, inner)
 		case *ast.ListLit:
-			if marks, isSet := setOf(child); isSet {
-				set := listToSet(value, marks, inner, where, problems)
-				where.labels[set] = field.Label
+			if child.isSet {
+				set := listToSet(value, child.marks, inner, s.where, s.problems)
+				s.where.labels[set] = field.Label
 				field.Value = set
 				continue
 			}
-			if element, ok := item(child); ok {
+			if element, ok := item(child.value); ok {
 				for _, e := range value.Elts {
-					if s, ok := e.(*ast.StructLit); ok {
-						sets(s, element, inner, where, problems)
+					if inside, ok := e.(*ast.StructLit); ok {
+						s.block(inside, element, below+"[]", inner)
 					}
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"stet/internal/fault"
 	"stet/internal/gpt"
@@ -39,7 +38,7 @@ func WriteImage(ctx context.Context, c Content, t Tools, l Layout, f Format, pat
 		return whole(path, l.Size, write)
 	}
 	return whole(path, 0, func(file *os.File) error {
-		raw, err := hidden(path, l.Size)
+		raw, err := hidden(path, "raw", l.Size)
 		if err != nil {
 			return err
 		}
@@ -86,20 +85,17 @@ func writeParts(ctx context.Context, c Content, t Tools, l Layout, ids Identitie
 
 // whole makes a file of a size under a hidden name beside its own.
 func whole(path string, size int64, write func(*os.File) error) (err error) {
-	file, err := hidden(path, size)
+	file, err := hidden(path, "new", size)
 	if err != nil {
 		return err
 	}
+	defer file.Close()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
-	defer file.Close()
-	if err := write(file); err != nil {
-		return err
-	}
-	if err := errors.Join(file.Close(), os.Chmod(file.Name(), 0o644)); err != nil {
+	if err := errors.Join(write(file), file.Chmod(0o644)); err != nil {
 		return err
 	}
 	fault.Reach(fault.ImageWritten)
@@ -108,18 +104,6 @@ func whole(path string, size int64, write func(*os.File) error) (err error) {
 	}
 	fault.Reach(fault.ImageNamed)
 	return nil
-}
-
-// hidden makes a file of a size beside another.
-func hidden(path string, size int64) (*os.File, error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Truncate(size); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
-	}
-	return file, nil
 }
 
 // Derived gives UUIDs that follow from a system's digest (RFC 9562, version 8),

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,6 +120,8 @@ func carryOut(request string, p Point) {
 		if console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0); err == nil {
 			fmt.Fprintln(console, Message(p))
 		}
-		select {} // until the power goes
+		for { // until the power goes; select{} alone would be a deadlock, which Go ends
+			time.Sleep(time.Hour)
+		}
 	}
 }

@@ -163,14 +163,15 @@ func (m Machine) lived() ([]string, error) {
 }
 
 // used gives the generations that living processes have. A tree that is mounted
-// nowhere any more is of the generation that was booted, or of one made since.
+// nowhere any more is of the generation that was booted, or of one made since;
+// where none was booted, as on a host that builds, it is somebody else's.
 func (m Machine) used(history generation.History, lived []string) map[int]string {
 	used := map[int]string{}
 	for _, g := range history.Generations {
 		switch {
 		case slices.Contains(lived, g.System):
 			used[g.Number] = "used by a living process"
-		case m.Use.Detached != 0 && g.Number >= m.Standing.Booted:
+		case m.Use.Detached != 0 && m.Standing.Booted != 0 && g.Number >= m.Standing.Booted:
 			used[g.Number] = fmt.Sprintf("perhaps used by process %d", m.Use.Detached)
 		}
 	}

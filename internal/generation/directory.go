@@ -26,6 +26,7 @@ type Mark string
 const (
 	Good   Mark = "good"
 	Failed Mark = "failed"
+	Unwell Mark = "unwell"
 	Pinned Mark = "pinned"
 )
 
@@ -34,6 +35,7 @@ type Generation struct {
 	Record
 	Good, Pinned bool
 	Failed       string // why; empty when it did not
+	Unwell       string // why its last try failed, while it has others
 }
 
 // Damage is a generation that cannot be read.
@@ -145,6 +147,9 @@ func (d Directory) read(number int) (Generation, error) {
 	if has(Failed) {
 		why, _ := os.ReadFile(filepath.Join(dir, string(Failed)))
 		g.Failed = cmp.Or(strings.TrimSpace(string(why)), "it is marked so")
+	}
+	if why, err := os.ReadFile(filepath.Join(dir, string(Unwell))); err == nil {
+		g.Unwell = strings.TrimSpace(string(why))
 	}
 	return g, nil
 }

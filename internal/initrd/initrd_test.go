@@ -83,11 +83,17 @@ func TestModulesComeAfterWhatTheyDependOn(t *testing.T) {
 		{"absent and optional", "b.ko:\n", "", []Module{{Name: "a", Optional: true}, {Name: "b"}}, []File{{"b.ko", nil, false}}},
 		{"two files of one name", "updates/a.ko:\nkernel/a.ko:\n", "", []Module{{Name: "a"}}, []File{{"kernel/a.ko", nil, false}}},
 		{"wanted after its dependent", "a.ko: b.ko\nb.ko:\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil, false}, {"a.ko", []string{"b.ko"}, false}}},
+		{"what is asked for by an alias first", "s-generic.ko:\nlib.ko:\nlate.ko:\nother.ko:\n", "", []Module{{Name: "s_generic"}, {Name: "lib"}, {Name: "late"}, {Name: "other"}},
+			[]File{{"s-generic.ko", nil, false}, {"lib.ko", []string{"s-generic.ko"}, false}, {"late.ko", nil, false}, {"other.ko", []string{"s-generic.ko"}, false}}},
 		{"a circle", "a.ko: b.ko\nb.ko: a.ko\n", "", []Module{{Name: "a"}, {Name: "b"}}, []File{{"b.ko", nil, false}, {"a.ko", []string{"b.ko"}, false}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fsys := fstest.MapFS{"modules.dep": {Data: []byte(test.dep)}, "modules.builtin": {Data: []byte(test.builtin)}}
+			fsys := fstest.MapFS{
+				"modules.dep": {Data: []byte(test.dep)}, "modules.builtin": {Data: []byte(test.builtin)},
+				"modules.alias":   {Data: []byte("alias crc32c s_generic\nalias crypto-crc32c s_generic\n")},
+				"modules.softdep": {Data: []byte("# Soft dependencies\nsoftdep lib pre: crc32c other post: late\nsoftdep other pre: s-generic\n")},
+			}
 			got, err := Resolve(reader(fsys), test.wanted)
 			if err != nil {
 				t.Fatal(err)

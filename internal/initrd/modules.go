@@ -71,15 +71,68 @@ func Resolve(read ReadFunc, wanted []Module) ([]File, error) {
 			return nil, fmt.Errorf("this kernel has no module %s, which the initrd needs (%s)", module.Name, module.Why)
 		}
 	}
+	soft, err := readSoft(read)
+	if err != nil {
+		return nil, err
+	}
 	var resolved []File
 	for i, file := range order {
 		// Of modules that name each other, the later one waits.
 		needs := slices.DeleteFunc(slices.Clone(order[:i]), func(earlier string) bool {
-			return !slices.Contains(dependencies[file], earlier)
+			return !slices.Contains(dependencies[file], earlier) && !soft.before(moduleName(earlier), moduleName(file))
 		})
 		resolved = append(resolved, File{file, needs, !plain[file]})
 	}
 	return resolved, nil
+}
+
+// soft knows which modules ask for others by name when they start: libcrc32c
+// for crc32c, which several modules can be. Nothing answers in an initrd, so
+// those that are wanted come first.
+type soft struct {
+	pre     map[string][]string // module to what it asks for
+	aliases map[string][]string
+}
+
+// readSoft reads modules.softdep and modules.alias.
+func readSoft(read ReadFunc) (soft, error) {
+	s := soft{pre: map[string][]string{}}
+	text, err := read("modules.alias")
+	if err == nil {
+		s.aliases, err = ParseAliases(text)
+	}
+	if err != nil {
+		return s, fmt.Errorf("read modules.alias: %w", err)
+	}
+	text, err = read("modules.softdep")
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("read modules.softdep: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) < 3 || words[0] != "softdep" {
+			continue
+		}
+		before := false
+		for _, word := range words[2:] {
+			if strings.HasSuffix(word, ":") {
+				before = word == "pre:"
+			} else if before {
+				s.pre[words[1]] = append(s.pre[words[1]], word)
+			}
+		}
+	}
+	return s, nil
+}
+
+// before reports whether a module is what another one asks for.
+func (s soft) before(earlier, module string) bool {
+	return slices.ContainsFunc(s.pre[module], func(name string) bool {
+		return strings.ReplaceAll(name, "-", "_") == earlier || slices.Contains(s.aliases[earlier], name)
+	})
 }
 
 // ParseAliases reads modules.alias, in which depmod gathers what all modules say

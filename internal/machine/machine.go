@@ -32,6 +32,7 @@ type Machine struct {
 	Kernel       Kernel                       `json:"kernel"`
 	Disk         Disk                         `json:"disk"`
 	Persist      []string                     `json:"persist,omitempty"` // sorted absolute paths below /etc
+	Health       Health                       `json:"health"`
 	Tests        map[string][]Step            `json:"tests,omitempty"`
 }
 
@@ -207,6 +208,19 @@ type Kernel struct {
 	Package    string   `json:"package"`
 	Parameters []string `json:"parameters,omitempty"` // sorted
 	Modules    []string `json:"modules,omitempty"`    // sorted
+}
+
+// Health is what must be so for the machine to be well.
+type Health struct {
+	Timeout Duration         `json:"timeout"` // for all checks together
+	Checks  map[string]Check `json:"checks,omitempty"`
+}
+
+// Check is one condition of health; exactly one field is set.
+type Check struct {
+	Unit    string `json:"unit,omitempty"`    // that is active
+	Command string `json:"command,omitempty"` // of the shell, that succeeds
+	Port    int    `json:"port,omitempty"`    // of TCP, that accepts on the loopback interface
 }
 
 // Disk is the disk of a machine that is made for it. Sizes are in bytes.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +94,12 @@ func Run(ctx context.Context, spec Spec) error {
 		Pdeathsig:  syscall.SIGKILL,
 		Foreground: spec.Terminal,
 	}
+	// The kernel sends the signal when the thread that forked ends
+	// (PR_SET_PDEATHSIG(2const)), and threads that made mounts do end: so this
+	// one is kept until the program is gone.
+	runtime.LockOSThread()
 	err = cmd.Run()
+	runtime.UnlockOSThread()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -9,7 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Commit is where a configuration stands in its history. The zero Commit
@@ -79,6 +82,92 @@ func Export(ctx context.Context, dir, commit, to string) error {
 		}
 	}
 	return nil
+}
+
+// Untracked are those of the files in dir that git does not know, ignored ones
+// too. Without git or a repository there are none.
+func Untracked(ctx context.Context, dir string, files []string) ([]string, error) {
+	out, err := git(ctx, dir, append([]string{"ls-files", "-z", "--"}, literal(files)...)...)
+	var exit *exec.ExitError
+	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := strings.Split(string(out), "\x00")
+	return slices.DeleteFunc(slices.Clone(files), func(name string) bool { return slices.Contains(known, name) }), nil
+}
+
+// Committed says whether the last commit has a file of dir as it is now.
+func Committed(ctx context.Context, dir, file string) (bool, error) {
+	untracked, err := Untracked(ctx, dir, []string{file})
+	if err != nil || len(untracked) > 0 {
+		return false, err
+	}
+	_, err = git(ctx, dir, "diff", "--quiet", "HEAD", "--", literal([]string{file})[0])
+	var exit *exec.ExitError
+	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
+		return false, nil // it differs, or there is no commit, repository or git
+	}
+	return err == nil, err
+}
+
+// literal keeps git from seeing patterns in names.
+func literal(files []string) []string {
+	all := make([]string, len(files))
+	for i, name := range files {
+		all[i] = ":(literal)" + name
+	}
+	return all
+}
+
+// Line is what git knows of one line of a file. The zero Line stands for one
+// that no commit has: it is new, or changed, or not in a repository.
+type Line struct {
+	ID      string `json:"commit,omitempty"` // full object name
+	Date    string `json:"date,omitempty"`   // of the author, RFC 3339
+	Author  string `json:"author,omitempty"`
+	Subject string `json:"subject,omitempty"`
+}
+
+// Blame asks git which commit a line of a file in dir, as it is now, comes
+// from. Lines count from 1.
+func Blame(ctx context.Context, dir, file string, line int) (Line, error) {
+	span := fmt.Sprintf("%d,%d", line, line)
+	out, err := git(ctx, dir, "blame", "--porcelain", "-L", span, "--", file)
+	var exit *exec.ExitError
+	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
+		return Line{}, nil // no git, no repository, or a file that git does not know
+	}
+	if err != nil {
+		return Line{}, err
+	}
+	var l Line
+	id, _, _ := strings.Cut(string(out), " ")
+	if strings.Trim(id, "0") == "" {
+		return Line{}, nil // not committed yet
+	}
+	l.ID = id
+	var seconds int64
+	zone := time.UTC
+	for text := range strings.Lines(string(out)) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(text, "\n"), " ")
+		switch key {
+		case "author":
+			l.Author = value
+		case "author-time":
+			seconds, _ = strconv.ParseInt(value, 10, 64)
+		case "author-tz":
+			if at, err := time.Parse("-0700", value); err == nil {
+				zone = at.Location()
+			}
+		case "summary":
+			l.Subject = value
+		}
+	}
+	l.Date = time.Unix(seconds, 0).In(zone).Format(time.RFC3339)
+	return l, nil
 }
 
 // Bundle writes the repository's history up to its head as a git bundle

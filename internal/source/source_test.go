@@ -92,6 +92,52 @@ func TestBundleCanBeCloned(t *testing.T) {
 	}
 }
 
+func TestBlameFollowsALine(t *testing.T) {
+	ctx, dir := context.Background(), repository(t)
+	file := filepath.Join(dir, "stet.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("name: x\nbase: minimal\n")
+	if l, err := Blame(ctx, dir, "stet.yaml", 1); err != nil || l != (Line{}) {
+		t.Errorf("an untracked file: %+v, %v", l, err)
+	}
+	do(t, dir, "add", ".")
+	do(t, dir, "-c", "user.name=Ada \x1b[31m", "commit", "-q", "-m", "begin: write it down", "--date", "2026-01-02T03:04:05+0100")
+	write("# above\n# above\nname: x\nbase: standard\n")
+	l, err := Blame(ctx, dir, "stet.yaml", 3)
+	if err != nil || len(l.ID) != 40 || l.Subject != "begin: write it down" || l.Date != "2026-01-02T03:04:05+01:00" || l.Author == "" {
+		t.Errorf("a line that moved: %+v, %v", l, err)
+	}
+	if l, err := Blame(ctx, dir, "stet.yaml", 4); err != nil || l != (Line{}) {
+		t.Errorf("a line that changed: %+v, %v", l, err)
+	}
+	if l, err := Blame(ctx, dir, "nowhere", 4); err != nil || l != (Line{}) {
+		t.Errorf("no file: %+v, %v", l, err)
+	}
+}
+
+func TestUntrackedNamesFilesThatGitDoesNotKnow(t *testing.T) {
+	ctx, dir := context.Background(), repository(t)
+	files := []string{"a", "b*", "c", "ignored"}
+	for _, name := range append(files, "other") {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("ignored\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do(t, dir, "add", "a", "c")
+	got, err := Untracked(ctx, dir, files)
+	if err != nil || len(got) != 2 || got[0] != "b*" || got[1] != "ignored" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // histories are repositories that look differently to git and have one history.
 func histories(t *testing.T, format string) (dir, packed string) {
 	t.Helper()

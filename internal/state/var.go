@@ -77,24 +77,73 @@ func (v Var) Apply() (problems []string, err error) {
 	}
 	defer tree.Close()
 
-	w := &applying{state: state, tree: tree, saved: v.Saved, before: before.applied, now: map[string]applied{}, problems: problems}
+	w := &applying{
+		path: v.State, state: state, tree: tree, saved: v.Saved,
+		before: before.applied, now: map[string]applied{}, problems: problems,
+	}
 	if err := w.run(); err != nil {
 		return w.problems, fmt.Errorf("apply the var tree: %w", err)
 	}
-	if err := w.writeRecord(v.State, record{image: v.Image, applied: w.now}); err != nil {
+	if err := w.writeRecord(record{image: v.Image, applied: w.now}); err != nil {
 		return w.problems, fmt.Errorf("apply the var tree: %w", err)
 	}
 	return w.problems, nil
 }
 
 type applying struct {
+	path        string // of state
 	state, tree *os.Root
 	saved       string
 	before, now map[string]applied
+	seeds       []seed
 	problems    []string
 }
 
+// A seed is a file that is written, and has not got its name yet.
+type seed struct {
+	name string
+	as   applied
+}
+
 func (w *applying) run() error {
+	err := w.arrange()
+	if err == nil {
+		err = w.nameSeeds()
+	}
+	for _, s := range w.seeds { // those left after an error
+		w.state.RemoveAll(temporaryName(s.name))
+	}
+	return err
+}
+
+// nameSeeds gives all seeds their names after their contents are on the disk: a
+// power cut must not leave a name without its content, which the next boot would
+// take for a person's empty file.
+func (w *applying) nameSeeds() error {
+	if len(w.seeds) == 0 {
+		return nil
+	}
+	if err := syncFileSystem(w.path); err != nil {
+		return err
+	}
+	for len(w.seeds) > 0 {
+		s := w.seeds[0]
+		err := w.state.Rename(temporaryName(s.name), s.name)
+		if err := w.tolerate(s.name, err); err != nil {
+			return err
+		}
+		if err != nil {
+			w.state.RemoveAll(temporaryName(s.name))
+		} else {
+			w.now[s.name] = s.as
+		}
+		w.seeds = w.seeds[1:]
+	}
+	return nil
+}
+
+// arrange makes everything but seeds, of which it leaves the names open.
+func (w *applying) arrange() error {
 	// Owned symlinks that go must be gone before a directory takes their place.
 	for name, was := range w.before {
 		if was.kind != "owned" {
@@ -259,14 +308,11 @@ func (w *applying) file(name string, info fs.FileInfo) error {
 	if err == nil {
 		err = w.state.Chtimes(temporary, info.ModTime(), info.ModTime())
 	}
-	if err == nil {
-		err = w.state.Rename(temporary, name)
-	}
 	if err != nil {
 		w.state.RemoveAll(temporary)
 		return err
 	}
-	w.now[name] = *want
+	w.seeds = append(w.seeds, seed{name, *want})
 	return nil
 }
 
@@ -311,12 +357,12 @@ func (w *applying) tolerate(name string, err error) error {
 }
 
 // writeRecord publishes the record after all that it speaks of is on the disk.
-func (w *applying) writeRecord(directory string, r record) error {
+func (w *applying) writeRecord(r record) error {
 	temporary := temporaryName(appliedRecord)
 	if err := w.state.WriteFile(temporary, r.bytes(), 0o600); err != nil {
 		return err
 	}
-	if err := syncFileSystem(directory); err != nil {
+	if err := syncFileSystem(w.path); err != nil {
 		return err
 	}
 	return w.state.Rename(temporary, appliedRecord)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -64,7 +65,7 @@ func TestMissingNamesWhatIsNotThereWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{short: "", initrd: "INITRD", s.ImagePath(image): "another image"} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		if err := errors.Join(os.Remove(name), os.WriteFile(name, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}

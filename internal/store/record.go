@@ -190,6 +190,12 @@ func (s *Store) SetRoot(name string, record []byte) error {
 // Name is how a tree or a manifest with this text is called.
 func Name(text []byte) string { return sha256Hex(text) }
 
+// Root reads the record called name.
+func (s *Store) Root(name string) (record []byte, ok bool) {
+	record, err := os.ReadFile(filepath.Join(s.dir, "roots", name))
+	return record, err == nil
+}
+
 func sha256Hex(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

@@ -46,6 +46,7 @@ func Compose(s *store.Store, in Input) (*tree.Tree, error) {
 		{"units", c.units},
 		{"identity", c.identity},
 		{"services", c.services},
+		{"assessment", c.assess},
 		{"state", c.statePolicy},
 		{"marks", c.updateMarks},
 	} {

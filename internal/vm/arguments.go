@@ -52,11 +52,8 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 	// romfile= : nobody boots from the network, and the ROM costs time.
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
 	if c.Disk != "" {
-		// cache=unsafe: a flush of the guest reaches the host's memory, so it
-		// survives a killed QEMU. That it survives the host's own power
-		// failure is worth nothing here, and costs seconds on a busy disk.
 		args = append(args,
-			"-drive", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file="+quote(file("overlay.qcow2")))
+			"-drive", "if=none,id=store,"+drive(c.Disk, file("overlay.qcow2")))
 		for _, device := range c.Bus.devices(quote(c.DiskSerial), bootIndex(c)) {
 			args = append(args, "-device", device)
 		}
@@ -72,6 +69,17 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 		clock = "base=" + c.Clock.UTC().Format("2006-01-02T15:04:05")
 	}
 	return append(args, "-rtc", clock)
+}
+
+// drive says how QEMU opens a disk. Of the driver's own overlay a flush of the
+// guest reaches the host's memory, so it survives a killed QEMU; that it survives
+// the host's own power failure is worth nothing here, and costs seconds on a busy
+// disk (cache=unsafe). A server is told of every flush.
+func drive(disk, overlay string) string {
+	if isURL(disk) {
+		return "format=raw,cache=writeback,file=" + quote(disk)
+	}
+	return "format=qcow2,cache=unsafe,discard=unmap,file=" + quote(overlay)
 }
 
 // commandLine adds to the kernel's what emulation needs: on a busy host the

@@ -10,8 +10,7 @@ const (
 	NVMe        Bus = "nvme"
 	SATA        Bus = "sata"
 	USB         Bus = "usb"
-	UAS         Bus = "uas" // USB's quicker protocol
-	SDCard      Bus = "sd-card"
+	UAS         Bus = "uas"      // USB's quicker protocol
 	VMware      Bus = "vmware"   // paravirtual SCSI
 	MegaRAID    Bus = "megaraid" // the adapter of many servers
 )
@@ -33,8 +32,6 @@ func (b Bus) devices(serial, index string) []string {
 		return []string{"qemu-xhci,id=usb", "usb-storage,bus=usb.0" + disk + index}
 	case UAS:
 		return []string{"qemu-xhci,id=usb", "usb-uas,id=uas,bus=usb.0", "scsi-hd,bus=uas.0" + disk + index}
-	case SDCard:
-		return []string{"sdhci-pci", "sd-card" + disk}
 	case VMware:
 		return []string{"pvscsi,id=scsi", "scsi-hd,bus=scsi.0" + disk + index}
 	case MegaRAID:

@@ -23,7 +23,9 @@ type Config struct {
 	// Archives are further cpio archives (newc) that follow the initrd.
 	Archives [][]byte
 	// Disk is the path of a raw image; the guest finds a copy-on-write layer
-	// over it as virtio-blk. Empty means no disk.
+	// over it as virtio-blk. Empty means no disk. The URL of an NBD server
+	// ("nbd+unix:///?socket=PATH") is a disk that the guest writes itself, with
+	// every flush it makes.
 	Disk string
 	// DiskSerial is the disk's serial number; empty means "stet-store", by which a
 	// machine takes the whole disk for its store.
@@ -130,7 +132,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%q is no bus that a disk can be on", c.Bus)
 	}
 	for _, path := range paths {
-		if path == "" {
+		if path == "" || isURL(path) {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {
@@ -156,3 +158,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// isURL tells the URL of an NBD server from a path.
+func isURL(disk string) bool { return strings.HasPrefix(disk, "nbd+unix:") }

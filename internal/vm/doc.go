@@ -5,7 +5,8 @@
 // It takes a kernel, an initrd, a command line and the raw image of a store
 // disk, and gives a [VM]. The disk is never written: each VM has a qcow2
 // overlay in a run directory of its own, which survives reboots and crashes of
-// the guest and goes with the VM. How a VM gets from boot to boot is said in
+// the guest and goes with the VM. Only a disk that a server has is the server's
+// to keep. How a VM gets from boot to boot is said in
 // power.go. The guest's system is never changed either: the control channel
 // (internal/vm/agent) comes in from outside, in a second initrd archive whose
 // content stet-init moves to /run.

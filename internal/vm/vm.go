@@ -80,7 +80,7 @@ func (vm *VM) prepare() (err error) {
 	if err != nil {
 		return err
 	}
-	if vm.config.Disk == "" {
+	if vm.config.Disk == "" || isURL(vm.config.Disk) {
 		return nil
 	}
 	return writeOverlay(vm.directory.file("overlay.qcow2"), vm.config.Disk)

@@ -26,6 +26,7 @@ var elsewhere = map[string]struct{ file, as string }{
 	"make test-long": {"Makefile", "\ntest-long:"},
 	"make bench":     {"Makefile", "\nbench:"},
 	"make relock":    {"Makefile", "\nrelock:"},
+	"make pages":     {"Makefile", "\npages:"},
 	"stet vm":        {"test/machine/machine_test.go", "guest.Start"},
 	"stet vm --exec 'systemctl is-system-running --wait'": {"test/demo/main.go", "systemctl is-system-running --wait"},
 	"stet vm --forward 8080:80":                           {"test/demo/main.go", `"vm", "--forward"`},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"stet/internal/fault"
 	"stet/internal/gpt"
 	"stet/internal/sandbox"
 	"stet/test/program"
@@ -204,6 +205,32 @@ func TestWrongArgumentsChangeNothing(t *testing.T) {
 	}
 }
 
+// TestAKilledImageIsOldOrNew kills `stet image` at each of its moments.
+func TestAKilledImageIsOldOrNew(t *testing.T) {
+	p := committed(t, "minimal", "\ndisk: {size: 1G, esp: 64M}\n")
+	path := filepath.Join(t.TempDir(), "disk.raw")
+	want := image(t, p, "-o", filepath.Join(t.TempDir(), "whole.raw")).Image
+	for _, point := range []fault.Point{fault.StageFilled, fault.ImageWritten, fault.ImageNamed} {
+		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if r := p.With("STET_FAULT="+string(point)).Run(t, "image", "-o", path); r.Code != -1 {
+			t.Errorf("%s: it was not killed: exit code %d\n%s", point, r.Code, r.Stderr)
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() != int64(len("old")) {
+			if point != fault.ImageNamed {
+				t.Errorf("%s: the old image is gone (%v)", point, err)
+			}
+			must(t, "cmp", want, path)
+		}
+	}
+	p.Must(t, "image", "-o", path)
+	must(t, "cmp", want, path)
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); err != nil || len(left) > 0 {
+		t.Errorf("beside the image is left %v, %v", left, err)
+	}
+}
+
 // loop gives a disk that is a file.
 func loop(t *testing.T, path string, size int64) string {
 	t.Helper()
@@ -220,10 +247,11 @@ func loop(t *testing.T, path string, size int64) string {
 }
 
 func TestInstallDestroysNothing(t *testing.T) {
-	p := committed(t, "minimal", "\ndisk: {esp: 64M}\n")
+	p := committed(t, "minimal", "\ndisk: {esp: 40M}\n")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "disk")
-	device := loop(t, path, 1<<30)
+	const size = 512 * mib
+	device := loop(t, path, size)
 	refused := func(want string, args ...string) {
 		t.Helper()
 		before := must(t, "sha256sum", path)
@@ -243,7 +271,7 @@ func TestInstallDestroysNothing(t *testing.T) {
 		{"swap space", "mkswap -q " + device},
 		{"data that Stet does not know", "printf x | dd status=none seek=5000 bs=1 of=" + device},
 	} {
-		must(t, "dd", "if=/dev/zero", "of="+device, "bs=1M", "count=1024", "status=none")
+		must(t, "blkdiscard", "--zeroout", "--force", device)
 		must(t, "sh", "-c", test.make+" >/dev/null")
 		refused(test.want)
 		refused("--erase names /dev/zero", "--erase", "/dev/zero")
@@ -260,7 +288,7 @@ func TestInstallDestroysNothing(t *testing.T) {
 	}
 
 	// What is named twice is erased, and the disk is a new one each time.
-	must(t, "sh", "-c", "yes old | dd of="+device+" bs=1M count=1024 iflag=fullblock status=none")
+	must(t, "sh", "-c", fmt.Sprintf("yes old | head -c %d >%s", size, device))
 	p.Must(t, "install", "--elsewhere", device, "--erase", device)
 	clean(t, path)
 	first := table(t, path)

@@ -14,7 +14,7 @@ import (
 )
 
 // bootTime is how long firmware and an emulated guest may take on a busy host.
-const bootTime = 15 * time.Minute
+const bootTime = 20 * time.Minute
 
 // boot boots a disk as hardware does. More are further disks, which it writes to.
 func boot(t *testing.T, built program.Built, disk string, more ...string) *guest.Machine {

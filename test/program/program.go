@@ -51,7 +51,8 @@ type Result struct {
 	Stdout, Stderr string
 	Code           int
 	Took           time.Duration
-	Memory         int64 // the most that it had at one time, in bytes
+	CPU            time.Duration // of all its processes; other work on the host does not count
+	Memory         int64         // the most that it had at one time, in bytes
 }
 
 // Command is the process before it starts.
@@ -77,6 +78,7 @@ func (p Program) Run(t testing.TB, args ...string) Result {
 		t.Fatalf("run stet %v: %v", args, err)
 	}
 	result.Code = cmd.ProcessState.ExitCode()
+	result.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		result.Memory = usage.Maxrss << 10
 	}

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 }
 
 // console is how long a machine may take to say something on a busy host.
-const console = 4 * time.Minute
+const console = 8 * time.Minute
 
 // mounted is what stet-init says last.
 const mounted = "is mounted after"

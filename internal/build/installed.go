@@ -1,0 +1,231 @@
+package build
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/tree"
+)
+
+// Installed tells of the packages in a built system what its dpkg database
+// says.
+type Installed struct {
+	store    *store.Store
+	usr      *tree.Tree
+	etc      *tree.Tree
+	packages map[string]debian.Package // by name
+}
+
+// databasePlace is dpkg's database in the usr tree.
+const databasePlace = "/lib/sysimage/dpkg"
+
+// ReadInstalled reads the database of a built system.
+func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
+	text, err := s.System(digest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := system.ParseManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	i := &Installed{store: s, packages: map[string]debian.Package{}}
+	if i.usr, err = s.Tree(m.Trees["usr"]); err != nil {
+		return nil, err
+	}
+	if i.etc, err = s.Tree(m.Trees["etc"]); err != nil {
+		return nil, err
+	}
+	status, err := i.read(databasePlace + "/status")
+	if err != nil {
+		return nil, err
+	}
+	for stanza := range bytes.SplitSeq(status, []byte("\n\n")) {
+		if len(bytes.TrimSpace(stanza)) == 0 {
+			continue
+		}
+		parsed, err := debian.ParseStanza(stanza)
+		if err != nil {
+			return nil, fmt.Errorf("read the database of system %s: %w", digest, err)
+		}
+		p, err := debian.ParsePackage(parsed)
+		if err != nil {
+			return nil, fmt.Errorf("read the database of system %s: %w", digest, err)
+		}
+		i.packages[p.Name] = p
+	}
+	return i, nil
+}
+
+func (i *Installed) read(name string) ([]byte, error) {
+	e, ok := i.usr.Lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("the system has no /usr%s", name)
+	}
+	if e.Size == 0 {
+		return nil, nil
+	}
+	return i.store.ReadObject(e.Digest)
+}
+
+// Has says whether a package is there.
+func (i *Installed) Has(name string) bool {
+	_, ok := i.packages[name]
+	return ok
+}
+
+// Priority is a package's priority, as Debian has it.
+func (i *Installed) Priority(name string) string {
+	if p := i.packages[name]; p.Essential {
+		return "essential"
+	}
+	return i.packages[name].Priority
+}
+
+// Owners are the packages that ship a path, sorted. The directories that
+// merged-/usr made links are one with what they lead to.
+func (i *Installed) Owners(name string) ([]string, error) {
+	name = merged(name)
+	var owners []string
+	err := i.each(".list", func(p string, list []byte) {
+		for line := range bytes.SplitSeq(list, []byte("\n")) {
+			if len(line) >= len(name)-len("/usr") && merged(string(line)) == name {
+				owners = append(owners, p)
+				return
+			}
+		}
+	})
+	slices.Sort(owners)
+	return owners, err
+}
+
+// each reads one kind of file in the database for every package.
+func (i *Installed) each(suffix string, take func(name string, text []byte)) error {
+	for e := range i.usr.Below(databasePlace + "/info") {
+		base, ok := strings.CutSuffix(path.Base(e.Path), suffix)
+		if !ok {
+			continue
+		}
+		text, err := i.read(e.Path)
+		if err != nil {
+			return err
+		}
+		name, _, _ := strings.Cut(base, ":")
+		take(name, text)
+	}
+	return nil
+}
+
+// merged is a path as merged-/usr has it.
+func merged(name string) string {
+	for _, top := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
+		if name == top || strings.HasPrefix(name, top+"/") {
+			return "/usr" + name
+		}
+	}
+	return name
+}
+
+// HasAccount says whether the system has a user of that name.
+func (i *Installed) HasAccount(name string) bool {
+	e, ok := i.etc.Lookup("/passwd")
+	if !ok || e.Size == 0 {
+		return false
+	}
+	text, err := i.store.ReadObject(e.Digest)
+	return err == nil && bytes.Contains(append([]byte("\n"), text...), []byte("\n"+name+":"))
+}
+
+// AccountMakers are the packages that may have made an account: those whose
+// sysusers.d(5) declares it, else those whose scripts name it where they make
+// accounts, else base-passwd, which has all that are always there.
+func (i *Installed) AccountMakers(name string) ([]string, error) {
+	var makers []string
+	declares := regexp.MustCompile(`(?m)^u!?\s+"?` + regexp.QuoteMeta(name) + `"?\s`)
+	for e := range i.usr.Below("/lib/sysusers.d") {
+		if e.Type != tree.Regular {
+			continue
+		}
+		text, err := i.read(e.Path)
+		if err != nil {
+			return nil, err
+		}
+		if declares.Match(text) {
+			owners, err := i.Owners("/usr" + e.Path)
+			if err != nil {
+				return nil, err
+			}
+			makers = append(makers, owners...)
+		}
+	}
+	if len(makers) == 0 {
+		makes := regexp.MustCompile(`(?m)(adduser|useradd)\b`)
+		names := regexp.MustCompile(`(^|[^A-Za-z0-9_.-])` + regexp.QuoteMeta(name) + `([^A-Za-z0-9_.-]|$)`)
+		err := i.each(".postinst", func(p string, text []byte) {
+			if makes.Match(text) && names.Match(text) {
+				makers = append(makers, p)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(makers) == 0 && i.Has("base-passwd") {
+		makers = []string{"base-passwd"}
+	}
+	slices.Sort(makers)
+	return slices.Compact(makers), nil
+}
+
+// Chain is the shortest way of dependencies from a package that is wanted by
+// itself to another, both included; nil when nothing leads there.
+func (i *Installed) Chain(to string, wanted func(name string) bool) []string {
+	needs := map[string][]string{} // package to those that need it
+	provided := map[string][]string{}
+	for name, p := range i.packages {
+		provided[name] = append(provided[name], name)
+		for _, alternatives := range p.Provides {
+			for _, virtual := range alternatives {
+				provided[virtual.Name] = append(provided[virtual.Name], name)
+			}
+		}
+	}
+	for name, p := range i.packages {
+		for _, relations := range []debian.Relations{p.PreDepends, p.Depends, p.Recommends} {
+			for _, alternatives := range relations {
+				for _, r := range alternatives {
+					for _, fulfils := range provided[r.Name] {
+						needs[fulfils] = append(needs[fulfils], name)
+					}
+				}
+			}
+		}
+	}
+	before := map[string]string{to: ""}
+	for queue := []string{to}; len(queue) > 0; queue = queue[1:] {
+		name := queue[0]
+		if wanted(name) {
+			var chain []string
+			for ; name != ""; name = before[name] {
+				chain = append(chain, name)
+			}
+			return chain
+		}
+		by := slices.Clone(needs[name])
+		slices.Sort(by)
+		for _, next := range slices.Compact(by) {
+			if _, seen := before[next]; !seen {
+				before[next] = name
+				queue = append(queue, next)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package build
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/tree"
+)
+
+// TestInstalledTellsWhereThingsComeFrom reads a little system.
+func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	made := func(files map[string]string) string {
+		b := tree.NewBuilder()
+		b.Put(tree.Entry{Path: "/", Type: tree.Directory, Mode: 0o755})
+		for name, text := range files {
+			d, err := s.PutBytes([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.MakeParents(name, tree.Time{})
+			b.Put(tree.Entry{Path: name, Type: tree.Regular, Mode: 0o644, Size: int64(len(text)), Digest: d})
+		}
+		made, err := b.Tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := s.PutTree(made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return digest
+	}
+	status := ""
+	for _, p := range []string{
+		"libc6||Priority: optional", "curl|libc6, libcurl4t64|", "libcurl4t64|libc6|", "base-passwd||Essential: yes\nPriority: required",
+		"mail-server|exim4-daemon-light | mail-transport-agent|", "postfix||Provides: mail-transport-agent", "bird||",
+	} {
+		fields := strings.Split(p, "|")
+		depends := strings.Join(fields[1:len(fields)-1], "|")
+		status += fmt.Sprintf("Package: %s\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nMaintainer: A <a@example.org>\nDescription: a\n", fields[0])
+		if depends != "" {
+			status += "Depends: " + depends + "\n"
+		}
+		if last := fields[len(fields)-1]; last != "" {
+			status += last + "\n"
+		}
+		status += "\n"
+	}
+	manifest := system.Manifest{Format: system.ManifestFormat, Machine: "a", Trees: map[string]string{
+		"usr": made(map[string]string{
+			databasePlace + "/status":                status,
+			databasePlace + "/info/libc6:amd64.list": "/.\n/lib\n/lib/x86_64-linux-gnu/libc.so.6\n",
+			databasePlace + "/info/curl.list":        "/.\n/usr\n/usr/bin\n/usr/bin/curl\n",
+			databasePlace + "/info/bird.list":        "/.\n/usr/lib/sysusers.d/bird.conf\n",
+			databasePlace + "/info/postfix.postinst": "#!/bin/sh\nadduser --system --quiet postfix\n",
+			"/lib/sysusers.d/bird.conf":              "#Type Name\nu! bird - \"BIRD\"\n",
+		}),
+		"etc": made(map[string]string{"/passwd": "root:x:0:0::/root:/bin/bash\nbird:x:990:990::/:/usr/sbin/nologin\npostfix:x:101:101::/:/bin/false\n"}),
+	}}
+	text, err := manifest.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := s.PutSystem(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := ReadInstalled(s, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"/usr/bin/curl": "curl", "/bin/curl": "curl", "/usr/lib/x86_64-linux-gnu/libc.so.6": "libc6", "/lib/x86_64-linux-gnu/libc.so.6": "libc6", "/usr/bin/wget": "",
+	} {
+		owners, err := i.Owners(name)
+		if err != nil || strings.Join(owners, " ") != want {
+			t.Errorf("%s is of %q, %v; want %q", name, owners, err, want)
+		}
+	}
+	for name, want := range map[string]string{"bird": "bird", "postfix": "postfix", "root": "base-passwd"} {
+		makers, err := i.AccountMakers(name)
+		if err != nil || !i.HasAccount(name) || strings.Join(makers, " ") != want {
+			t.Errorf("%s is made by %q, %v; want %q", name, makers, err, want)
+		}
+	}
+	if i.HasAccount("bir") || i.Has("wget") || !i.Has("curl") {
+		t.Error("it has what it has not")
+	}
+	for _, c := range []struct{ to, wanted, chain string }{
+		{"libc6", "curl", "curl libc6"}, {"postfix", "mail-server", "mail-server postfix"}, {"curl", "curl", "curl"}, {"bird", "curl", ""},
+	} {
+		got := i.Chain(c.to, func(name string) bool { return name == c.wanted })
+		if strings.Join(got, " ") != c.chain {
+			t.Errorf("%s comes by %q, want %q", c.to, got, c.chain)
+		}
+	}
+	if diff := cmp.Diff([]string{"essential", "optional"}, []string{i.Priority("base-passwd"), i.Priority("libc6")}); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,216 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+)
+
+// Cause is one link of why a machine is as it is: an option, and where what it
+// has comes from.
+type Cause struct {
+	Path   string `json:"path"`             // units."nginx.service".enable
+	Place  Place  `json:"place"`            // zero when nothing says so but a default
+	Reason string `json:"reason,omitempty"` // words of who wants it, where that is no option
+}
+
+// Causes tell why a machine has what is at a path: the place that says so, and
+// where that is a module's, the option that brought it, and so on until
+// something that a person wrote, or a default.
+func (c *Configuration) Causes(machine, path string) []Cause {
+	e := c.evaluation(machine)
+	if e == nil {
+		return nil
+	}
+	elements, _ := e.resolve(path)
+	return e.causes(elements, map[string]bool{})
+}
+
+func (e *evaluation) causes(elements []string, seen map[string]bool) []Cause {
+	path := pathOf(elements)
+	if len(elements) == 0 || seen[path] {
+		return nil
+	}
+	seen[path] = true
+	cause := Cause{Path: path, Place: e.causePlace(elements)}
+	if v := lookup(e.joined, append(elements[:len(elements):len(elements)], "because")); elements[0] == "packages" && v.Exists() {
+		var t textPackage
+		if v := lookup(e.joined, elements); v.Decode(&t) == nil {
+			cause.Reason = e.because(t.Because, elements...)
+		}
+	}
+	all := []Cause{cause}
+	words, _, _ := strings.Cut(cause.Reason, ",")
+	words, _, _ = strings.Cut(words, " ")
+	for _, next := range append(e.conditions(cause.Place), strings.Split(words, ".")) {
+		if v := lookup(e.joined, next); len(next) > 0 && next[0] != "" && v.Exists() {
+			if more := e.causes(next, seen); len(more) > 0 {
+				return append(all, more...)
+			}
+		}
+	}
+	// A default of a module, such as a port: whoever wrote what it is in.
+	for n := len(elements) - 1; n > 0 && cause.Place.Builtin(); n-- {
+		if e.isWritten(elements[:n]...) {
+			return append(all, e.causes(elements[:n], seen)...)
+		}
+	}
+	return all
+}
+
+// causePlace is the place of an option's name, or of its first part that has
+// one: a block that several files add to is nowhere itself.
+func (e *evaluation) causePlace(elements []string) Place {
+	if e.isWritten(elements...) {
+		return e.labelled(elements...)
+	}
+	v := lookup(e.joined, elements)
+	if place := e.where.label(v); place.Line > 0 && !typeFile(place.File) {
+		return place
+	}
+	for _, name := range members(v) {
+		inner := append(elements[:len(elements):len(elements)], name)
+		if place := e.labelled(inner...); place.Line > 0 && !typeFile(place.File) {
+			return place
+		}
+	}
+	return Place{}
+}
+
+// conditions are the options that decide whether a place counts: those that the
+// outermost condition or loop around it names first.
+func (e *evaluation) conditions(place Place) [][]string {
+	tree := e.where.trees[place.File]
+	if tree == nil || place.Line == 0 {
+		return nil
+	}
+	var found [][]string
+	ast.Walk(tree, func(n ast.Node) bool {
+		c, ok := n.(*ast.Comprehension)
+		if !ok || found != nil {
+			return found == nil
+		}
+		if c.Pos().Line() > place.Line || c.End().Line() < place.Line {
+			return false
+		}
+		for _, clause := range c.Clauses {
+			switch x := clause.(type) {
+			case *ast.IfClause:
+				found = append(found, references(x.Condition)...)
+			case *ast.ForClause:
+				found = append(found, references(x.Source)...)
+			}
+		}
+		return false
+	}, nil)
+	return found
+}
+
+// references are the paths that an expression names.
+func references(n ast.Node) [][]string {
+	var all [][]string
+	ast.Walk(n, func(n ast.Node) bool {
+		switch x := n.(type) {
+		case *ast.SelectorExpr, *ast.IndexExpr, *ast.Ident:
+			if path := pathOfExpr(x.(ast.Expr)); path != nil {
+				all = append(all, path)
+			}
+			return false
+		}
+		return true
+	}, nil)
+	return all
+}
+
+func pathOfExpr(x ast.Expr) []string {
+	switch x := x.(type) {
+	case *ast.Ident:
+		return []string{x.Name}
+	case *ast.SelectorExpr:
+		if path := pathOfExpr(x.X); path != nil {
+			return append(path, labelName(x.Sel))
+		}
+	case *ast.IndexExpr:
+		if lit, ok := x.Index.(*ast.BasicLit); ok {
+			if path := pathOfExpr(x.X); path != nil {
+				return append(path, unquoted([]string{lit.Value})...)
+			}
+		}
+	}
+	return nil
+}
+
+// Find gives the paths of a machine that a word may mean: a file by its path, a
+// unit, user, group, package, sysctl by its name, a port by its number, or the
+// path of any option.
+func (c *Configuration) Find(machine, word string) []string {
+	e := c.evaluation(machine)
+	if e == nil || word == "" {
+		return nil
+	}
+	var found []string
+	top := members(e.joined)
+	for _, name := range top {
+		v := lookup(e.joined, []string{name})
+		if isOpen, ok := optionOf(e.language.machine, name); !ok || !hasMembers(isOpen) {
+			continue
+		}
+		if lookup(v, []string{word}).Exists() {
+			found = append(found, pathOf([]string{name, word}))
+		}
+	}
+	if port, err := strconv.Atoi(word); err == nil {
+		found = append(found, e.ports(port)...)
+	}
+	if len(found) == 0 {
+		if elements, _ := e.resolve(word); elements != nil {
+			found = append(found, pathOf(elements))
+		}
+	}
+	return found
+}
+
+func hasMembers(v cue.Value) bool {
+	_, open := memberOf(v)
+	return open
+}
+
+// ports are the options of services whose type is a port, and that have this
+// one.
+func (e *evaluation) ports(port int) []string {
+	found := map[string]bool{}
+	services, _ := optionOf(e.language.machine, "services")
+	var walk func(v, of cue.Value, path []string)
+	walk = func(v, of cue.Value, path []string) {
+		if isPort(of) {
+			if n, err := v.Int64(); err == nil && n == int64(port) {
+				found[pathOf(path)] = true
+			}
+			return
+		}
+		for _, name := range members(v) {
+			inner, ok := optionOf(of, name)
+			if v.IncompleteKind() == cue.ListKind {
+				inner, ok = item(of)
+			}
+			if ok {
+				walk(lookup(v, []string{name}), inner, append(path[:len(path):len(path)], name))
+			}
+		}
+	}
+	walk(lookup(e.joined, []string{"services"}), services, []string{"services"})
+	return slices.Sorted(maps.Keys(found))
+}
+
+// isPort says whether an option's type is #Port, or has it in it.
+func isPort(v cue.Value) bool {
+	if _, path := v.ReferencePath(); strings.HasSuffix(path.String(), "#Port") {
+		return true
+	}
+	op, parts := v.Expr()
+	return (op == cue.OrOp || op == cue.AndOp) && slices.ContainsFunc(parts, isPort)
+}

@@ -1,6 +1,7 @@
 package census_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,5 +138,31 @@ func TestWhatCannotBeFollowedIsSaid(t *testing.T) {
 	c := w.take(census.Claim{Systems: []string{a}}, census.Claim{Systems: []string{b}}, census.Claim{Systems: []string{strings.Repeat("0", 64)}})
 	if c.Errs[0] != nil || c.Errs[1] == nil || c.Errs[2] == nil {
 		t.Errorf("%v", c.Errs)
+	}
+}
+
+// Trees that follow each other are read in the same memory: each must still be
+// found to need what it does.
+func TestManyAlikeTreesAreToldApart(t *testing.T) {
+	w := newWorld(t)
+	var claims []census.Claim
+	for n := range 40 {
+		var contents []string
+		for c := range 30 {
+			if c%7 != n%7 {
+				contents = append(contents, fmt.Sprintf("content %d as of %d", c, n/(c+1)))
+			}
+		}
+		claims = append(claims, census.Claim{Systems: []string{w.system(contents...)}})
+	}
+	claims = append(claims, census.Claim{Systems: []string{strings.Repeat("0", 64)}})
+	all := w.take(claims...)
+	for i, claim := range claims[:40] {
+		one := w.take(claim)
+		wantAlone, wantShared := one.Sizes(0)
+		alone, shared := all.Sizes(i)
+		if all.Errs[i] != nil || alone+shared != wantAlone+wantShared {
+			t.Errorf("claim %d: %d bytes alone and %d shared, want %d together; %v", i, alone, shared, wantAlone+wantShared, all.Errs[i])
+		}
 	}
 }

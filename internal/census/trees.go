@@ -74,7 +74,8 @@ func (n *numbers) of(c tree.Content) uint32 {
 // the one before: a line that is there again is compared, and not read.
 type reader struct {
 	*numbers
-	last, spare []line
+	last, spare         []line
+	lastText, spareText []byte // what the lines are parts of
 }
 
 // line is one line of the tree before, and its object.
@@ -87,21 +88,26 @@ type line struct {
 }
 
 func (r *reader) read(digest string, needs *treeNeeds) error {
-	text, err := r.store.TreeText(digest)
+	text, err := r.store.ReadTreeText(digest, r.spareText)
 	if err != nil {
 		return err
 	}
+	r.lastText, r.spareText = text, r.lastText
 	needs.size = int64(len(text))
-	now := r.spare[:0]
+	needs.items = make([]uint32, 0, len(r.last)+len(r.last)/16)
+	now, before := r.spare[:0], r.last
+	r.last = nil // should this one not be read to its end
 	at := 0
 	for count := 1; len(text) > 0; count++ {
+		var own []byte
+		own, text, _ = bytes.Cut(text, newline)
 		var l line
-		l.text, text, _ = bytes.Cut(text, newline)
 		var there bool
-		if at, there = r.same(l.text, at); there {
-			l = r.last[at]
+		if at, there = same(before, own, at); there {
+			l = before[at]
+			l.text = own
 			at++
-		} else if l, err = r.parse(l.text); err != nil {
+		} else if l, err = r.parse(own); err != nil {
 			return fmt.Errorf("read tree %s: line %d: %w", digest, count, err)
 		}
 		if l.file {
@@ -114,7 +120,7 @@ func (r *reader) read(digest string, needs *treeNeeds) error {
 		}
 		now = append(now, l)
 	}
-	r.last, r.spare = now, r.last
+	r.last, r.spare = now, before
 	return nil
 }
 
@@ -122,12 +128,12 @@ var newline = []byte("\n")
 
 // same looks whether the tree before has a line, from where its reading stands:
 // both are sorted by path.
-func (r *reader) same(text []byte, at int) (int, bool) {
-	for ; at < len(r.last); at++ {
-		if bytes.Equal(r.last[at].text, text) {
+func same(before []line, text []byte, at int) (int, bool) {
+	for ; at < len(before); at++ {
+		if bytes.Equal(before[at].text, text) {
 			return at, true
 		}
-		if bytes.Compare(pathOf(r.last[at].text), pathOf(text)) >= 0 {
+		if bytes.Compare(pathOf(before[at].text), pathOf(text)) >= 0 {
 			break
 		}
 	}

@@ -116,7 +116,13 @@ func (s *Store) List(k Kind) ([]string, error) {
 }
 
 // TreeText is the dump of a tree, checked against its digest.
-func (s *Store) TreeText(digest string) ([]byte, error) { return s.readChecked("trees", digest) }
+func (s *Store) TreeText(digest string) ([]byte, error) { return s.ReadTreeText(digest, nil) }
+
+// ReadTreeText is TreeText in the memory of buffer, if that is large enough: who
+// reads hundreds spends most of the time on memory otherwise.
+func (s *Store) ReadTreeText(digest string, buffer []byte) ([]byte, error) {
+	return s.readCheckedInto("trees", digest, buffer)
+}
 
 // Path is where a tree, image, object or system is or would be.
 func (s *Store) Path(k Kind, digest string) string {

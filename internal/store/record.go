@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"stet/internal/fault"
@@ -63,11 +64,15 @@ func (s *Store) System(digest string) ([]byte, error) { return s.readChecked("sy
 
 // readChecked reads a record that is named by its SHA-256.
 func (s *Store) readChecked(kind, digest string) ([]byte, error) {
+	return s.readCheckedInto(kind, digest, nil)
+}
+
+func (s *Store) readCheckedInto(kind, digest string, buffer []byte) ([]byte, error) {
 	if len(digest) != hex.EncodedLen(sha256.Size) || filepath.Base(digest) != digest {
 		return nil, fmt.Errorf("%q is not a SHA-256 digest", digest)
 	}
 	name := filepath.Join(s.dir, kind, digest)
-	text, err := os.ReadFile(name)
+	text, err := readFile(name, buffer)
 	if err != nil {
 		return nil, fmt.Errorf("read from store: %w", err)
 	}
@@ -75,6 +80,22 @@ func (s *Store) readChecked(kind, digest string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", name)
 	}
 	return text, nil
+}
+
+// readFile is os.ReadFile into a buffer.
+func readFile(name string, buffer []byte) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	text := slices.Grow(buffer[:0], int(info.Size()))[:info.Size()]
+	_, err = io.ReadFull(file, text)
+	return text, err
 }
 
 // PutImage stores an image that write produces, named by its fs-verity digest.

@@ -94,6 +94,8 @@ var rooms = map[string]room{
 	"internal/hardware":          {edge, "", "it looks and gives values; what a configuration makes of them is not its matter"},
 	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
+	"internal/systemd":           {edge, "", "it asks and tells managers; what becomes of units is a plan's matter"},
+	"internal/facts":             {edge, "mount plan state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
 	"internal/understudy":        {edge, "", "it is in the root while scripts run, as the program that it stands for: it stays small"},

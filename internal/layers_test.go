@@ -96,6 +96,7 @@ var rooms = map[string]room{
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/systemd":           {edge, "", "it asks and tells managers; what becomes of units is a plan's matter"},
 	"internal/facts":             {edge, "mount plan state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
+	"internal/activate":          {edge, "facts fault mount plan state systemd", "it carries a plan out; what is done was decided before, and what starts next comes after"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
 	"internal/understudy":        {edge, "", "it is in the root while scripts run, as the program that it stands for: it stays small"},

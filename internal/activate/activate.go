@@ -23,6 +23,10 @@ type Machine struct {
 	// Healthy says what is wrong with the machine when all is done, beside
 	// units that do not run; nil asks for nothing more.
 	Healthy func(context.Context) error
+	// Keep makes the new system the one that starts next, once all is well. It
+	// comes last: when it fails, the machine goes back. nil leaves what starts
+	// next as it is.
+	Keep func(context.Context) error
 	// Say tells how far it is, in a few words; nil says nothing.
 	Say func(string)
 }
@@ -123,7 +127,7 @@ func (m Machine) Switch(ctx context.Context, p *plan.Plan, old, next System, dis
 	if err := s.forward(ctx); err != nil {
 		return nil, s.back(context.WithoutCancel(ctx), err)
 	}
-	return s.finish()
+	return s.finish(ctx)
 }
 
 // Recover undoes the switch that an ended process left half-done. It reports
@@ -210,7 +214,7 @@ func (s *switching) forward(ctx context.Context) error {
 }
 
 // finish makes the new system the one that runs, by record, too.
-func (s *switching) finish() (*Outcome, error) {
+func (s *switching) finish(ctx context.Context) (*Outcome, error) {
 	boot := s.Boot
 	boot.System, boot.Problems = s.New.Digest, s.problems
 	boot.Images = map[string]string{}
@@ -225,8 +229,12 @@ func (s *switching) finish() (*Outcome, error) {
 		boot.Upper = s.Upper
 		outcome.Saved = s.previousUpper().Upper()
 	}
-	if err := s.writeBoot(boot); err != nil {
-		return nil, s.back(context.Background(), err)
+	err := s.writeBoot(boot)
+	if err == nil && s.Keep != nil {
+		err = s.Keep(ctx)
+	}
+	if err != nil {
+		return nil, s.back(context.WithoutCancel(ctx), err)
 	}
 	// From here on it is done: what follows only cleans up.
 	if err := s.clean(); err != nil {

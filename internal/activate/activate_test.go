@@ -1,6 +1,7 @@
 package activate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,6 +187,26 @@ func TestAUnitThatFailsAfterwardsGoesBack(t *testing.T) {
 	}
 	w.jobs.failed, w.jobs.hook = []string{"old-trouble.service"}, nil
 	must(t, w.change()) // what had failed before is no reason
+}
+
+func TestWhatCannotBeKeptGoesBack(t *testing.T) {
+	w := newWorld(t)
+	m := w.machine()
+	m.Keep = func(context.Context) error {
+		if have := w.looks(t)["runs"]; have != w.new.Digest {
+			t.Errorf("kept before all was done: %s runs", have)
+		}
+		return errors.New("the ESP is full")
+	}
+	_, err := m.Switch(t.Context(), w.plan(), w.old, w.new, false)
+	if went := (*WentBackError)(nil); !errors.As(err, &went) || went.Left != nil || err.Error() != "the ESP is full" {
+		t.Fatalf("%v", err)
+	}
+	have := w.looks(t)
+	delete(have, "var/seed")
+	if diff := cmp.Diff(w.looksOld(t), have); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestNothingIsChangedBeforeAllIsThere(t *testing.T) {

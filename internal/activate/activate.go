@@ -276,7 +276,9 @@ func (s *switching) undo(ctx context.Context) error {
 	if s.Phase >= stopping {
 		left = append(left, s.startBack(ctx))
 	}
-	left = append(left, s.writeBoot(s.Boot))
+	if s.Phase >= checking {
+		left = append(left, s.writeBoot(s.Boot))
+	}
 	if err := errors.Join(left...); err != nil {
 		return err
 	}

@@ -224,6 +224,30 @@ func TestNothingIsChangedBeforeAllIsThere(t *testing.T) {
 	must(t, w.change())
 }
 
+func TestAFullRunChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	boot, err := os.ReadFile(w.at(state.BootFile))
+	must(t, err)
+	must(t, mount.Tmpfs(w.at("run"), 0, "size=16k"))
+	must(t, os.Mkdir(w.at("run/stet"), 0o755))
+	must(t, os.WriteFile(w.at(state.BootFile), boot, 0o644))
+	filler, err := os.Create(w.at("run/filler"))
+	must(t, err)
+	defer filler.Close()
+	for block := make([]byte, 4096); err == nil; {
+		_, err = filler.Write(block)
+	}
+	err = w.change()
+	if went := (*WentBackError)(nil); !errors.Is(err, unix.ENOSPC) || errors.As(err, &went) || len(w.jobs.done) != 0 {
+		t.Fatalf("%v %v", err, w.jobs.done)
+	}
+	want := w.looksOld(t)
+	want["mounts"] = "etc run usr usr/lib/modules var"
+	if diff := cmp.Diff(want, w.looks(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAMountInATreeIsNotLost(t *testing.T) {
 	w := newWorld(t)
 	must(t, mount.Tmpfs(w.at("usr/lib/modules/6.12"), 0, ""))

@@ -20,6 +20,21 @@ const (
 	StoreSynced     Point = "store: everything written is on the disk"
 	SystemPublished Point = "store: a manifest has its name"
 
+	// A live switch (internal/activate).
+	TreesStaged   Point = "switch: the new trees are mounted beside the old"
+	UnitsStopped  Point = "switch: units are stopped"
+	EtcCarried    Point = "switch: the new /etc has what persists"
+	UsrReplaced   Point = "switch: /usr is the new one"
+	EtcReplaced   Point = "switch: /etc is the new one"
+	EtcProtected  Point = "switch: /etc is read-only where it was"
+	VarApplied    Point = "switch: /var has what the system puts there"
+	TreesReplaced Point = "switch: all trees are the new ones"
+	TasksDone     Point = "switch: the plan's commands are run"
+	ManagersTold  Point = "switch: managers have read their units"
+	UnitsStarted  Point = "switch: units are reloaded, restarted and started"
+	SwitchHealthy Point = "switch: all is found well"
+	SwitchDone    Point = "switch: the new system is the one that runs"
+
 	// A new generation (internal/generation).
 	GenerationPrepared Point = "generation: a record is written under its hidden name"
 	GenerationRecorded Point = "generation: a record has its name"
@@ -57,6 +72,8 @@ const (
 func Points() []Point {
 	return []Point{
 		ObjectWritten, StoreSynced, SystemPublished,
+		TreesStaged, UnitsStopped, EtcCarried, UsrReplaced, EtcReplaced, EtcProtected, VarApplied, TreesReplaced,
+		TasksDone, ManagersTold, UnitsStarted, SwitchHealthy, SwitchDone,
 		GenerationPrepared, GenerationRecorded, GenerationMarked,
 		KernelPlaced, InitrdPlaced, EntryHidden, EntryPlaced, EntryBlessed, EntryRemoved, BlobRemoved,
 		RecordRemoved, ObjectRemoved, UpperRemoved, AgedRemoved,

@@ -44,6 +44,16 @@ func (m *Mount) Replace(target string) error {
 	return Detach(target)
 }
 
+// Swap moves the mount at source, with the mounts below it, into the place of
+// the one at target, as [Mount.Replace] does. The mount that source hangs on
+// must not be shared (mount_namespaces(7)).
+func Swap(source, target string) error {
+	if err := unix.MoveMount(unix.AT_FDCWD, source, unix.AT_FDCWD, target, moveMountBeneath); err != nil {
+		return fmt.Errorf("slide the mount %s beneath %s: %w", source, target, err)
+	}
+	return Detach(target)
+}
+
 // ReadOnly makes m refuse writes, whatever its file system allows.
 func (m *Mount) ReadOnly() error {
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}

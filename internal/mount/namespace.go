@@ -40,6 +40,41 @@ func inPrivateNamespace(do func() error) error {
 	return err
 }
 
+// A Namespace is a mount namespace of another process, kept open: it lives on
+// even when the process ends.
+type Namespace struct{ file *os.File }
+
+// NamespaceOf opens the mount namespace of a process. Proc is where proc(5) is
+// mounted.
+func NamespaceOf(proc string, pid int) (*Namespace, error) {
+	file, err := os.Open(fmt.Sprintf("%s/%d/ns/mnt", proc, pid))
+	if err != nil {
+		return nil, err
+	}
+	return &Namespace{file}, nil
+}
+
+// Run runs do on a thread in the namespace: paths are those of its own root.
+func (n *Namespace) Run(do func() error) error {
+	result := make(chan error, 1)
+	go onOwnThread(func() {
+		result <- func() error {
+			// A thread that shares its root with others cannot change it.
+			if err := unix.Unshare(unix.CLONE_FS); err != nil {
+				return fmt.Errorf("leave the process's root: %w", err)
+			}
+			if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNS); err != nil {
+				return fmt.Errorf("enter a mount namespace: %w", err)
+			}
+			return do()
+		}()
+	})
+	return <-result
+}
+
+// Close lets go of the namespace.
+func (n *Namespace) Close() error { return n.file.Close() }
+
 // onOwnThread runs do on a thread that is used for nothing else, never the main
 // one: /proc/self shows the main thread's namespace, which must not change.
 // It never unlocks the thread, so the runtime ends it.

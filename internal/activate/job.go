@@ -1,0 +1,136 @@
+package activate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"stet/internal/plan"
+	"stet/internal/systemd"
+)
+
+// A Job is a switch that a process of its own carries out, which no terminal,
+// session or connection can end: a unit named JobUnit. It lives in a directory
+// below /run that is named to that process.
+type Job struct {
+	Plan    *plan.Plan      `json:"plan"`
+	Old     System          `json:"old"`
+	New     System          `json:"new"`
+	Discard bool            `json:"discard,omitempty"`
+	Request json.RawMessage `json:"request"` // what the caller wants to be kept
+}
+
+// Result is how a job ended.
+type Result struct {
+	Code     int             `json:"code"`
+	Error    string          `json:"error,omitempty"`
+	Remedy   string          `json:"remedy,omitempty"`
+	Said     string          `json:"said,omitempty"` // the journal of units that failed
+	Problems []string        `json:"problems,omitempty"`
+	Saved    string          `json:"saved,omitempty"`
+	Kept     json.RawMessage `json:"kept,omitempty"`
+}
+
+// JobUnit is the unit that a switch runs in.
+const JobUnit = "stet-switch.service"
+
+const (
+	jobFile    = "job.json"
+	resultFile = "result.json"
+)
+
+// EndedError says that the process of a switch ended without a word.
+type EndedError struct{}
+
+// Error implements error.
+func (*EndedError) Error() string {
+	return "the switch ended before it was done: the next one takes it back"
+}
+
+// Detach carries out a job by program, a command that gets the job's directory as
+// its last argument, and waits for its end. When ctx ends, only the waiting does.
+func (m Machine) Detach(ctx context.Context, run systemd.Runner, program []string, job Job) (Result, error) {
+	dir, err := os.MkdirTemp(m.run("stet"), "job-")
+	if err != nil {
+		return Result{}, err
+	}
+	text, err := json.Marshal(job)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, jobFile), text, 0o600)
+	}
+	if err == nil {
+		_, err = run(ctx, nil, append([]string{
+			"systemd-run", "--quiet", "--collect", "--no-ask-password", "--service-type=exec", "--unit=" + JobUnit,
+			"--description=Stet makes another system the running one", "--property=KillMode=mixed", "--property=OOMScoreAdjust=-900", "--",
+		}, append(program, dir)...))
+		if err != nil && strings.Contains(err.Error(), "already") {
+			err = ErrBusy
+		}
+	}
+	if err != nil {
+		return Result{}, errors.Join(err, os.RemoveAll(dir))
+	}
+	result, err := await(ctx, run, filepath.Join(dir, resultFile))
+	if err == nil {
+		err = os.RemoveAll(dir)
+	}
+	return result, err
+}
+
+// await waits for the result of a job, or for the end of its unit without one.
+func await(ctx context.Context, run systemd.Runner, file string) (Result, error) {
+	const look, ask = 50 * time.Millisecond, 40 // asks now and then whether the unit is there
+	for n, gone := 1, 0; ; n++ {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			var result Result
+			return result, json.Unmarshal(text, &result)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return Result{}, err
+		}
+		if gone > 1 {
+			return Result{}, &EndedError{}
+		}
+		if n%ask == 0 {
+			// While the manager starts anew it says nothing: that is not a no.
+			if out, _ := run(ctx, nil, []string{"systemctl", "show", "--property=ActiveState", "--value", JobUnit}); strings.TrimSpace(string(out)) == "inactive" {
+				gone++
+			}
+		}
+		if err := sleep(ctx, look); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+// ReadJob reads the job in a directory.
+func ReadJob(dir string) (Job, error) {
+	text, err := os.ReadFile(filepath.Join(dir, jobFile))
+	if err != nil {
+		return Job{}, err
+	}
+	var job Job
+	if err := json.Unmarshal(text, &job); err != nil {
+		return Job{}, fmt.Errorf("read a job: %w", err)
+	}
+	if job.Plan == nil || job.Plan.Format != plan.Format {
+		return Job{}, errors.New("read a job: it has no plan that this Stet knows")
+	}
+	return job, nil
+}
+
+// Write tells whoever waits how the job in a directory ended.
+func (r Result) Write(dir string) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, resultFile), text, 0o600)
+}

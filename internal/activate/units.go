@@ -1,0 +1,201 @@
+package activate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stet/internal/fault"
+	"stet/internal/plan"
+	"stet/internal/systemd"
+)
+
+// batch is units of one manager to which the same is done at once.
+type batch struct {
+	user  string
+	verb  systemd.Verb
+	units []string
+}
+
+// batches gives what is done to units with one of the actions, one batch for
+// each manager, in the order of the plan.
+func (s *switching) batches(verb systemd.Verb, actions ...plan.Action) []batch {
+	var all []batch
+	for _, u := range s.Plan.Units {
+		if !slices.Contains(actions, u.Action) {
+			continue
+		}
+		i := slices.IndexFunc(all, func(b batch) bool { return b.user == u.User })
+		if i < 0 {
+			all = append(all, batch{user: u.User, verb: verb})
+			i = len(all) - 1
+		}
+		all[i].units = append(all[i].units, u.Name)
+	}
+	return all
+}
+
+// do carries out batches. What fails is noted.
+func (s *switching) do(ctx context.Context, all []batch) error {
+	ctx, cancel := context.WithTimeout(ctx, jobsDeadline)
+	defer cancel()
+	for _, b := range all {
+		if err := s.Systemd.Do(ctx, b.user, b.verb, b.units); err != nil {
+			for _, name := range b.units {
+				s.failed = append(s.failed, plan.UnitName{Name: name, User: b.user})
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// stop stops what does not run while the trees are replaced. The last in the
+// plan is first.
+func (s *switching) stop(ctx context.Context) error {
+	failed, err := s.failedUnits(ctx)
+	if err != nil {
+		return err
+	}
+	s.before = failed
+	all := s.batches(systemd.Stop, plan.Stop, plan.StopStart)
+	slices.Reverse(all)
+	for _, b := range all {
+		slices.Reverse(b.units)
+	}
+	return s.do(ctx, all)
+}
+
+// tell runs the plan's commands and has managers read their units again.
+func (s *switching) tell(ctx context.Context) error {
+	for _, t := range s.Plan.Tasks {
+		if err := s.Systemd.Task(ctx, t.Run); err != nil {
+			return fmt.Errorf("%s (%s): %w", strings.Join(t.Run, " "), t.Why, err)
+		}
+	}
+	fault.Reach(fault.TasksDone)
+	for _, m := range s.Plan.Managers {
+		tell := s.Systemd.Reload
+		if m.Action == plan.ManagerReexec {
+			tell = s.Systemd.Reexec
+		}
+		if err := tell(ctx, m.User); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start does what comes when the new trees are there.
+func (s *switching) start(ctx context.Context) error {
+	return s.do(ctx, slices.Concat(
+		s.batches(systemd.Reload, plan.Reload),
+		s.batches(systemd.Restart, plan.Restart),
+		s.batches(systemd.Start, plan.StopStart, plan.Start),
+	))
+}
+
+// settle is how long a unit that was started may take to fall over.
+const settle = 300 * time.Millisecond
+
+// healthy looks whether all that is to run runs, and that nothing failed that
+// had not before.
+func (s *switching) healthy(ctx context.Context) error {
+	if len(s.Plan.Units) > 0 {
+		if err := sleep(ctx, settle); err != nil {
+			return err
+		}
+	}
+	failed, err := s.failedUnits(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for u := range failed {
+		if !s.before[u] {
+			s.failed = append(s.failed, u)
+			names = append(names, u.Name)
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		return fmt.Errorf("failed now: %s", strings.Join(names, " "))
+	}
+	if s.Healthy != nil {
+		return s.Healthy(ctx)
+	}
+	return nil
+}
+
+// failedUnits are those of all managers of the plan that failed, or fall over
+// again and again.
+func (s *switching) failedUnits(ctx context.Context) (map[plan.UnitName]bool, error) {
+	users := []string{""}
+	for _, u := range s.Plan.Units {
+		if !slices.Contains(users, u.User) {
+			users = append(users, u.User)
+		}
+	}
+	failed := map[plan.UnitName]bool{}
+	for _, user := range users {
+		units, err := s.Systemd.Units(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range units {
+			if u.Active == "failed" || u.Sub == "auto-restart" {
+				failed[plan.UnitName{Name: u.Name, User: user}] = true
+			}
+		}
+	}
+	return failed, nil
+}
+
+// tellBack has managers read the old units again.
+func (s *switching) tellBack(ctx context.Context) error {
+	var left []error
+	for _, m := range s.Plan.Managers {
+		if m.Action == plan.ManagerReexec && s.Phase >= telling {
+			left = append(left, s.Systemd.Reexec(ctx, m.User))
+		} else {
+			left = append(left, s.Systemd.Reload(ctx, m.User))
+		}
+	}
+	return errors.Join(left...)
+}
+
+// startBack does the inverse of what was done to units.
+func (s *switching) startBack(ctx context.Context) error {
+	var all []batch
+	if s.Phase >= starting {
+		all = slices.Concat(
+			s.batches(systemd.Stop, plan.Start),
+			s.batches(systemd.Reload, plan.Reload),
+			s.batches(systemd.Restart, plan.Restart, plan.StopStart),
+			s.batches(systemd.Start, plan.Stop),
+		)
+	} else {
+		all = s.batches(systemd.Start, plan.Stop, plan.StopStart)
+	}
+	var left []error
+	for _, b := range all {
+		if b.verb != systemd.Reload {
+			// What failed too often is not started again; not to have failed is no error.
+			_ = s.Systemd.ResetFailed(ctx, b.user, b.units)
+		}
+		left = append(left, s.Systemd.Do(ctx, b.user, b.verb, b.units))
+	}
+	return errors.Join(left...)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

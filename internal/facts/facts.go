@@ -1,0 +1,222 @@
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"stet/internal/plan"
+	"stet/internal/state"
+	"stet/internal/store"
+	"stet/internal/system"
+	"stet/internal/systemd"
+	"stet/internal/tree"
+	"stet/internal/verity"
+)
+
+// Machine is a running machine.
+type Machine struct {
+	Root  string // "/", or a directory that has proc, run and etc
+	Store *store.Store
+	State string // the directory of its state
+
+	// Units lists the units of a manager; nil is the system's.
+	Units func(ctx context.Context, of *systemd.User) ([]systemd.Unit, error)
+}
+
+func (m Machine) at(name string) string { return filepath.Join(m.Root, name) }
+
+func (m Machine) proc() string { return m.at("proc") }
+
+func (m Machine) run() string { return m.at("run") }
+
+// ErrNone says that no system of Stet's runs.
+var ErrNone = errors.New("no system of Stet runs here")
+
+// Running is what runs: the record of the boot, or of the last switch, and the
+// system that it names.
+func (m Machine) Running() (state.Boot, plan.System, error) {
+	text, err := os.ReadFile(m.at(state.BootFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return state.Boot{}, plan.System{}, ErrNone
+	}
+	if err != nil {
+		return state.Boot{}, plan.System{}, err
+	}
+	boot, err := state.ParseBoot(text)
+	if err != nil {
+		return boot, plan.System{}, err
+	}
+	running, err := System(m.Store, boot.System)
+	return boot, running, err
+}
+
+// System reads a system of the store as a plan takes it.
+func System(s *store.Store, digest string) (plan.System, error) {
+	text, err := s.System(digest)
+	if err != nil {
+		return plan.System{}, err
+	}
+	manifest, err := system.ParseManifest(text)
+	if err != nil {
+		return plan.System{}, err
+	}
+	found := plan.System{
+		Digest: digest, Machine: manifest.Machine, Trees: manifest.Trees,
+		Kernel: plan.Blob{Digest: manifest.Kernel}, KernelVersion: manifest.KernelVersion,
+		Initrd: plan.Blob{Digest: manifest.Initrd}, CommandLine: manifest.CommandLine,
+	}
+	for _, blob := range []*plan.Blob{&found.Kernel, &found.Initrd} {
+		info, err := os.Stat(s.ObjectPath(blob.Digest))
+		if err != nil {
+			return plan.System{}, fmt.Errorf("system %.12s: %w", digest, err)
+		}
+		blob.Size = info.Size()
+	}
+	return found, nil
+}
+
+// Gather looks at the machine. Next is the system that a plan is to lead to: it
+// says what of /etc outlives the switch. Its trees are taken to be complete in
+// the store.
+func (m Machine) Gather(ctx context.Context, next plan.System) (*plan.Facts, error) {
+	boot, running, err := m.Running()
+	if err != nil {
+		return nil, err
+	}
+	f := &plan.Facts{Format: plan.Format}
+	if f.Booted, err = m.booted(running); err != nil {
+		return nil, err
+	}
+	w, err := readProcesses(m.proc())
+	if err != nil {
+		return nil, err
+	}
+	if f.Managers, err = m.managers(ctx, w, running.Trees["usr"]); err != nil {
+		return nil, err
+	}
+	f.Mounts = newNamespaces(w).others()
+	if f.Drift, err = m.drift(boot, running, next); err != nil {
+		return nil, err
+	}
+	if f.Run, err = m.runFiles(); err != nil {
+		return nil, fmt.Errorf("read unit files in /run: %w", err)
+	}
+	if f.Sessions, err = systemd.LoggedIn(m.run()); err != nil {
+		return nil, err
+	}
+	if f.States, err = m.states(); err != nil {
+		return nil, err
+	}
+	for _, digest := range next.Trees {
+		f.Trees = append(f.Trees, digest)
+	}
+	slices.Sort(f.Trees)
+	var room unix.Statfs_t
+	if err := unix.Statfs(m.Store.Dir(), &room); err != nil {
+		return nil, fmt.Errorf("look for room in the store: %w", err)
+	}
+	f.Disk = plan.DiskFacts{Free: int64(room.Bavail) * room.Bsize, Inodes: int64(room.Ffree)}
+	return f, nil
+}
+
+// booted is what the kernel command line names: a live switch leaves it.
+func (m Machine) booted(running plan.System) (plan.Booted, error) {
+	text, err := os.ReadFile(m.at("proc/cmdline"))
+	if err != nil {
+		return plan.Booted{}, err
+	}
+	started := running
+	for word := range strings.FieldsSeq(string(text)) {
+		if digest, ok := strings.CutPrefix(word, "stet.system="); ok && digest != running.Digest {
+			if started, err = System(m.Store, digest); err != nil {
+				return plan.Booted{}, fmt.Errorf("the system that was booted: %w", err)
+			}
+		}
+	}
+	return plan.Booted{Kernel: started.Kernel.Digest, KernelVersion: started.KernelVersion, CommandLine: started.CommandLine}, nil
+}
+
+// Policy is what a system says of what outlives it in /etc.
+func (m Machine) Policy(of plan.System) (state.Policy, error) {
+	usr, err := m.Store.Tree(of.Trees["usr"])
+	if err != nil {
+		return state.Policy{}, err
+	}
+	e, ok := usr.Lookup("/" + state.PolicyFile)
+	if !ok || e.Type != tree.Regular {
+		return state.Policy{}, nil
+	}
+	text, err := m.Store.ReadObject(e.Digest)
+	if err != nil {
+		return state.Policy{}, err
+	}
+	return state.ParsePolicy(text)
+}
+
+func (m Machine) drift(boot state.Boot, running, next plan.System) ([]plan.Drifted, error) {
+	policy, err := m.Policy(next)
+	if err != nil {
+		return nil, err
+	}
+	upper, err := m.Upper(boot)
+	if err != nil {
+		return nil, err
+	}
+	declared, err := m.Store.Tree(running.Trees["etc"])
+	if err != nil {
+		return nil, err
+	}
+	return Drift{Upper: upper.Upper(), Etc: m.at("etc"), Declared: declared, Policy: policy, Read: m.readObject}.Walk()
+}
+
+func (m Machine) readObject(d verity.Digest) ([]byte, error) {
+	if d.IsZero() {
+		return nil, nil
+	}
+	return m.Store.ReadObject(d)
+}
+
+// Upper is the upper of /etc that is mounted. It is in memory when the disk took
+// nothing more.
+func (m Machine) Upper(boot state.Boot) (state.Upper, error) {
+	dir := filepath.Join(m.State, "etc")
+	if boot.Upper == 0 {
+		dir = m.at("run/stet/etc")
+	}
+	uppers, err := state.Uppers(dir)
+	if err != nil {
+		return state.Upper{}, err
+	}
+	for _, u := range uppers {
+		if u.Number == boot.Upper || boot.Upper == 0 {
+			return u, nil
+		}
+	}
+	return state.Upper{}, fmt.Errorf("the upper of /etc, number %d, is not in %s", boot.Upper, dir)
+}
+
+// states are those of services that were made on this machine.
+func (m Machine) states() ([]string, error) {
+	entries, err := os.ReadDir(m.at("var/lib/stet/service"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look which services have made their state: %w", err)
+	}
+	var made []string
+	for _, entry := range entries {
+		if name, ok := strings.CutSuffix(entry.Name(), ".made"); ok {
+			made = append(made, name)
+		}
+	}
+	return made, nil
+}

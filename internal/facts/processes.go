@@ -1,0 +1,141 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"stet/internal/mount"
+	"stet/internal/systemd"
+)
+
+// process is one process, as far as a plan cares.
+type process struct {
+	pid       int
+	unit      string // of the system's manager
+	userUnit  string // of the manager that unit is
+	namespace string // "mnt:[…]"
+	maps      []mapping
+}
+
+// world is all processes and the mount namespaces they are in.
+type world struct {
+	processes  []process
+	namespaces map[string][]mount.Info // by their name
+	own        string                  // that of PID 1, which is the machine's
+}
+
+// readProcesses looks at every process. One that ends meanwhile is none;
+// threads of the kernel have no files and no unit.
+func readProcesses(proc string) (*world, error) {
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	w := &world{namespaces: map[string][]mount.Info{}}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if err := w.read(proc, pid); err != nil && !isGone(err) {
+			return nil, fmt.Errorf("look at process %d: %w", pid, err)
+		}
+	}
+	if w.own == "" {
+		return nil, errors.New("look at processes: there is no process 1")
+	}
+	slices.SortFunc(w.processes, func(a, b process) int { return a.pid - b.pid })
+	return w, nil
+}
+
+func (w *world) read(proc string, pid int) error {
+	dir := filepath.Join(proc, strconv.Itoa(pid))
+	p := process{pid: pid}
+	cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+	if err != nil {
+		return err
+	}
+	p.unit, p.userUnit = systemd.UnitOf(string(cgroup))
+	maps, err := os.ReadFile(filepath.Join(dir, "maps"))
+	if err != nil {
+		return err
+	}
+	p.maps = parseMaps(string(maps))
+	if p.namespace, err = os.Readlink(filepath.Join(dir, "ns/mnt")); err != nil {
+		return err
+	}
+	if pid == 1 {
+		w.own = p.namespace
+	}
+	if _, known := w.namespaces[p.namespace]; !known {
+		text, err := os.ReadFile(filepath.Join(dir, "mountinfo"))
+		if err != nil {
+			return err
+		}
+		if w.namespaces[p.namespace], err = mount.ParseInfo(string(text)); err != nil {
+			return err
+		}
+	}
+	w.processes = append(w.processes, p)
+	return nil
+}
+
+// isGone reports whether a process ended while it was looked at.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL)
+}
+
+// mounts are those of the machine.
+func (w *world) mounts() []mount.Info { return w.namespaces[w.own] }
+
+// of gives the processes of a unit. User is the unit that the user's manager is,
+// or "" for a unit of the system's.
+func (w *world) of(user, unit string) []process {
+	var all []process
+	for _, p := range w.processes {
+		if user == "" && p.unit == unit || user != "" && p.unit == user && p.userUnit == unit {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Processes gives the processes of a unit, as plans name it: user is empty for
+// the system's.
+func (m Machine) Processes(user, unit string) ([]int, error) {
+	w, err := readProcesses(m.proc())
+	if err != nil {
+		return nil, err
+	}
+	manager := ""
+	if user != "" {
+		users, err := systemd.Users(m.run())
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range users {
+			if u.Name == user {
+				manager = systemd.ManagerUnit(u)
+			}
+		}
+		if manager == "" {
+			return nil, nil
+		}
+	}
+	var pids []int
+	for _, p := range w.of(manager, unit) {
+		pids = append(pids, p.pid)
+	}
+	return pids, nil
+}
+
+// isBelow reports whether name is place or below it.
+func isBelow(name, place string) bool { return name == place || strings.HasPrefix(name, place+"/") }

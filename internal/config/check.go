@@ -166,7 +166,7 @@ func (c *checker) mismatch(v, of cue.Value, path []string) {
 			remedy = `each has a name here: write "name: {…}" instead of "- …"`
 		}
 	case want == cue.StringKind && kind&(cue.NumberKind|cue.BoolKind) != 0:
-		if text := numeral(place); text != "" && accepts(of, of.Context().Encode(text)) {
+		if text := numeral(place); text != "" && accepts(of, cuecontext.New().Encode(text)) {
 			remedy = fmt.Sprintf("write %q", text)
 		}
 	case want == cue.BoolKind && slices.Contains([]string{"yes", "on", "y"}, strings.ToLower(text)):

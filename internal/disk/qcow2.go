@@ -119,7 +119,7 @@ func (q *qcow2) append(data []byte) (uint64, error) {
 // writeRefcounts writes that every cluster is used once, those of the refcounts
 // too.
 func (q *qcow2) writeRefcounts() (table, tableClusters uint64, err error) {
-	blocks, total := uint64(0), q.next
+	var blocks, total uint64
 	for {
 		tableClusters = (blocks*8 + cluster - 1) / cluster
 		total = q.next + blocks + tableClusters

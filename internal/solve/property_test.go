@@ -1,8 +1,8 @@
 package solve
 
 import (
-	"errors"
 	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"

@@ -49,7 +49,8 @@ func start(t *testing.T, config vm.Config, bus vm.Bus) *vm.VM {
 	t.Helper()
 	config.Bus = bus
 	config.DiskSerial = "disk"
-	config.CommandLine += " ignore_loglevel"
+	// On a busy host, udev needs more than the 90 s that systemd gives a device.
+	config.CommandLine += " ignore_loglevel systemd.default_device_timeout_sec=600"
 	config.RunDirectory = t.TempDir()
 	machine, err := vm.Start(t.Context(), config)
 	must(t, err)

@@ -16,8 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// appliedRecord is the name of the record in the state directory.
-const appliedRecord = "var.applied"
+// Names of records in the state directory: what was applied last, and what is
+// being applied, or was when the power went. What is there may then be of either.
+const (
+	appliedRecord  = "var.applied"
+	applyingRecord = "var.applying"
+)
 
 // ownedTargets are what the target of a symlink begins with when the symlink is
 // not a start for the machine but belongs to Stet for good.
@@ -51,20 +55,16 @@ func (v Var) Apply() (problems []string, err error) {
 		return nil, fmt.Errorf("apply the var tree: %w", err)
 	}
 	defer state.Close()
-	before := record{applied: map[string]applied{}}
-	text, err := state.ReadFile(appliedRecord)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("apply the var tree: %w", err)
-	default:
-		if before, err = parseRecord(text); err != nil {
-			// Without it every seed counts as a person's file, which loses nothing.
-			problems = append(problems, fmt.Sprintf("seeds in /var are not renewed this time: %v", err))
-			before = record{applied: map[string]applied{}}
-		}
+	last, _, err := readRecord(state, appliedRecord)
+	if err != nil {
+		// Without it every seed counts as a person's file, which loses nothing.
+		problems = append(problems, fmt.Sprintf("seeds in /var are not renewed this time: %v", err))
 	}
-	if before.image == v.Image {
+	cut, wasCut, err := readRecord(state, applyingRecord)
+	if err != nil {
+		cut = record{} // the power went before it said anything
+	}
+	if last.image == v.Image && !wasCut {
 		return problems, nil
 	}
 	directory, err := v.Tree()
@@ -79,82 +79,120 @@ func (v Var) Apply() (problems []string, err error) {
 
 	w := &applying{
 		path: v.State, state: state, tree: tree, saved: v.Saved,
-		before: before.applied, now: map[string]applied{}, problems: problems,
+		before: []map[string]applied{last.applied, cut.applied}, now: map[string]applied{}, problems: problems,
 	}
-	if err := w.run(); err != nil {
-		return w.problems, fmt.Errorf("apply the var tree: %w", err)
-	}
-	if err := w.writeRecord(record{image: v.Image, applied: w.now}); err != nil {
+	if err := w.run(v.Image); err != nil {
 		return w.problems, fmt.Errorf("apply the var tree: %w", err)
 	}
 	return w.problems, nil
+}
+
+// readRecord reads one of the records. One that is missing has nothing.
+func readRecord(state *os.Root, name string) (r record, there bool, err error) {
+	text, err := state.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, false, nil
+	}
+	if err == nil {
+		r, err = parseRecord(text)
+	}
+	if err != nil {
+		return record{}, true, err
+	}
+	return r, true, nil
 }
 
 type applying struct {
 	path        string // of state
 	state, tree *os.Root
 	saved       string
-	before, now map[string]applied
-	seeds       []seed
+	before      []map[string]applied // of either of which may be what is there
+	now         map[string]applied
+	made        []made
 	problems    []string
 }
 
-// A seed is a file that is written, and has not got its name yet.
-type seed struct {
-	name string
-	as   applied
+// made is a file or symlink that is written, and has not got its name yet.
+type made struct {
+	name   string
+	inWay  bool // what has the name is a person's, and is saved
+	become applied
 }
 
-func (w *applying) run() error {
+// run changes nothing that a person sees before the record of all changes, and
+// the contents of all files, are on the disk: a power cut must leave no name
+// without its content, and no change that the next boot takes for a person's.
+func (w *applying) run(image string) error {
+	if err := w.writeRecord(record{}); err != nil { // from now on it has to be walked
+		return err
+	}
 	err := w.arrange()
-	if err == nil {
-		err = w.nameSeeds()
+	if err == nil && len(w.made) > 0 {
+		for _, m := range w.made {
+			w.now[m.name] = m.become
+		}
+		err = w.writeRecord(record{image: image, applied: w.now})
+		if err == nil {
+			err = syncFileSystem(w.path)
+		}
+		if err == nil {
+			err = w.nameAll()
+		}
 	}
-	for _, s := range w.seeds { // those left after an error
-		w.state.RemoveAll(temporaryName(s.name))
+	for _, m := range w.made { // those left after an error
+		w.state.RemoveAll(temporaryName(m.name))
 	}
-	return err
-}
-
-// nameSeeds gives all seeds their names after their contents are on the disk: a
-// power cut must not leave a name without its content, which the next boot would
-// take for a person's empty file.
-func (w *applying) nameSeeds() error {
-	if len(w.seeds) == 0 {
-		return nil
+	if err != nil {
+		return err
+	}
+	if err := w.writeRecord(record{image: image, applied: w.now}); err != nil {
+		return err
 	}
 	if err := syncFileSystem(w.path); err != nil {
 		return err
 	}
-	for len(w.seeds) > 0 {
-		s := w.seeds[0]
-		err := w.state.Rename(temporaryName(s.name), s.name)
-		if err := w.tolerate(s.name, err); err != nil {
+	return w.state.Rename(applyingRecord, appliedRecord)
+}
+
+// nameAll gives everything that was made its name.
+func (w *applying) nameAll() error {
+	for len(w.made) > 0 {
+		m := w.made[0]
+		var err error
+		if m.inWay {
+			err = w.save(m.name)
+		}
+		if err == nil {
+			err = w.state.Rename(temporaryName(m.name), m.name)
+		}
+		if err := w.tolerate(m.name, err); err != nil {
 			return err
 		}
 		if err != nil {
-			w.state.RemoveAll(temporaryName(s.name))
-		} else {
-			w.now[s.name] = s.as
+			w.state.RemoveAll(temporaryName(m.name))
+			delete(w.now, m.name)
 		}
-		w.seeds = w.seeds[1:]
+		w.made = w.made[1:]
 	}
 	return nil
 }
 
-// arrange makes everything but seeds, of which it leaves the names open.
+// arrange makes directories, removes what goes, and makes everything else under
+// other names.
 func (w *applying) arrange() error {
 	// Owned symlinks that go must be gone before a directory takes their place.
-	for name, was := range w.before {
-		if was.kind != "owned" {
-			continue
-		}
-		if info, err := w.tree.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSymlink {
-			continue
-		}
-		if target, err := w.state.Readlink(name); err == nil && target == was.content {
-			if err := w.tolerate(name, w.state.Remove(name)); err != nil {
-				return err
+	for _, before := range w.before {
+		for name, was := range before {
+			if was.kind != "owned" {
+				continue
+			}
+			if info, err := w.tree.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSymlink {
+				continue
+			}
+			if target, err := w.state.Readlink(name); err == nil && target == was.content {
+				if err := w.tolerate(name, w.state.Remove(name)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -233,6 +271,7 @@ func (w *applying) symlink(name string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
+	inWay := false
 	isWanted := have != nil && have.kind == want.kind && have.content == want.content
 	switch {
 	case isWanted:
@@ -240,9 +279,7 @@ func (w *applying) symlink(name string, info fs.FileInfo) error {
 		return nil
 	case have == nil || w.isUnchanged(name, have) || want.kind == "owned" && have.kind == "owned":
 	case want.kind == "owned":
-		if err := w.save(name); err != nil {
-			return err
-		}
+		inWay = true
 	default:
 		return nil // a person's
 	}
@@ -254,13 +291,10 @@ func (w *applying) symlink(name string, info fs.FileInfo) error {
 		return err
 	}
 	if err := w.state.Lchown(temporary, uid, gid); err != nil {
-		return err
-	}
-	if err := w.state.Rename(temporary, name); err != nil {
 		w.state.RemoveAll(temporary)
 		return err
 	}
-	w.now[name] = want
+	w.made = append(w.made, made{name, inWay, want})
 	return nil
 }
 
@@ -312,7 +346,7 @@ func (w *applying) file(name string, info fs.FileInfo) error {
 		w.state.RemoveAll(temporary)
 		return err
 	}
-	w.seeds = append(w.seeds, seed{name, *want})
+	w.made = append(w.made, made{name, false, *want})
 	return nil
 }
 
@@ -327,8 +361,10 @@ func (w *applying) describe(name string) (*applied, error) {
 
 // isUnchanged reports whether what is at name is what was applied there last.
 func (w *applying) isUnchanged(name string, have *applied) bool {
-	was, ok := w.before[name]
-	return ok && was == *have
+	return slices.ContainsFunc(w.before, func(before map[string]applied) bool {
+		was, ok := before[name]
+		return ok && was == *have
+	})
 }
 
 // save moves what a person has at name out of the way.
@@ -356,16 +392,13 @@ func (w *applying) tolerate(name string, err error) error {
 	return nil
 }
 
-// writeRecord publishes the record after all that it speaks of is on the disk.
+// writeRecord says what is being applied.
 func (w *applying) writeRecord(r record) error {
-	temporary := temporaryName(appliedRecord)
+	temporary := temporaryName(applyingRecord)
 	if err := w.state.WriteFile(temporary, r.bytes(), 0o600); err != nil {
 		return err
 	}
-	if err := syncFileSystem(w.path); err != nil {
-		return err
-	}
-	return w.state.Rename(temporary, appliedRecord)
+	return w.state.Rename(temporary, applyingRecord)
 }
 
 // describe says what is at name in the terms of a record. A directory, or

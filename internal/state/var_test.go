@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -205,6 +206,44 @@ func TestTheSameVarImageIsNotWalked(t *testing.T) {
 	}}.Apply()
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnApplicationThatWasCutGoesBackAndOn has the power go when half of the
+// seeds have their names.
+func TestAnApplicationThatWasCutGoesBackAndOn(t *testing.T) {
+	old := files{"var/a": "1", "var/b": "1", "var/mine": "1", "var/link": "-> one"}
+	next := files{"var/a": "2", "var/b": "2", "var/mine": "2", "var/link": "-> two", "var/owned": "-> /usr/lib/stet/x"}
+	for name, applying := range map[string]string{"the record is whole": "", "the record is empty": "empty"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			apply(t, dir, old, "old", "saved/1")
+			files{"var/mine": "a person's"}.make(t, dir)
+			before, err := os.ReadFile(filepath.Join(dir, appliedRecord))
+			must(t, err)
+			apply(t, dir, next, "next", "saved/2")
+			must(t, os.Rename(filepath.Join(dir, appliedRecord), filepath.Join(dir, applyingRecord)))
+			must(t, os.WriteFile(filepath.Join(dir, appliedRecord), before, 0o600))
+			files{"var/b": "1"}.make(t, dir) // the others have their new content
+			if applying == "empty" {
+				files{"var/a": "1"}.make(t, dir)
+				must(t, os.Remove(filepath.Join(dir, "var/link")))
+				files{"var/link": "-> one"}.make(t, dir)
+				must(t, os.Remove(filepath.Join(dir, "var/owned")))
+				must(t, os.Truncate(filepath.Join(dir, applyingRecord), 0))
+			}
+			for i, tree := range []files{old, next, old} {
+				image := []string{"old", "next", "old"}[i]
+				if problems := apply(t, dir, tree, image, "saved/3"); len(problems) != 0 {
+					t.Errorf("%s: %q", image, problems)
+				}
+				want := maps.Clone(tree)
+				want["var/mine"] = "a person's"
+				if diff := cmp.Diff(want, readFiles(t, dir)); diff != "" {
+					t.Errorf("%d, %s: %s", i, image, diff)
+				}
+			}
+		})
 	}
 }
 

@@ -208,6 +208,25 @@ func TestWhatIsNeededNeverGoes(t *testing.T) {
 	}
 }
 
+// Neighbours share most images: that the booted one's are mounted keeps no other.
+func TestMountedImagesKeepOneGenerationEach(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	w.Use.Images = map[verity.Digest]int{}
+	for _, image := range systemtest.Read(t, w.Store, w.systems[3]).Images {
+		w.Use.Images[image] = 1
+	}
+	tried := systemtest.Put(t, w.Store, systemtest.System{Usr: map[string]string{"/own": "tried"}})
+	w.Use.Images[systemtest.Read(t, w.Store, tried).Images["usr"]] = 9
+	p := w.collect(gc.Policy{Keep: 1})
+	if !slices.Equal(p.Generations, []int{1, 2, 3}) {
+		t.Errorf("%v go, %v stay", p.Generations, p.Protected)
+	}
+	if missing, err := w.Store.Missing(tried); err != nil || len(missing) > 0 {
+		t.Errorf("a system that is tried lacks %v, %v", missing, err)
+	}
+	w.whole()
+}
+
 func TestNothingGoesWhileSomethingCannotBeRead(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	record := filepath.Join(generation.In(w.Store.Dir()).Path(2), "record.json")

@@ -15,7 +15,6 @@ import (
 	"stet/internal/generation"
 	"stet/internal/stage"
 	"stet/internal/store"
-	"stet/internal/system"
 	"stet/internal/verity"
 )
 
@@ -76,11 +75,11 @@ func (m Machine) Plan(ctx context.Context, policy Policy) (*Plan, error) {
 	if p.Damaged, err = m.damaged(policy, history); err != nil {
 		return nil, err
 	}
-	lived, err := m.lived()
+	used, unrecorded, err := m.living(history)
 	if err != nil {
 		return nil, err
 	}
-	p.Protected = Protected(history, m.Standing, m.used(history, lived))
+	p.Protected = Protected(history, m.Standing, used)
 	if p.Aged, err = aged(m.Store.Dir(), policy); err != nil {
 		return nil, err
 	}
@@ -98,7 +97,7 @@ func (m Machine) Plan(ctx context.Context, policy Policy) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims = append(claims, census.Claim{Systems: lived}, builds)
+	claims = append(claims, census.Claim{Systems: unrecorded}, builds)
 	if p.census, err = census.Take(ctx, m.Store, claims); err != nil {
 		return nil, err
 	}
@@ -134,48 +133,6 @@ func (m Machine) damaged(policy Policy, history generation.History) (numbers []i
 		numbers = append(numbers, d.Number)
 	}
 	return numbers, nil
-}
-
-// lived gives the systems of which an image is mounted somewhere.
-func (m Machine) lived() ([]string, error) {
-	digests, err := m.Store.List(store.Systems)
-	if err != nil {
-		return nil, err
-	}
-	var lived []string
-	for _, digest := range digests {
-		text, err := m.Store.System(digest)
-		if err != nil {
-			continue // who needs it says so
-		}
-		manifest, err := system.ParseManifest(text)
-		if err != nil {
-			continue
-		}
-		for _, image := range manifest.Images {
-			if _, used := m.Use.Images[image]; used {
-				lived = append(lived, digest)
-				break
-			}
-		}
-	}
-	return lived, nil
-}
-
-// used gives the generations that living processes have. A tree that is mounted
-// nowhere any more is of the generation that was booted, or of one made since;
-// where none was booted, as on a host that builds, it is somebody else's.
-func (m Machine) used(history generation.History, lived []string) map[int]string {
-	used := map[int]string{}
-	for _, g := range history.Generations {
-		switch {
-		case slices.Contains(lived, g.System):
-			used[g.Number] = "used by a living process"
-		case m.Use.Detached != 0 && m.Standing.Booted != 0 && g.Number >= m.Standing.Booted:
-			used[g.Number] = fmt.Sprintf("perhaps used by process %d", m.Use.Detached)
-		}
-	}
-	return used
 }
 
 // choose picks generations until there is enough room, and sums up the rest.

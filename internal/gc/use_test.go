@@ -49,6 +49,7 @@ mount --make-rprivate /
 cd "$1" && mkdir lower upper work at && cp /bin/sleep lower/
 mount -t overlay stet:usr:x -o lowerdir=lower,upperdir=upper,workdir=work at
 at/sleep 60 >/dev/null 2>&1 & echo $!
+until [[ $(readlink /proc/$!/exe) == */at/sleep ]]; do sleep 0.01; done
 umount -l at
 `
 	command := exec.Command("unshare", "-m", "bash", "-ec", script, "bash", dir)

@@ -2,11 +2,20 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+)
+
+// What the machines have in common: services, which no Go code names.
+var (
+	//go:embed configuration/large.yaml
+	largeHead string
+	//go:embed configuration/roles.cue
+	roles string
 )
 
 // The promises for reading configurations, in seconds and MB.
@@ -101,7 +110,7 @@ func (b *bench) language(ctx context.Context) ([]result, error) {
 // largeMachine is a machine of many parts, in YAML.
 func largeMachine(files, units, users int) string {
 	var b strings.Builder
-	b.WriteString("name: large\nservices: {ssh: {}}\nfiles:\n")
+	b.WriteString(largeHead + "files:\n")
 	for i := range files {
 		fmt.Fprintf(&b, "  /etc/app/%d.conf: {text: \"value %d\\n\", mode: \"0640\"}\n", i, i)
 	}
@@ -119,10 +128,9 @@ func largeMachine(files, units, users int) string {
 // fleetText is many machines of two roles, in CUE.
 func fleetText(n int) string {
 	var b strings.Builder
-	b.WriteString("package stet\n\n_server: {timezone: \"Europe/Berlin\", packages: {curl: {}, htop: {}}, services: ssh: {}}\n")
-	b.WriteString("_web: _server & {services: nginx: sites: shop: {root: \"/srv/shop\", listen: *80 | _}}\n\n")
+	b.WriteString(roles)
 	for i := range n {
-		fmt.Fprintf(&b, "machines: m%d: _web & {services: nginx: sites: shop: listen: %d}\n", i, 8000+i)
+		fmt.Fprintf(&b, "machines: m%d: _web & {files: \"/etc/shop/port\": text: \"%d\\n\"}\n", i, 8000+i)
 	}
 	return b.String()
 }

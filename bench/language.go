@@ -78,7 +78,7 @@ func (b *bench) language(ctx context.Context) ([]result, error) {
 		}
 		version = append(version, s.wall)
 		var warm []float64
-		text := strings.Replace(fleetText(fleetMachines), "listen: 8007", fmt.Sprintf("listen: %d", 9000+run), 1)
+		text := strings.Replace(fleetText(fleetMachines), "8007", fmt.Sprint(9000+run), 1)
 		for _, step := range []func() error{
 			func() error { return took(&checkHello, hello, none, "check") },
 			func() error { return took(&checkLarge, large, none, "check") },

@@ -26,7 +26,6 @@ const (
 	EtcCarried    Point = "switch: the new /etc has what persists"
 	UsrReplaced   Point = "switch: /usr is the new one"
 	EtcReplaced   Point = "switch: /etc is the new one"
-	EtcProtected  Point = "switch: /etc is read-only where it was"
 	VarApplied    Point = "switch: /var has what the system puts there"
 	TreesReplaced Point = "switch: all trees are the new ones"
 	TasksDone     Point = "switch: the plan's commands are run"
@@ -72,7 +71,7 @@ const (
 func Points() []Point {
 	return []Point{
 		ObjectWritten, StoreSynced, SystemPublished,
-		TreesStaged, UnitsStopped, EtcCarried, UsrReplaced, EtcReplaced, EtcProtected, VarApplied, TreesReplaced,
+		TreesStaged, UnitsStopped, EtcCarried, UsrReplaced, EtcReplaced, VarApplied, TreesReplaced,
 		TasksDone, ManagersTold, UnitsStarted, SwitchHealthy, SwitchDone,
 		GenerationPrepared, GenerationRecorded, GenerationMarked,
 		KernelPlaced, InitrdPlaced, EntryHidden, EntryPlaced, EntryBlessed, EntryRemoved, BlobRemoved,

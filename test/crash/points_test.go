@@ -23,6 +23,10 @@ var where = map[string][]fault.Point{
 	"TestPowerCutsWhileBooting": {fault.UpperBegun, fault.UpperFinished, fault.StateApplied, fault.PartitionGrew, fault.StoreGrew},
 	// In other packages, by a process that kills itself.
 	"internal/gc TestKilledCollections": {fault.UpperRemoved, fault.AgedRemoved},
+	"internal/activate TestWhatAKillLeavesIsTakenBackOrDone": {
+		fault.TreesStaged, fault.UnitsStopped, fault.EtcCarried, fault.UsrReplaced, fault.EtcReplaced, fault.VarApplied,
+		fault.TreesReplaced, fault.TasksDone, fault.ManagersTold, fault.UnitsStarted, fault.SwitchHealthy, fault.SwitchDone,
+	},
 }
 
 func TestEveryPointIsCrashedAt(t *testing.T) {

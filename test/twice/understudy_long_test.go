@@ -1,3 +1,5 @@
+//go:build long
+
 package twice_test
 
 import (
@@ -56,7 +58,7 @@ func calls(of string, lines []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mkdir -p /etc/%[1]s\nexec 4>/etc/%[1]s/calls\n", of)
 	for _, line := range lines {
-		fmt.Fprintf(&b, "status=0; { %s; } || status=$?\necho \"$status $(cat /tmp/said 2>/dev/null)\" >&4\n", line)
+		fmt.Fprintf(&b, "rm -f /tmp/said; status=0; { %s; } || status=$?\necho \"$status $(cat /tmp/said 2>/dev/null)\" >&4\n", line)
 	}
 	return b.String()
 }

@@ -1,6 +1,9 @@
 package vm
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // The emulator of QEMU 7.2 now and then runs code that the guest's kernel has
 // replaced: one virtual CPU translates an instruction while another patches it,
@@ -37,4 +40,15 @@ func (vm *VM) watchEmulator(m *machine) {
 	time.Sleep(lastWords)
 	vm.serial.said([]byte("\r\nstet: QEMU's emulation broke the guest's kernel (int3); booting again\r\n"))
 	m.child.kill()
+}
+
+// failedItself reports whether QEMU ended by an assertion of its own before the
+// guest's agent was there, as its PCI devices now and then do while the kernel
+// looks for them. Such a boot says nothing, either. vm.mu is held.
+func (vm *VM) failedItself(m *machine) bool {
+	failed := !m.greeted.Load() && vm.broken < brokenBoots && bytes.Contains(m.said.bytes(), []byte("Assertion `"))
+	if failed {
+		vm.broken++
+	}
+	return failed
 }

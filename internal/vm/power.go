@@ -77,7 +77,7 @@ func (vm *VM) succeed(m *machine) (next *machine) {
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
 	defer close(m.over)
-	if (m.reset || m.broken.Load()) && !vm.cut && !vm.closed {
+	if !vm.cut && !vm.closed && (m.reset || m.broken.Load() || vm.failedItself(m)) {
 		var err error
 		if next, err = vm.launch(vm.ending); err == nil {
 			m.next, vm.current = next, next

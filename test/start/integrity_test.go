@@ -93,7 +93,7 @@ func TestACountedBootAsksNobody(t *testing.T) {
 		t.Errorf("the console says\n%s", log)
 	}
 	deadline := time.Now().Add(console)
-	for strings.Count(string(machine.SerialLog()), "The machine restarts") < 2 {
+	for strings.Count(string(machine.SerialLog()), "the machine restarts") < 2 {
 		if time.Sleep(100 * time.Millisecond); time.Now().After(deadline) {
 			t.Fatalf("it did not restart\n%s", machine.SerialLog())
 		}

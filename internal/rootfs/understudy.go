@@ -30,7 +30,9 @@ func understudyProgram() ([]byte, error) {
 
 // wings is where the packaged programs are while understudies are in their
 // places, and the mark of a call that could not be finished
-// (cmd/stet-understudy). No script looks there, or lists what there is.
+// (cmd/stet-understudy). No script looks there, or lists what there is. A
+// program that does the work from there calls itself by that path when it
+// complains, as perl's $0 is.
 const wings = "/.stet"
 
 // part is a program that internal/understudy does the work of, in the versions

@@ -53,12 +53,14 @@ func TestUnderstudiesDoWhatThePackagedProgramsDo(t *testing.T) {
 	}
 }
 
-// calls makes a script of calls that notes the exit status of each.
+// calls makes a script of calls that notes the exit status of each and what it
+// said, under the name that the program has in a machine: one that an understudy
+// hands over to lies elsewhere.
 func calls(of string, lines []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mkdir -p /etc/%[1]s\nexec 4>/etc/%[1]s/calls\n", of)
 	for _, line := range lines {
-		fmt.Fprintf(&b, "rm -f /tmp/said; status=0; { %s; } || status=$?\necho \"$status $(cat /tmp/said 2>/dev/null)\" >&4\n", line)
+		fmt.Fprintf(&b, "rm -f /tmp/said; status=0; { %s; } || status=$?\necho \"$status $(sed s,/.stet/,/usr/bin/, /tmp/said 2>/dev/null)\" >&4\n", line)
 	}
 	return b.String()
 }

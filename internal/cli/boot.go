@@ -50,12 +50,7 @@ and whether the ESP and the store have room.`,
 				return needRoot(err)
 			}
 			defer s.Close()
-			var r stage.Request
-			if from != "" {
-				r, err = a.takeFrom(cmd.Context(), s, absolute(a.Dir, from), args)
-			} else {
-				r, err = a.buildToStage(cmd.Context(), s, args)
-			}
+			r, err := a.wanted(cmd.Context(), s, from, args)
 			if err != nil {
 				return err
 			}
@@ -69,6 +64,14 @@ and whether the ESP and the store have room.`,
 	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
 	esp.add(cmd)
 	return cmd
+}
+
+// wanted takes a system from a directory, or builds it.
+func (a *app) wanted(ctx context.Context, s *store.Store, from string, args []string) (stage.Request, error) {
+	if from != "" {
+		return a.takeFrom(ctx, s, absolute(a.Dir, from), args)
+	}
+	return a.buildToStage(ctx, s, args)
 }
 
 // buildToStage builds what args name. What is built is on the disk before

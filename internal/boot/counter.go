@@ -59,12 +59,9 @@ func TakeCounter(dir string, generation int) error {
 			return nil
 		}
 		slices.SortFunc(names, func(a, b Name) int { return a.Left - b.Left })
-		err = unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, entryPath(names[0])), unix.AT_FDCWD, filepath.Join(dir, entryPath(plain)), unix.RENAME_NOREPLACE)
+		err = rename(filepath.Join(dir, entryPath(names[0])), filepath.Join(dir, entryPath(plain)), unix.RENAME_NOREPLACE)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
 			continue
-		}
-		if err == nil {
-			err = syncDirectory(filepath.Join(dir, EntriesDir))
 		}
 		if err != nil {
 			return fmt.Errorf("take the counter from the entry of generation %d: %w", generation, err)

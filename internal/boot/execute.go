@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"stet/internal/fault"
 	"stet/internal/verity"
 )
@@ -43,10 +45,7 @@ func (s Step) carryOut(dir string, open Open) error {
 		return write(name, func(w io.Writer) error { _, err := w.Write(s.Text); return err },
 			func() { fault.Reach(fault.EntryHidden) }, func() { fault.Reach(fault.EntryPlaced) })
 	case Bless:
-		if err := os.Rename(filepath.Join(dir, s.From), name); err != nil {
-			return err
-		}
-		if err := syncDirectory(filepath.Dir(name)); err != nil {
+		if err := rename(filepath.Join(dir, s.From), name, 0); err != nil {
 			return err
 		}
 		fault.Reach(fault.EntryBlessed)
@@ -104,16 +103,29 @@ func write(name string, content func(io.Writer) error, hiddenThere, there func()
 	if hiddenThere != nil {
 		hiddenThere()
 	}
-	if err := os.Rename(hidden, name); err != nil {
-		return errors.Join(err, os.Remove(hidden))
-	}
-	if err := syncDirectory(dir); err != nil {
-		return err
+	if err := rename(hidden, name, 0); err != nil {
+		return err // the next plan takes the hidden one away
 	}
 	if there != nil {
 		there()
 	}
 	return nil
+}
+
+// rename gives a file another name, of the same directory, for good; flags are
+// those of renameat2(2). A directory of FAT has the size of a file and where it
+// begins, too, but Linux writes them there with the file: after syncing only the
+// directory, the file would be empty under its new name.
+func rename(from, to string, flags uint) error {
+	file, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, flags); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return errors.Join(file.Sync(), syncDirectory(filepath.Dir(to)))
 }
 
 func remove(name string) error {

@@ -68,7 +68,7 @@ func (s *Store) PutBytes(data []byte) (verity.Digest, error) {
 		return verity.Digest{}, nil
 	}
 	d := verity.Sum(data)
-	if s.Has(d) {
+	if isWhole(s.ObjectPath(d), int64(len(data))) {
 		return d, nil
 	}
 	return d, s.writeSealed(s.ObjectPath(d), bytes.NewReader(data))
@@ -200,8 +200,15 @@ func (t *tempFile) discard() {
 	}
 }
 
+// isWhole reports whether a file is there in its size. After a power cut one that
+// was not synced may be there without content, or with a part of it.
+func isWhole(name string, size int64) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Size() == size
+}
+
 // link seals the file and gives it its name. Somebody else may have been
-// quicker; the contents are the same.
+// quicker; the contents are the same, unless a power cut left a part of one.
 func (s *Store) link(file *tempFile, name string) error {
 	if err := s.seal(file); err != nil {
 		return err
@@ -223,7 +230,13 @@ func (s *Store) link(file *tempFile, name string) error {
 			err = give()
 		}
 	}
-	if err != nil && !errors.Is(err, unix.EEXIST) {
+	if errors.Is(err, unix.EEXIST) {
+		err = nil
+		if info, statErr := file.Stat(); statErr != nil || !isWhole(name, info.Size()) {
+			err = errors.Join(statErr, os.Remove(name), give())
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	fault.Reach(fault.ObjectWritten)

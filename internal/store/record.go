@@ -26,10 +26,17 @@ func (s *Store) PutTree(t *tree.Tree) (string, error) {
 	}
 	digest := sha256Hex(text.Bytes())
 	name := filepath.Join(s.dir, "trees", digest)
-	if _, err := os.Lstat(name); err == nil {
+	if has(name, text.Bytes()) {
 		return digest, nil
 	}
 	return digest, s.writeFile(name, text.Bytes())
+}
+
+// has reports whether a file has a text. One with its name and another text is what
+// a power cut left.
+func has(name string, text []byte) bool {
+	have, err := os.ReadFile(name)
+	return err == nil && bytes.Equal(have, text)
 }
 
 // Tree reads the tree of a digest. A damaged tree is an error.
@@ -46,7 +53,7 @@ func (s *Store) Tree(digest string) (*tree.Tree, error) {
 func (s *Store) PutSystem(manifest []byte) (string, error) {
 	digest := sha256Hex(manifest)
 	name := filepath.Join(s.dir, "systems", digest)
-	if _, err := os.Lstat(name); err == nil {
+	if has(name, manifest) {
 		return digest, nil
 	}
 	if err := s.Sync(); err != nil {
@@ -105,7 +112,7 @@ func (s *Store) PutImage(write func(io.Writer) error) (verity.Digest, error) {
 		return verity.Digest{}, err
 	}
 	d := verity.Sum(image.Bytes())
-	if _, err := os.Lstat(s.ImagePath(d)); err == nil {
+	if isWhole(s.ImagePath(d), int64(image.Len())) {
 		return d, nil
 	}
 	return d, s.writeSealed(s.ImagePath(d), &image)

@@ -5,6 +5,8 @@ package crash
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -187,7 +189,7 @@ func (h *host) isTidy(t *testing.T) {
 	t.Helper()
 	for _, dir := range []string{filepath.Join(h.store, "tmp"), filepath.Join(h.store, "generations"), filepath.Join(h.esp, boot.EntriesDir), filepath.Join(h.esp, boot.BlobsDir)} {
 		entries, err := os.ReadDir(dir)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // only a machine has all of them
 			t.Error(err)
 		}
 		for _, e := range entries {

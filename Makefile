@@ -14,7 +14,7 @@ export CGO_ENABLED := 0
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags="-s -w"
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 20s
+FUZZTIME    ?= 10s
 
 # What the demo needs of the host, and why.
 DEMO_PACKAGES := ca-certificates# Go modules come over TLS
@@ -55,7 +55,7 @@ BENCH_PACKAGES += apt#             the peer in resolving
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
 
-.PHONY: build demo test test-long bench lint relock pages install clean setup setup-demo setup-test setup-bench
+.PHONY: build demo test test-long bench lint relock goldens pages install clean setup setup-demo setup-test setup-bench
 
 build:
 	$(GO_BUILD) -o internal/initrd/bin/stet-init ./cmd/stet-init
@@ -80,7 +80,7 @@ test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 	go test -count=1 -timeout 90m -tags long $(addprefix ./,$(LONG_TESTS)); \
 	for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u); do \
 	  for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c 6-); do \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./$$package; \
 	  done; \
 	done; \
 	echo "test-long: passed in $$SECONDS s"
@@ -121,6 +121,11 @@ relock: setup-demo build
 	STET_STORE=$(CURDIR)/.cache/relock go run ./test/relock
 	cp --recursive --link --force .cache/relock/mirror "$(STET_STORE)/"
 	rm -rf .cache/relock
+
+# Renews the golden digests after a change of Stet's own: the locks stay. EXAMPLES
+# names some; by default all.
+goldens: setup-demo build
+	go run ./test/relock -goldens $(EXAMPLES)
 
 # Makes the pages that come from the program: tests hold them to it.
 pages: build

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"stet/internal/fault"
 	"stet/internal/plan"
 	"stet/internal/systemd"
 )
@@ -65,10 +67,14 @@ func (m Machine) Detach(ctx context.Context, run systemd.Runner, program []strin
 		err = os.WriteFile(filepath.Join(dir, jobFile), text, 0o600)
 	}
 	if err == nil {
-		_, err = run(ctx, nil, append([]string{
+		command := []string{
 			"systemd-run", "--quiet", "--collect", "--no-ask-password", "--service-type=exec", "--unit=" + JobUnit,
-			"--description=Stet makes another system the running one", "--property=KillMode=mixed", "--property=OOMScoreAdjust=-900", "--",
-		}, append(program, dir)...))
+			"--description=Stet makes another system the running one", "--property=KillMode=mixed", "--property=OOMScoreAdjust=-900",
+		}
+		for _, variable := range fault.Environment() {
+			command = append(command, "--setenv="+variable)
+		}
+		_, err = run(ctx, nil, slices.Concat(command, []string{"--"}, program, []string{dir}))
 		if err != nil && strings.Contains(err.Error(), "already") {
 			err = ErrBusy
 		}

@@ -82,23 +82,11 @@ func (j judgement) begin(ctx context.Context) error {
 // health carries out the checks, and starts the machine again where that leads
 // to a generation that works.
 func (j judgement) health(ctx context.Context) error {
-	text, err := os.ReadFile(j.at("/usr/" + health.File))
+	results, err := j.examine(ctx, health.Before{})
 	if err != nil {
 		return err
 	}
-	declared, err := health.Parse(text)
-	if err != nil {
-		return err
-	}
-	results, err := health.Run(ctx, health.Local{}, declared, nil)
-	if err != nil {
-		return err
-	}
-	seen, err := json.MarshalIndent(examination{j.boot.Booted, j.now.UTC(), results}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := j.place(healthFile, append(seen, '\n')); err != nil {
+	if err := j.note(examination{j.boot.Booted, j.now.UTC(), results}); err != nil {
 		return err
 	}
 	failed := health.Failed(results)
@@ -106,6 +94,28 @@ func (j judgement) health(ctx context.Context) error {
 		return nil
 	}
 	return j.unwell(ctx, sentence(failed), "reboot")
+}
+
+// examine carries out the checks that the running system declares.
+func (i installed) examine(ctx context.Context, before health.Before) ([]health.Result, error) {
+	text, err := os.ReadFile(i.at("/usr/" + health.File))
+	if err != nil {
+		return nil, err
+	}
+	declared, err := health.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return health.Run(ctx, health.Local{}, declared, before)
+}
+
+// note writes down what an examination found.
+func (i installed) note(e examination) error {
+	text, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	return i.place(healthFile, append(text, '\n'))
 }
 
 // good is the end of a boot that went well.
@@ -154,15 +164,15 @@ func (j judgement) tell() error {
 }
 
 // place writes a file below /run, whole.
-func (j judgement) place(name string, text []byte) error {
-	hidden := j.at("/run/stet/." + filepath.Base(name))
+func (i installed) place(name string, text []byte) error {
+	hidden := i.at("/run/stet/." + filepath.Base(name))
 	if err := os.WriteFile(hidden, text, 0o644); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(j.at(name)), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(i.at(name)), 0o755); err != nil {
 		return err
 	}
-	return os.Rename(hidden, j.at(name))
+	return os.Rename(hidden, i.at(name))
 }
 
 // waiting names the units that systemd still starts.

@@ -68,13 +68,18 @@ var reasonTexts = map[plan.Why]string{
 func debtRows(all *plan.Plan) [][]string {
 	var rows [][]string
 	for _, d := range all.Debt {
-		until := string(d.Until)
-		if d.Until == plan.UntilRestart {
-			until = "its own restart"
-		}
-		rows = append(rows, []string{until, owned(d.What, d.User), d.Why})
+		rows = append(rows, debtRow(d))
 	}
 	return rows
+}
+
+// debtRow says when, what, and why.
+func debtRow(d plan.Debt) []string {
+	until := string(d.Until)
+	if d.Until == plan.UntilRestart {
+		until = "its own restart"
+	}
+	return []string{until, owned(d.What, d.User), d.Why}
 }
 
 func packageRows(all *plan.Plan) [][]string {

@@ -11,12 +11,16 @@ import (
 
 func newRollback(a *app) *cobra.Command {
 	var esp espFlag
+	var next, tried, discard bool
 	cmd := &cobra.Command{
 		Use:   "rollback [N]",
-		Short: "Let an older system start next",
+		Short: "Go back to an older system",
 		Long: `Make the system of generation N, or of the last one before the running one that is
-known to work, the generation that starts next. It is a new generation with the
-old system: nothing is built, and no kernel is written.`,
+known to work, the running one, as "stet switch" does. It starts next as well: as a
+new generation with the old system, for which no kernel is written. With --boot it
+only starts next, and what runs is not touched.
+
+While a system is tried, rollback without N goes back to what ran before.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.openStore()
@@ -24,15 +28,24 @@ old system: nothing is built, and no kernel is written.`,
 				return needRoot(err)
 			}
 			defer s.Close()
-			i, err := a.installed(esp)
+			l, err := a.live(s, esp)
 			if err != nil {
 				return err
 			}
-			history, err := i.generations().List()
+			if len(args) == 0 && !next {
+				try, err := l.attempt()
+				if err != nil || try == nil && tried {
+					return err
+				}
+				if try != nil {
+					return a.switchTo(cmd.Context(), s, wish{Staged: stage.Request{System: try.Before}, Back: true, Discard: discard || tried}, esp)
+				}
+			}
+			history, err := l.generations().List()
 			if err != nil {
 				return needRoot(err)
 			}
-			standing, err := i.standing(history)
+			standing, err := l.standing(history)
 			if err != nil {
 				return err
 			}
@@ -41,6 +54,9 @@ old system: nothing is built, and no kernel is written.`,
 				return err
 			}
 			r := stage.Request{System: to.System, Origin: generation.Rollback, RollbackOf: to.Number, Provenance: to.Provenance}
+			if !next {
+				return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard}, esp)
+			}
 			report, err := a.startsNext(cmd.Context(), s, r, esp)
 			if err != nil {
 				return err
@@ -48,6 +64,10 @@ old system: nothing is built, and no kernel is written.`,
 			return a.reportStaged(report)
 		},
 	}
+	cmd.Flags().BoolVar(&next, "boot", false, "let it only start next")
+	cmd.Flags().BoolVar(&discard, "discard", false, "let changes in /etc go that the older system makes, too; they are saved")
+	cmd.Flags().BoolVar(&tried, "tried", false, "go back only when a system is tried")
+	_ = cmd.Flags().MarkHidden("tried") // it is there
 	esp.add(cmd)
 	return cmd
 }

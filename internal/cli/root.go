@@ -88,6 +88,8 @@ func (a *app) command() *cobra.Command {
 		newShell(a),
 		newPlan(a),
 		newSwitch(a),
+		newTry(a),
+		newConfirm(a),
 		newCarryOut(a),
 		newBoot(a),
 		newRollback(a),

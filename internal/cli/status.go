@@ -17,6 +17,7 @@ import (
 	"stet/internal/boot"
 	"stet/internal/health"
 	"stet/internal/state"
+	"stet/internal/systemd"
 	"stet/internal/term"
 )
 
@@ -37,7 +38,7 @@ const healthFile = "/run/stet/health.json"
 
 // examination is the content of [healthFile].
 type examination struct {
-	Generation int             `json:"generation"`
+	Generation int             `json:"generation,omitempty"` // that was booted; a switch may have none
 	Date       time.Time       `json:"date"`
 	Checks     []health.Result `json:"checks"`
 }
@@ -65,6 +66,8 @@ type statusReport struct {
 	Generation statusGeneration   `json:"generation"`
 	Health     statusHealth       `json:"health"`
 	Failed     []failedGeneration `json:"failed,omitempty"`
+	Tried      *tried             `json:"tried,omitempty"`
+	Owed       []owed             `json:"owed,omitempty"`
 	Problems   []string           `json:"problems,omitempty"` // of this boot
 }
 
@@ -98,13 +101,16 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "What runs on this machine, and how it is",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			here, err := a.installed(espFlag{})
 			if err != nil {
 				return err
 			}
 			report, err := here.status()
 			if err != nil {
+				return err
+			}
+			if report.Owed, err = (live{installed: here, run: systemd.Execute}).debts(cmd.Context()); err != nil {
 				return err
 			}
 			if a.json {
@@ -147,6 +153,11 @@ func (i installed) status() (*statusReport, error) {
 			report.Failed = append(report.Failed, failedGeneration{g.Number, cmp.Or(why, "none of its tries succeeded")})
 		}
 	}
+	if try, err := i.attempt(); err != nil {
+		return nil, err
+	} else if try != nil {
+		report.Tried = &tried{try.Until}
+	}
 	seen, err := i.examination()
 	if err != nil {
 		return nil, err
@@ -183,6 +194,12 @@ func (r *statusReport) print(out io.Writer) {
 		}
 	}
 	rows = append(rows, []string{"system", r.System}, []string{"health", r.Health.String()})
+	if r.Tried != nil {
+		rows = append(rows, []string{"tried", "until " + r.Tried.String() + "; `stet confirm` keeps it"})
+	}
+	for _, o := range r.Owed {
+		rows = append(rows, []string{"not before", strings.Join(debtRow(o.Debt), ": ")})
+	}
 	for _, f := range r.Failed {
 		rows = append(rows, []string{"failed", fmt.Sprintf("generation %d: %s", f.Number, f.Why)})
 	}

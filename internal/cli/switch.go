@@ -6,15 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"stet/internal/activate"
+	"stet/internal/boot"
 	"stet/internal/generation"
 	"stet/internal/plan"
 	"stet/internal/stage"
 	"stet/internal/store"
-	"stet/internal/systemd"
 )
 
 // switchReport is what `stet switch --json` prints.
@@ -22,7 +23,22 @@ type switchReport struct {
 	Plan     *plan.Plan `json:"plan"`
 	Problems []string   `json:"problems"`
 	Saved    string     `json:"saved,omitempty"` // where the changes of the old /etc are
+	Tried    *tried     `json:"tried,omitempty"`
+	Back     bool       `json:"back,omitempty"` // from what was tried
 	kept
+}
+
+// tried says when a system that is tried goes; without a time, at the next start.
+type tried struct {
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// String says until when.
+func (t tried) String() string {
+	if t.Until == nil {
+		return "the next start"
+	}
+	return t.Until.Local().Format(time.TimeOnly) + ", or the next start"
 }
 
 // kept says what starts next. Without an ESP nothing is kept.
@@ -32,11 +48,21 @@ type kept struct {
 	ESPBytes   int64 `json:"esp_bytes,omitempty"`
 }
 
-// switchRequest is what the process that carries a switch out has to keep.
+// wish is a system that is to run.
+type wish struct {
+	Staged  stage.Request `json:"staged"`
+	Discard bool          `json:"discard,omitempty"` // changes of /etc that it makes, too
+	Try     bool          `json:"try,omitempty"`     // it does not start next
+	For     time.Duration `json:"for,omitempty"`     // how long it is tried; 0: until the next start
+	Back    bool          `json:"back,omitempty"`    // it ran before the one that is tried: what starts next stays
+}
+
+// switchRequest is what the process that carries a switch out has to know beside
+// the plan.
 type switchRequest struct {
-	Staged stage.Request `json:"staged"`
-	ESP    string        `json:"esp"`
-	Store  string        `json:"store"`
+	Wish  wish   `json:"wish"`
+	ESP   string `json:"esp"`
+	Store string `json:"store"`
 }
 
 func newSwitch(a *app) *cobra.Command {
@@ -67,7 +93,7 @@ person's may go.`,
 				return err
 			}
 			r.Origin = generation.Switch
-			return a.switchTo(cmd.Context(), s, r, esp, discard)
+			return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard}, esp)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
@@ -77,7 +103,7 @@ person's may go.`,
 }
 
 // switchTo makes a system of the store the running one.
-func (a *app) switchTo(ctx context.Context, s *store.Store, r stage.Request, esp espFlag, discard bool) error {
+func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag) error {
 	l, err := a.live(s, esp)
 	if err != nil {
 		return err
@@ -88,27 +114,30 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, r stage.Request, esp
 	} else if there {
 		a.term.Note("a switch that was interrupted is taken back")
 	}
-	missing, err := s.Missing(r.System)
+	missing, err := s.Missing(w.Staged.System)
 	if err != nil {
 		return err
 	}
 	if len(missing) > 0 {
-		return explainStage(&stage.IncompleteError{System: r.System, Missing: missing})
+		return explainStage(&stage.IncompleteError{System: w.Staged.System, Missing: missing})
 	}
-	p, err := l.plan(ctx, r.System)
+	p, err := l.plan(ctx, w.Staged.System)
 	if err != nil {
 		return err
 	}
 	for _, d := range p.Decisions {
-		if !discard || d.Kind != plan.DecideConflict {
+		if !w.Discard || d.Kind != plan.DecideConflict {
 			return a.reportPlan(p, false)
 		}
 	}
-	report := &switchReport{Plan: p, Problems: []string{}}
+	report := &switchReport{Plan: p, Problems: []string{}, Back: w.Back}
 	if p.Empty() {
+		if err := a.settle(ctx, l, w, report); err != nil {
+			return err
+		}
 		return a.reportSwitch(report)
 	}
-	job := activate.Job{Plan: p, Discard: discard}
+	job := activate.Job{Plan: p, Discard: w.Discard}
 	for digest, to := range map[string]*activate.System{p.Old: &job.Old, p.New: &job.New} {
 		if *to, err = l.mounts(digest); err != nil {
 			return err
@@ -117,7 +146,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, r stage.Request, esp
 	if p.Old == p.New {
 		job.Old = job.New
 	}
-	request := switchRequest{Staged: r, ESP: esp.dir, Store: l.installed.store}
+	request := switchRequest{Wish: w, ESP: esp.dir, Store: l.installed.store}
 	if job.Request, err = json.Marshal(request); err != nil {
 		return err
 	}
@@ -145,7 +174,54 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, r stage.Request, esp
 	}
 	report.Saved = result.Saved
 	report.Problems = append(report.Problems, result.Problems...)
+	if w.Try {
+		try, err := l.attempt()
+		if err != nil {
+			return err
+		}
+		if try != nil {
+			report.Tried = &tried{try.Until}
+		}
+	}
 	return a.reportSwitch(report)
+}
+
+// settle makes what runs already start next, too, where another would.
+func (a *app) settle(ctx context.Context, l live, w wish, report *switchReport) error {
+	if w.Try || w.Back {
+		return nil
+	}
+	next, err := l.startsNext()
+	if err != nil || next == w.Staged.System {
+		return err
+	}
+	what, err := a.keep(ctx, l, w.Staged, plan.Live)
+	if err != nil || what == nil {
+		return err
+	}
+	report.kept = *what
+	return l.end(ctx)
+}
+
+// startsNext gives the system that the boot loader would start; "" where that is
+// not known.
+func (l live) startsNext() (string, error) {
+	if _, err := l.needESP(); err != nil {
+		return "", nil
+	}
+	esp, err := boot.ReadNames(l.esp())
+	if err != nil {
+		return "", err
+	}
+	history, err := l.generations().List()
+	if err != nil {
+		return "", err
+	}
+	next, err := history.Find(esp.Default())
+	if err != nil {
+		return "", nil // whatever it is, it is none of these
+	}
+	return next.System, nil
 }
 
 // explainSwitch gives errors of a switch the exit code and remedy people expect.
@@ -174,93 +250,21 @@ func (a *app) reportSwitch(r *switchReport) error {
 	}
 	if err := a.reportPlan(&plan.Plan{
 		Machine: r.Plan.Machine, Old: r.Plan.Old, New: r.Plan.New, Kind: r.Plan.Kind, Units: r.Plan.Units, Debt: r.Plan.Debt,
-	}, false); err != nil || r.Plan.Empty() {
+	}, false); err != nil || r.Plan.Empty() && r.Generation == 0 {
 		return err
 	}
 	if len(r.Plan.Drift) > 0 {
 		fmt.Fprintf(a.Stdout, "\nwhat people changed in /etc is in %s\n", r.Saved)
 	}
-	if r.Generation == 0 {
+	switch {
+	case r.Tried != nil:
+		fmt.Fprintf(a.Stdout, "\ndone; it lasts until %s: `stet confirm` keeps it\n", r.Tried)
+	case r.Back:
+		fmt.Fprintf(a.Stdout, "\ndone; what was tried is gone\n")
+	case r.Generation == 0:
 		fmt.Fprintf(a.Stdout, "\ndone; it lasts until the next start, because no ESP is mounted\n")
-		return nil
+	default:
+		fmt.Fprintf(a.Stdout, "\ndone; generation %d starts next\n", r.Generation)
 	}
-	fmt.Fprintf(a.Stdout, "\ndone; generation %d starts next\n", r.Generation)
 	return nil
-}
-
-// newCarryOut is the process that a switch runs in.
-func newCarryOut(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:    "carry-out DIR",
-		Short:  "Carry out the switch that a directory describes",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			result, err := a.carryOut(cmd.Context(), args[0])
-			if err != nil {
-				err = explainSwitch(err)
-				result.Code, result.Error = ExitFailed, err.Error()
-				var failure *Failure
-				if errors.As(err, &failure) {
-					result.Code, result.Remedy = failure.Code, failure.Remedy
-				}
-				var went *activate.WentBackError
-				if errors.As(err, &went) {
-					result.Said = went.Said
-				}
-			}
-			return errors.Join(err, result.Write(args[0]))
-		},
-	}
-}
-
-func (a *app) carryOut(ctx context.Context, dir string) (activate.Result, error) {
-	job, err := activate.ReadJob(dir)
-	if err != nil {
-		return activate.Result{}, err
-	}
-	var request switchRequest
-	if err := json.Unmarshal(job.Request, &request); err != nil {
-		return activate.Result{}, err
-	}
-	s, err := store.Open(request.Store)
-	if err != nil {
-		return activate.Result{}, err
-	}
-	defer s.Close()
-	l := live{installed{"/", request.Store, request.ESP}, s, systemd.Execute}
-	var result activate.Result
-	machine := l.activate(a)
-	machine.Say = func(what string) { fmt.Fprintln(a.Stdout, what) }
-	machine.Keep = func(ctx context.Context) error {
-		what, err := a.keep(ctx, l, request.Staged, job.Plan.Kind)
-		if err != nil || what == nil {
-			return err
-		}
-		result.Kept, err = json.Marshal(what)
-		return err
-	}
-	outcome, err := machine.Switch(ctx, job.Plan, job.Old, job.New, job.Discard)
-	if err != nil {
-		return activate.Result{}, err
-	}
-	result.Problems, result.Saved = outcome.Problems, outcome.Saved
-	return result, nil
-}
-
-// keep makes what runs start next. nil says that no ESP is mounted.
-func (a *app) keep(ctx context.Context, l live, r stage.Request, kind plan.Kind) (*kept, error) {
-	if _, err := l.needESP(); err != nil {
-		return nil, nil
-	}
-	report, err := a.startsNext(ctx, l.store, r, espFlag{l.mount})
-	if err != nil {
-		return nil, err
-	}
-	if kind == plan.Live { // it is proven, and nothing of it waits for a start
-		if err := l.generations().Set(report.Generation, generation.Good, ""); err != nil {
-			return nil, err
-		}
-	}
-	return &kept{report.Generation, report.Tries, report.ESPBytes}, nil
 }

@@ -103,9 +103,19 @@ func (m Machine) Gather(ctx context.Context, next plan.System) (*plan.Facts, err
 		return nil, err
 	}
 	f.Mounts = newNamespaces(w).others()
-	if f.Drift, err = m.drift(boot, running, next); err != nil {
+	policy, err := m.Policy(next)
+	if err != nil {
 		return nil, err
 	}
+	if f.Drift, err = m.drift(boot, running, policy); err != nil {
+		return nil, err
+	}
+	for name, fields := range policy.Users {
+		if slices.Contains(fields, state.FieldPassword) {
+			f.OwnPasswords = append(f.OwnPasswords, name)
+		}
+	}
+	slices.Sort(f.OwnPasswords)
 	if f.Run, err = m.runFiles(); err != nil {
 		return nil, fmt.Errorf("read unit files in /run: %w", err)
 	}
@@ -161,11 +171,7 @@ func (m Machine) Policy(of plan.System) (state.Policy, error) {
 	return state.ParsePolicy(text)
 }
 
-func (m Machine) drift(boot state.Boot, running, next plan.System) ([]plan.Drifted, error) {
-	policy, err := m.Policy(next)
-	if err != nil {
-		return nil, err
-	}
+func (m Machine) drift(boot state.Boot, running plan.System, policy state.Policy) ([]plan.Drifted, error) {
 	upper, err := m.Upper(boot)
 	if err != nil {
 		return nil, err

@@ -81,6 +81,9 @@ func Points() []Point {
 	}
 }
 
+// variable is the environment's.
+const variable = "STET_FAULT"
+
 // halt is the end of a request that asks to stand still.
 const halt = ":halt"
 
@@ -93,7 +96,7 @@ func Reach(p Point) { carryOut(requested(), p) }
 // requested is what the environment, or the kernel command line of PID 1, asks
 // for.
 var requested = sync.OnceValue(func() string {
-	if request, ok := os.LookupEnv("STET_FAULT"); ok {
+	if request, ok := os.LookupEnv(variable); ok {
 		return request
 	}
 	if os.Getpid() != 1 {
@@ -105,6 +108,15 @@ var requested = sync.OnceValue(func() string {
 	}
 	return fromCommandLine(string(text))
 })
+
+// Environment is what a program started elsewhere, which does not inherit this
+// one's environment, needs of it to come to the same point.
+func Environment() []string {
+	if request, ok := os.LookupEnv(variable); ok {
+		return []string{variable + "=" + request}
+	}
+	return nil
+}
 
 // fromCommandLine reads stet.fault= of a kernel command line. The kernel keeps
 // quotes that stand around a value with spaces.

@@ -16,8 +16,11 @@ import (
 // pause is the time between two attempts.
 const pause = time.Second
 
-// noFailedUnit is the name of Stet's own check.
-const noFailedUnit = "no failed unit"
+// The names of Stet's own checks.
+const (
+	noFailedUnit = "no failed unit"
+	network      = "network"
+)
 
 // Host is the machine that is checked.
 type Host interface {
@@ -29,6 +32,25 @@ type Host interface {
 	Shell(ctx context.Context, command string) error
 	// Dial connects to a TCP port on the loopback interface.
 	Dial(ctx context.Context, port int) error
+	// Connected lists the network interfaces that are up and have an address that
+	// others reach.
+	Connected() ([]string, error)
+}
+
+// Before is how a machine was before it was changed: what had failed may fail, and
+// what was connected is to be. At a boot nothing was before.
+type Before struct {
+	FailedUnits []string
+	Connected   []string
+}
+
+// Look gives how a machine is.
+func Look(ctx context.Context, host Host) (b Before, err error) {
+	if b.FailedUnits, err = host.FailedUnits(ctx); err != nil {
+		return b, err
+	}
+	b.Connected, err = host.Connected()
+	return b, err
 }
 
 // Result is what came of one check.
@@ -54,13 +76,12 @@ type check struct {
 }
 
 // Run tries all checks at the same time until each has succeeded once, or the
-// time is over. Declared ones come first, by name; among Stet's own, units that
-// had failed before are passed over. The error says that ctx ended.
-func Run(ctx context.Context, host Host, h machine.Health, failedBefore []string) ([]Result, error) {
+// time is over. Declared ones come first, by name. The error says that ctx ended.
+func Run(ctx context.Context, host Host, h machine.Health, before Before) ([]Result, error) {
 	timeout := time.Duration(h.Timeout)
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	all := checks(host, h, failedBefore)
+	all := checks(host, h, before)
 	results := make([]Result, len(all))
 	var running sync.WaitGroup
 	for i, c := range all {
@@ -75,22 +96,39 @@ func Failed(results []Result) []Result {
 	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.Passed })
 }
 
-func checks(host Host, h machine.Health, failedBefore []string) []check {
+func checks(host Host, h machine.Health, before Before) []check {
 	var all []check
 	for _, name := range slices.Sorted(maps.Keys(h.Checks)) {
 		all = append(all, declared(host, name, h.Checks[name]))
 	}
-	return append(all, check{noFailedUnit, "no unit has failed", func(ctx context.Context) error {
+	all = append(all, check{noFailedUnit, "no unit has failed", func(ctx context.Context) error {
 		failed, err := host.FailedUnits(ctx)
 		if err != nil {
 			return err
 		}
-		failed = slices.DeleteFunc(failed, func(unit string) bool { return slices.Contains(failedBefore, unit) })
-		if len(failed) > 0 {
+		if failed = without(failed, before.FailedUnits); len(failed) > 0 {
 			return fmt.Errorf("%s failed", strings.Join(failed, ", "))
 		}
 		return nil
 	}})
+	if len(before.Connected) == 0 {
+		return all
+	}
+	return append(all, check{network, strings.Join(before.Connected, ", ") + " connected as before", func(context.Context) error {
+		now, err := host.Connected()
+		if err != nil {
+			return err
+		}
+		if lost := without(before.Connected, now); len(lost) > 0 {
+			return fmt.Errorf("%s had an address, and has none now", strings.Join(lost, ", "))
+		}
+		return nil
+	}})
+}
+
+// without gives what is in all and not in others.
+func without(all, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(others, one) })
 }
 
 func declared(host Host, name string, c machine.Check) check {

@@ -20,6 +20,7 @@ type fake struct {
 	failed []string
 	shell  func(ctx context.Context, command string) error
 	ports  map[int]bool
+	links  []string
 }
 
 func (f fake) ActiveState(_ context.Context, unit string) (string, error) {
@@ -29,6 +30,7 @@ func (f fake) ActiveState(_ context.Context, unit string) (string, error) {
 	return "inactive", nil
 }
 func (f fake) FailedUnits(context.Context) ([]string, error) { return f.failed, nil }
+func (f fake) Connected() ([]string, error)                  { return f.links, nil }
 func (f fake) Shell(ctx context.Context, command string) error {
 	return f.shell(ctx, command)
 }
@@ -43,9 +45,9 @@ func declare(timeout time.Duration, checks map[string]machine.Check) machine.Hea
 	return machine.Health{Timeout: machine.Duration(timeout), Checks: checks}
 }
 
-func run(t *testing.T, host Host, h machine.Health, before ...string) []Result {
+func run(t *testing.T, host Host, h machine.Health, failedBefore ...string) []Result {
 	t.Helper()
-	results, err := Run(t.Context(), host, h, before)
+	results, err := Run(t.Context(), host, h, Before{FailedUnits: failedBefore})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +84,30 @@ func TestEachKindOfCheck(t *testing.T) {
 	}
 	if failed := Failed(got); len(failed) != 4 || failed[0].String() != "b: b.service is activating" {
 		t.Errorf("failed are %v", failed)
+	}
+}
+
+func TestWhatWasConnectedIsTo(t *testing.T) {
+	host := fake{links: []string{"eth0", "wg0"}, failed: []string{"old.service"}}
+	before, err := Look(t.Context(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		now  []string
+		want Result
+	}{
+		{[]string{"wg0", "eth0", "eth1"}, Result{Name: network, What: "eth0, wg0 connected as before", Passed: true}},
+		{[]string{"eth0"}, Result{Name: network, What: "eth0, wg0 connected as before", Failure: "wg0 had an address, and has none now"}},
+	} {
+		host.links = c.now
+		results, err := Run(t.Context(), host, declare(time.Millisecond, nil), before)
+		if err != nil || len(results) != 2 || !results[0].Passed {
+			t.Fatalf("%v %+v", err, results)
+		}
+		if diff := cmp.Diff(c.want, results[1]); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
@@ -124,7 +150,7 @@ func TestAHangingCheckEndsWithTheTime(t *testing.T) {
 func TestAnEndedContextIsAnError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(ctx, fake{ports: map[int]bool{}}, declare(time.Minute, map[string]machine.Check{"a": {Port: 1}}), nil); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ctx, fake{ports: map[int]bool{}}, declare(time.Minute, map[string]machine.Check{"a": {Port: 1}}), Before{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -85,3 +85,25 @@ func (Local) Dial(ctx context.Context, port int) error {
 	}
 	return connection.Close()
 }
+
+// Connected implements [Host].
+func (Local) Connected() ([]string, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list network interfaces: %w", err)
+	}
+	var connected []string
+	for _, i := range all {
+		addresses, err := i.Addrs()
+		if err != nil || i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
+			continue // one that is just going away has no addresses any more
+		}
+		for _, a := range addresses {
+			if network, ok := a.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
+				connected = append(connected, i.Name)
+				break
+			}
+		}
+	}
+	return connected, nil
+}

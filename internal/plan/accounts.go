@@ -9,7 +9,7 @@ import (
 
 // compareAccounts lists users and groups that come, go or are others.
 func (m *maker) compareAccounts() error {
-	if m.old.Trees[etcTree] == m.new.Trees[etcTree] {
+	if m.old.Trees[etcTree] == m.new.Trees[etcTree] && m.old.Trees[usrTree] == m.new.Trees[usrTree] {
 		return nil
 	}
 	old, next, err := readBoth(m, func(s *side) (map[string]Account, error) {
@@ -34,7 +34,7 @@ func (m *maker) compareAccounts() error {
 		m.plan.Groups = append(m.plan.Groups, Group{name, pointer(oldGroups, name), pointer(nextGroups, name)})
 	}
 	m.decideAccounts()
-	return nil
+	return m.decideLogins(old, next)
 }
 
 // decideAccounts asks about what nobody can have meant.

@@ -21,10 +21,13 @@ type Facts struct {
 	Drift    []Drifted          `json:"drift,omitempty"`
 	Run      map[string]RunFile `json:"run,omitempty"`
 	Sessions []string           `json:"sessions,omitempty"`
-	States   []string           `json:"states,omitempty"`
-	Trees    []string           `json:"trees,omitempty"`
-	ESP      *ESPFacts          `json:"esp,omitempty"` // nil: the machine is started without one
-	Disk     DiskFacts          `json:"disk"`
+
+	OwnPasswords []string `json:"own_passwords,omitempty"` // users who set theirs themselves, also in the next system
+
+	States []string  `json:"states,omitempty"`
+	Trees  []string  `json:"trees,omitempty"`
+	ESP    *ESPFacts `json:"esp,omitempty"` // nil: the machine is started without one
+	Disk   DiskFacts `json:"disk"`
 }
 
 // Booted is what the machine started with, which no live switch changes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Format is the version of plans and facts that this Stet writes and reads.
@@ -67,6 +68,9 @@ type Debt struct {
 	Why   string `json:"why"`
 }
 
+// Unit gives the name of the unit that goes on, if it is one.
+func (d Debt) Unit() (name string, ok bool) { return strings.CutPrefix(d.What, "unit ") }
+
 // Decision is what a person has to decide before anything is done.
 type Decision struct {
 	Kind   string `json:"kind"`
@@ -81,6 +85,7 @@ const (
 	DecideMount     = "mount"
 	DecideSpace     = "space"
 	DecideAccount   = "account"
+	DecideLogin     = "login"
 	DecideMigration = "migration"
 )
 

@@ -18,8 +18,9 @@ var builtin []byte
 
 // table is what is known of services that a plan must treat with care.
 type table struct {
-	keep []keepRule
-	tell []tellRule
+	keep   []keepRule
+	tell   []tellRule
+	logins []loginRule
 }
 
 // keepRule names units that go on as they are.
@@ -37,6 +38,12 @@ type tellRule struct {
 	reload, restart []string
 	reexec          bool
 	why             string
+}
+
+// loginRule says where keys of people are, by which they log in.
+type loginRule struct {
+	path  string // a pattern below /etc; its last name is the person's
+	needs string // the program that reads it
 }
 
 // tableFormat is the format of the table this package reads.
@@ -86,10 +93,18 @@ func (t *table) add(s debian.Stanza) error {
 		t.keep = append(t.keep, r)
 		return nil
 	}
+	if pattern, ok := s.Lookup("Login"); ok {
+		r := loginRule{pattern, s.Get("Needs")}
+		if _, err := path.Match(pattern, ""); err != nil || !strings.HasPrefix(pattern, "/etc/") || r.needs == "" {
+			return errors.New("a rule with Login has a pattern of paths below /etc, and Needs")
+		}
+		t.logins = append(t.logins, r)
+		return nil
+	}
 	r := tellRule{words("Paths"), words("Run"), s.Get("Needs"), words("Reload"), words("Restart"), s.Get("Reexec") == "yes", why}
 	switch {
 	case len(r.paths) == 0:
-		return errors.New("a rule needs Keep or Paths")
+		return errors.New("a rule needs Keep, Paths or Login")
 	case len(r.run)+len(r.reload)+len(r.restart) == 0 && !r.reexec:
 		return errors.New("a rule with Paths has Run, Reload, Restart or Reexec")
 	case (r.needs == "") != (len(r.run) == 0):

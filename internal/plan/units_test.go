@@ -468,7 +468,8 @@ func TestTheTableIsInOrder(t *testing.T) {
 		"Format: 1\n\nPaths: /a\nRun: b\n":       "Why",
 		"Format: 1\n\nKeep: never\nWhy: x\n":     "no end",
 		"Format: 1\n\nPaths: /a\nWhy: x\n":       "has Run",
-		"Format: 1\n\nWhy: x\n":                  "Keep or Paths",
+		"Format: 1\n\nWhy: x\n":                  "Keep, Paths or Login",
+		"Format: 1\n\nLogin: /etc/a\nWhy: x\n":   "and Needs",
 		"Format: 1\n\nPaths: /a\nRun: b\nWhy: x": "both Run and Needs",
 	} {
 		if _, err := parseTable([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {

@@ -78,33 +78,9 @@ func start(t *testing.T) *life {
 	built := p.Build(t)
 	disk := filepath.Join(t.TempDir(), "disk.raw")
 	p.Must(t, "image", "-o", disk)
-	firmware, err := vm.OVMF()
-	if err != nil {
-		t.Fatal(err)
-	}
-	accelerator, err := vm.Probe(t.Context(), built.Kernel, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	machine, err := vm.Start(t.Context(), vm.Config{
-		Name: "assess", Firmware: &firmware, Disk: disk, DiskSerial: "disk", RunDirectory: t.TempDir(), Accelerator: &accelerator,
-		// Of a parameter that is there twice the last counts; a minute less for
-		// each panic.
-		CommandLine: "panic=1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := machine.Close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			lines := strings.Split(strings.TrimSpace(string(machine.SerialLog())), "\n")
-			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-150):], "\n"))
-		}
-	})
-	return &life{&guest.Machine{VM: machine, Built: built}, built.Digest}
+	// Of a parameter that is there twice the last counts; a minute less for each
+	// panic.
+	return &life{guest.StartDisk(t, built, disk, func(c *vm.Config) { c.CommandLine = "panic=1" }), built.Digest}
 }
 
 func TestGenerationsThatFail(t *testing.T) {

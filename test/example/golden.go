@@ -69,6 +69,15 @@ func Relock(ctx context.Context, stet, name string) error {
 	if err := run(ctx, stet, "-C", dir, "--json", "update"); err != nil {
 		return fmt.Errorf("lock %s: %w", name, err)
 	}
+	return Renew(ctx, stet, name)
+}
+
+// Renew builds an example and writes the goldens of its lock.
+func Renew(ctx context.Context, stet, name string) error {
+	dir, err := Dir(name)
+	if err != nil {
+		return err
+	}
 	built, err := Built(ctx, stet, dir)
 	if err != nil {
 		return err

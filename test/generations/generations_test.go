@@ -71,18 +71,18 @@ func TestTwentyGenerationsOnASmallESP(t *testing.T) {
 
 	// Back: no kernel is written, and nothing but an entry.
 	var back staged
-	m.must(&back, "rollback", "--esp", m.esp)
+	m.must(&back, "rollback", "--boot", "--esp", m.esp)
 	if back.Generation != 21 || back.System != must19(t, m) || back.ESPBytes > 8192 {
 		t.Errorf("%+v", back)
 	}
 	if up := m.comesUp(); up != 21 {
 		t.Errorf("generation %d came up", up)
 	}
-	m.must(&back, "rollback", "3", "--esp", m.esp)
+	m.must(&back, "rollback", "3", "--boot", "--esp", m.esp)
 	if back.Generation != 22 || back.Tries != boot.Tries { // another kernel
 		t.Errorf("%+v", back)
 	}
-	m.must(&back, "rollback", "--esp", m.esp) // what runs is to stay
+	m.must(&back, "rollback", "--boot", "--esp", m.esp) // what runs is to stay
 	if back.Generation != 23 || back.System != must19(t, m) {
 		t.Errorf("%+v", back)
 	}
@@ -284,7 +284,7 @@ func TestAStoreWithoutInodes(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	m.has(1)
-	m.refuses("inodes are missing", "rollback", "1", "--esp", m.esp)
+	m.refuses("inodes are missing", "rollback", "1", "--boot", "--esp", m.esp)
 }
 
 func TestAReadOnlyStore(t *testing.T) {
@@ -295,7 +295,7 @@ func TestAReadOnlyStore(t *testing.T) {
 	m.offers(nth(2), generation.Provenance{})
 	run(t, "mount", "-o", "remount,ro", m.store)
 	for _, args := range [][]string{
-		{"boot", "--from", m.built, "--esp", m.esp}, {"rollback", "1", "--esp", m.esp}, {"gc", "--keep", "1", "--esp", m.esp}, {"pin", "1"},
+		{"boot", "--from", m.built, "--esp", m.esp}, {"rollback", "1", "--boot", "--esp", m.esp}, {"gc", "--keep", "1", "--esp", m.esp}, {"pin", "1"},
 	} {
 		m.refuses("read-only file system", args...)
 	}

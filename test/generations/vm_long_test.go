@@ -29,22 +29,7 @@ func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
 	second := stet.Build(t)
 	stick := handedOver(t, stet)
 
-	firmware, err := vm.OVMF()
-	must(t, err)
-	accelerator, err := vm.Probe(t.Context(), first.Kernel, nil)
-	must(t, err)
-	started, err := vm.Start(t.Context(), vm.Config{
-		Name: "generations", Firmware: &firmware, Disk: disk, DiskSerial: "disk", MoreDisks: []string{stick}, RunDirectory: t.TempDir(), Accelerator: &accelerator,
-	})
-	must(t, err)
-	t.Cleanup(func() {
-		must(t, started.Close())
-		if t.Failed() {
-			lines := strings.Split(strings.TrimSpace(string(started.SerialLog())), "\n")
-			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-100):], "\n"))
-		}
-	})
-	m := &guest.Machine{VM: started, Built: first}
+	m := guest.StartDisk(t, first, disk, func(c *vm.Config) { c.MoreDisks = []string{stick} })
 
 	stands := func(number int, motd string) {
 		t.Helper()
@@ -67,7 +52,7 @@ func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
 	if have := m.Run(t, "ls /efi/loader/entries"); have != "stet-1.conf\nstet-2.conf" { // it came up, and has no counter any more
 		t.Errorf("on the ESP there is %s", have)
 	}
-	must(t, json.Unmarshal([]byte(m.Run(t, "stet rollback --json")), &s))
+	must(t, json.Unmarshal([]byte(m.Run(t, "stet rollback --boot --json")), &s))
 	if s.Generation != 3 || s.System != first.Digest || s.ESPBytes > 8192 {
 		t.Errorf("%+v", s)
 	}
@@ -75,7 +60,7 @@ func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
 	stands(3, "The first.")
 
 	for n := 4; n <= 20; n++ {
-		m.Run(t, fmt.Sprintf("stet rollback %d", 2-n%2))
+		m.Run(t, fmt.Sprintf("stet rollback --boot %d", 2-n%2))
 	}
 	if have := m.Run(t, "ls /efi/loader/entries | wc -l; ls /efi/stet | wc -l"); have != "20\n2" {
 		t.Errorf("entries, kernels and initrds: %s", have)

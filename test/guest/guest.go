@@ -31,6 +31,34 @@ func Start(t testing.TB, p program.Program, options ...func(*vm.Config)) *Machin
 	for _, option := range options {
 		option(&config)
 	}
+	return start(t, config, built)
+}
+
+// StartDisk boots a disk by firmware and boot loader, as hardware does; built is
+// what is on it. The options may change what QEMU runs. It does not wait for the
+// boot.
+func StartDisk(t testing.TB, built program.Built, disk string, options ...func(*vm.Config)) *Machine {
+	t.Helper()
+	firmware, err := vm.OVMF()
+	if err != nil {
+		t.Fatal(err)
+	}
+	accelerator, err := vm.Probe(t.Context(), built.Kernel, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := vm.Config{Name: "disk", Firmware: &firmware, Disk: disk, DiskSerial: "disk", RunDirectory: t.TempDir(), Accelerator: &accelerator}
+	for _, option := range options {
+		option(&config)
+	}
+	return start(t, config, built)
+}
+
+// lastLines is how much of its console is shown of a machine whose test failed.
+const lastLines = 100
+
+func start(t testing.TB, config vm.Config, built program.Built) *Machine {
+	t.Helper()
 	machine, err := vm.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +69,7 @@ func Start(t testing.TB, p program.Program, options ...func(*vm.Config)) *Machin
 		}
 		if t.Failed() {
 			lines := strings.Split(strings.TrimSpace(string(machine.SerialLog())), "\n")
-			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-lastLines):], "\n"))
 		}
 	})
 	return &Machine{machine, built}

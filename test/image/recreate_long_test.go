@@ -21,29 +21,8 @@ const bootTime = 20 * time.Minute
 // boot boots a disk as hardware does. More are further disks, which it writes to.
 func boot(t *testing.T, built program.Built, disk string, more ...string) *guest.Machine {
 	t.Helper()
-	firmware, err := vm.OVMF()
-	if err != nil {
-		t.Fatal(err)
-	}
-	accelerator, err := vm.Probe(t.Context(), built.Kernel, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	machine, err := vm.Start(t.Context(), vm.Config{
-		Name: built.Machine, Firmware: &firmware, Kernel: built.Kernel, CommandLine: "console=ttyS0",
-		Disk: disk, DiskSerial: "machine", MoreDisks: more, RunDirectory: t.TempDir(), Accelerator: &accelerator,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := machine.Close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			lines := strings.Split(strings.TrimSpace(string(machine.SerialLog())), "\n")
-			t.Logf("the console's last lines:\n%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
-		}
+	machine := guest.StartDisk(t, built, disk, func(c *vm.Config) {
+		c.CommandLine, c.DiskSerial, c.MoreDisks = "console=ttyS0", "machine", more
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
@@ -55,7 +34,7 @@ func boot(t *testing.T, built program.Built, disk string, more ...string) *guest
 		output, _ := machine.Exec(ctx, vm.Shell("systemctl --failed --no-legend"))
 		t.Errorf("the machine is %s\n%s", state, output.Stdout)
 	}
-	return &guest.Machine{VM: machine, Built: built}
+	return machine
 }
 
 // identity is what must be the same on a machine that was made anew.

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"stet/internal/plan"
+	"stet/internal/systemd"
+)
+
+// owed is what goes on as before although a switch is done, until a unit or the
+// machine starts anew.
+type owed struct {
+	plan.Debt
+	Since time.Time `json:"since"`
+	// Invocation is systemd's name for the run of a unit: another run owes nothing.
+	Invocation string `json:"invocation,omitempty"`
+}
+
+// debtsFile has what switches since the start of the machine left to be done.
+const debtsFile = "/run/stet/debts.json"
+
+// owe adds what a switch left.
+func (l live) owe(ctx context.Context, debts []plan.Debt, now time.Time) error {
+	all, err := l.debts(ctx)
+	if err != nil {
+		return err
+	}
+	// Of the kernel only the last switch tells: it may want the one that runs again.
+	all = slices.DeleteFunc(all, func(o owed) bool {
+		return strings.HasPrefix(o.What, "kernel") || slices.ContainsFunc(debts, func(d plan.Debt) bool { return d.What == o.What && d.User == o.User })
+	})
+	for _, d := range debts {
+		o := owed{Debt: d, Since: now.UTC().Truncate(time.Second)}
+		if unit, ok := d.Unit(); ok && d.User == "" {
+			if o.Invocation, err = l.invocation(ctx, unit); err != nil {
+				return err
+			}
+		}
+		all = append(all, o)
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	return l.place(debtsFile, append(text, '\n'))
+}
+
+// debts gives what is owed still.
+func (l live) debts(ctx context.Context) ([]owed, error) {
+	text, err := os.ReadFile(l.at(debtsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, needRoot(err)
+	}
+	var all []owed
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("read %s: %w", debtsFile, err)
+	}
+	users, err := systemd.Users(l.at("/run"))
+	if err != nil {
+		return nil, err
+	}
+	still := all[:0]
+	for _, o := range all {
+		paid := o.User != "" && !slices.ContainsFunc(users, func(u systemd.User) bool { return u.Name == o.User })
+		if unit, ok := o.Unit(); ok && o.User == "" {
+			now, err := l.invocation(ctx, unit)
+			if err != nil {
+				return nil, err
+			}
+			paid = now != o.Invocation
+		}
+		if !paid {
+			still = append(still, o)
+		}
+	}
+	return still, nil
+}
+
+// invocation names the run of a unit; "" when it does not run.
+func (l live) invocation(ctx context.Context, unit string) (string, error) {
+	out, err := l.run(ctx, nil, []string{"systemctl", "show", "--property=InvocationID", "--value", "--", unit})
+	return strings.TrimSpace(string(out)), err
+}

@@ -1,0 +1,217 @@
+//go:build long
+
+package live_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stet/internal/mirror/mirrortest"
+	"stet/internal/plan"
+	"stet/internal/signature"
+	"stet/internal/vm"
+	"stet/test/guest"
+	"stet/test/program"
+)
+
+// site is a web server whose page and name are the same word.
+const site = `
+services:
+  nginx: {sites: {default: {root: /srv/www, server_name: "%[1]s.example"}}}
+files:
+  /srv/www/index.html: {text: "%[1]s\n"}
+`
+
+const database = "packages: [postgresql]\n"
+
+// broken is a unit that does not start.
+const broken = `
+units:
+  broken.service:
+    enable: true
+    text: |
+      [Service]
+      Type=oneshot
+      ExecStart=/usr/bin/sh -c 'echo out of order; exit 1'
+      [Install]
+      WantedBy=multi-user.target
+`
+
+// rebuilt gives a repository that has a package of the lock under a higher version,
+// and what to declare of it.
+func rebuilt(t *testing.T, p program.Program, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, locked := range program.ReadLock(t, p.Dir).Packages {
+		if locked.Name != name {
+			continue
+		}
+		script := `dpkg-deb -R "$1" "$2/deb" && sed -i 's/^Version: .*/&+again1/' "$2/deb/DEBIAN/control" && dpkg-deb -Zgzip --root-owner-group -b "$2/deb" "$2/again.deb"`
+		if out, err := exec.Command("sh", "-c", script, "sh", program.Deb(p.Store(t), locked), dir).CombinedOutput(); err != nil {
+			t.Fatalf("build %s again: %v\n%s", name, err, out)
+		}
+	}
+	a := mirrortest.New("stable", time.Now())
+	if _, err := a.AddFile(filepath.Join(dir, "again.deb")); err != nil {
+		t.Fatal(err)
+	}
+	key, err := signature.Armored(a.Key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(p.Dir, "again.asc"), []byte(key), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := a.Serve(t)
+	return fmt.Sprintf("repositories: {again: {url: %q, suite: stable, key: ./again.asc}}\n", server.URL)
+}
+
+// stick gives a disk with what `stet send` wrote, by name.
+func stick(t *testing.T, sent map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, system := range sent {
+		if err := os.Rename(system, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk := filepath.Join(t.TempDir(), "stick.ext4")
+	if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-d", dir, disk, "4G").CombinedOutput(); err != nil {
+		t.Fatalf("mke2fs: %v\n%s", err, out)
+	}
+	return disk
+}
+
+// TestASession is docs/switching.md: a day of a machine.
+func TestASession(t *testing.T) {
+	stet := program.Example(t, "minimal")
+	text, err := os.ReadFile(filepath.Join(stet.Dir, "stet.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declare := func(parts ...string) {
+		if err := os.WriteFile(filepath.Join(stet.Dir, "stet.yaml"), []byte(string(text)+strings.Join(parts, "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		stet.Must(t, "lock")
+	}
+	one, two := fmt.Sprintf(site, "one"), fmt.Sprintf(site, "two")
+	declare(one)
+	first, disk := stet.Build(t), filepath.Join(t.TempDir(), "disk.raw")
+	stet.Must(t, "image", "-o", disk)
+	systems := map[string]string{}
+	declare(two)
+	systems["page"] = sent(t, stet)
+	declare(two, database)
+	systems["database"] = sent(t, stet)
+	declare(two, database, broken)
+	systems["broken"] = sent(t, stet)
+	declare(two, database, rebuilt(t, stet, "libssl3t64"))
+	systems["library"] = sent(t, stet)
+
+	m := guest.StartDisk(t, first, disk, func(c *vm.Config) { c.MoreDisks, c.Memory = []string{stick(t, systems)}, 3072 })
+	if state := m.Booted(t); state != "running" {
+		t.Fatalf("it is %s: %s", state, m.Run(t, "systemctl --failed --no-legend"))
+	}
+	m.Run(t, "mount -o ro /dev/disk/by-id/virtio-disk2 /mnt")
+	boot := m.Run(t, "cat /proc/sys/kernel/random/boot_id")
+	const page = `exec 3<>/dev/tcp/127.0.0.1/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && tail -n 1 <&3`
+	serves := func(want string) {
+		t.Helper()
+		if have := m.Run(t, "bash -c '"+strings.ReplaceAll(page, "'", `'\''`)+"'"); have != want {
+			t.Errorf("the page says %q, want %q", have, want)
+		}
+	}
+	serves("one")
+
+	t.Log("another page, and name")
+	p := switched(t, m, "page")
+	if units := actions(p); !slices.Equal(units, []string{"reload nginx.service"}) {
+		t.Errorf("for another page: %v", units)
+	}
+	serves("two")
+
+	t.Log("a database")
+	p = switched(t, m, "database")
+	if units := actions(p); !slices.Contains(units, "start postgresql.service") || slices.ContainsFunc(units, func(u string) bool { return strings.HasSuffix(u, " nginx.service") }) {
+		t.Errorf("for a database: %v", units)
+	}
+	const ask = `runuser -u postgres -- psql -qAt -c `
+	m.Run(t, ask+`"create table t (word text); insert into t values ('kept')"`)
+
+	t.Log("another build of a library")
+	mapped := m.Run(t, `for p in $(grep -ls -e libssl -e libcrypto /proc/[0-9]*/maps | cut -d/ -f3); do sed 's,.*/,,' /proc/$p/cgroup; done | sort -u`)
+	p = switched(t, m, "library")
+	for _, u := range p.Units {
+		if u.Action != plan.Keep && !slices.Contains(strings.Fields(mapped), u.Name) && !strings.HasPrefix(u.Name, "postgresql") {
+			t.Errorf("%s %s, which had no part of the library in memory: %+v", u.Action, u.Name, u.Reasons)
+		}
+	}
+	for _, name := range []string{"nginx.service", "postgresql@17-main.service"} {
+		if !slices.Contains(strings.Fields(mapped), name) || !slices.ContainsFunc(p.Units, func(u plan.Unit) bool { return u.Name == name && u.Action != plan.Keep }) {
+			t.Errorf("%s is not restarted, or had no part of the library, as had %s", name, mapped)
+		}
+	}
+	if out, status := m.Try(t, "stet plan --exit-code --from /mnt/library"); status != 0 {
+		t.Errorf("somebody has the old library in memory:\n%s", out)
+	}
+	serves("two")
+	if have := m.Run(t, ask+"'select word from t'"); have != "kept" {
+		t.Errorf("in the table is %q", have)
+	}
+
+	t.Log("back")
+	m.Run(t, "stet rollback")
+	if have := m.Run(t, `dpkg-query -W -f '${Version}' libssl3t64`); strings.HasSuffix(have, "+again1") {
+		t.Errorf("after going back, the library is %s", have)
+	}
+	t.Log("what does not start")
+	before := m.Run(t, "cat /run/stet/system")
+	if out, status := m.Try(t, "stet switch --from /mnt/broken"); status != 4 || !strings.Contains(out, "out of order") {
+		t.Errorf("exit status %d: %s", status, out)
+	}
+	t.Log("what is only tried")
+	m.Run(t, "stet try --from /mnt/library --for 10s")
+	m.Run(t, "for i in $(seq 120); do test $(cat /run/stet/system) = "+before+" && ! systemctl is-active -q stet-switch.service && exit; sleep 1; done; journalctl --no-pager -u 'stet-*' -n 40; exit 1")
+	serves("two")
+	if have := m.Run(t, ask+"'select word from t'; cat /proc/sys/kernel/random/boot_id"); have != "kept\n"+boot {
+		t.Errorf("in the end there is %q, want the row, and boot %s", have, boot)
+	}
+	if state := m.Run(t, "systemctl is-system-running"); state != "running" {
+		t.Errorf("in the end it is %s", state)
+	}
+}
+
+// switched switches to a system of the stick, as planned before, and holds the
+// journal against the plan.
+func switched(t *testing.T, m *guest.Machine, name string) *plan.Plan {
+	t.Helper()
+	p := planned(t, m, "/mnt/"+name)
+	at, begin := cursor(t, m), time.Now()
+	out := m.Run(t, "stet switch --from /mnt/"+name)
+	t.Logf("the switch took %.0f s\n%s", time.Since(begin).Seconds(), out)
+	if diff := cmp.Diff(wanted(p), jobs(t, m, at)); diff != "" {
+		t.Errorf("%s: the journal is not the plan: %s", name, diff)
+	}
+	return p
+}
+
+// actions are what a plan does to units, without those that it keeps.
+func actions(p *plan.Plan) []string {
+	var all []string
+	for _, u := range p.Units {
+		if u.Action != plan.Keep {
+			all = append(all, string(u.Action)+" "+u.Name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

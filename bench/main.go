@@ -107,9 +107,10 @@ func run(ctx context.Context) (err error) {
 		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {
 			continue
 		}
-		results, err := m.make(&b, ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		var results []result
+		if results, err = m.make(&b, ctx); err != nil {
+			err = fmt.Errorf("%s: %w", m.name, err)
+			break // what was measured before took half an hour: it is printed
 		}
 		report.Results = append(report.Results, results...)
 	}
@@ -117,9 +118,9 @@ func run(ctx context.Context) (err error) {
 	if *asJSON {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+		return errors.Join(err, encoder.Encode(report))
 	}
-	return report.print(os.Stdout)
+	return errors.Join(err, report.print(os.Stdout))
 }
 
 // say tells on stderr what is being done: a whole run takes minutes.

@@ -3,6 +3,7 @@
 package start_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,23 @@ import (
 	"stet/test/guest"
 	"stet/test/program"
 )
+
+// startOn starts a machine with its disk on each of the buses, as far as the end
+// of the initrd.
+func startOn(t *testing.T, config vm.Config, buses ...vm.Bus) {
+	for _, bus := range buses {
+		t.Run(cmp.Or(string(bus), "virtio-blk"), func(t *testing.T) { start(t, config, bus) })
+	}
+}
+
+// TestStoreIsFoundOnEveryBus gives one initrd the same disk in the other ways that
+// Debian's cloud kernel has drivers for.
+func TestStoreIsFoundOnEveryBus(t *testing.T) {
+	stet := program.Example(t, "minimal")
+	config := guest.Config(t, stet, stet.Build(t))
+	config.Disk = wholeDisk(t, config.Disk)
+	startOn(t, config, vm.VirtioBlock, vm.NVMe, vm.VirtioSCSI, vm.VMware)
+}
 
 // TestStoreIsFoundByTheDriversOfHardware has Debian's kernel for hardware, whose
 // drivers the one for clouds lacks.

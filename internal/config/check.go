@@ -101,9 +101,10 @@ func (c *checker) value(written, of cue.Value, path []string) {
 		c.structure(written, of, path)
 	case kind == cue.ListKind && want&cue.ListKind != 0:
 		element, ok := item(of)
+		expected, _ := attribute(of, "items")
 		list, err := written.List()
 		for i := 0; ok && err == nil && list.Next(); i++ {
-			c.value(list.Value(), element, append(path[:len(path):len(path)], strconv.Itoa(i)))
+			c.item(list.Value(), element, expected, append(path[:len(path):len(path)], strconv.Itoa(i)))
 		}
 	case !accepts(of, written):
 		if of.IsConcrete() && of.IncompleteKind() == kind && own(of.Pos()) {
@@ -112,6 +113,16 @@ func (c *checker) value(written, of cue.Value, path []string) {
 		}
 		c.mismatch(written, of, path)
 	}
+}
+
+// item checks one element of a list. Elements have no attributes: what is
+// expected of them, the list says.
+func (c *checker) item(written, of cue.Value, expected string, path []string) {
+	if expected == "" || written.IncompleteKind() == cue.BottomKind || accepts(of, written) {
+		c.value(written, of, path)
+		return
+	}
+	c.problems = append(c.problems, Problem{Place: c.where.value(written), Path: pathOf(path), Message: "expected " + expected + ", found " + found(written)})
 }
 
 // accepts says whether a value can be what the schema wants.

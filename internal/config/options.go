@@ -53,6 +53,9 @@ func (l outliner) option(v cue.Value, name string, depth int) *option.Option {
 		if element, ok := item(v); ok {
 			o.Kind, o.Member = option.List, l.option(element, "", depth+1)
 			o.Type = "a list"
+			if text, given := attribute(v, "items"); given {
+				o.Type, o.Member.Type = "a list: each "+text, text
+			}
 		}
 	}
 	if o.Kind == option.Scalar {

@@ -245,8 +245,8 @@ func (b *Builder) root(ctx context.Context, m *machine.Machine, l *lock.Lock, pa
 	return made, digest, err
 }
 
-// compose lays the machine over its root, runs the finishers and stores the
-// trees.
+// compose lays the machine over its root, runs the finishers and the checks, and
+// stores the trees.
 func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error) {
 	b.Report.Report(progress.Event{Stage: "compose the system"})
 	composed, err := system.Compose(b.Store, in)
@@ -254,6 +254,9 @@ func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error)
 		return nil, err
 	}
 	if composed, err = b.finish(ctx, in, composed); err != nil {
+		return nil, err
+	}
+	if err := b.check(ctx, in, composed); err != nil {
 		return nil, err
 	}
 	trees, err := system.Split(in.Machine, composed, in.Epoch)

@@ -143,7 +143,7 @@ func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Config
 	defer closeSources()
 	system, err := b.Build(ctx, m, l, sources)
 	if err != nil {
-		return nil, explainMisfit(c, m.Name, explainAnswer(c, explain(err)))
+		return nil, explainChecks(c, m.Name, explainMisfit(c, m.Name, explainAnswer(c, explain(err))))
 	}
 	return &builtMachine{System: system, configuration: c, lock: l, builder: b}, nil
 }

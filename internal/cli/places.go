@@ -40,3 +40,21 @@ func explainMisfit(c *config.Configuration, machine string, err error) error {
 	}
 	return c.WrongValue(machine, wrong.Option, wrong.Value, wrong.Problem, wrong.Remedy, wrong.Known)
 }
+
+// explainChecks gives failed checks the places of what they are about: where
+// somebody wrote what made the files. Other errors stay as they are.
+func explainChecks(c *config.Configuration, machine string, err error) error {
+	failed := []error{err}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		failed = several.Unwrap()
+	}
+	var problems config.Problems
+	for _, one := range failed {
+		wrong := (*system.CheckError)(nil)
+		if !errors.As(one, &wrong) {
+			return err
+		}
+		problems = append(problems, c.Unfit(machine, wrong.Check, wrong.Output, wrong.Files))
+	}
+	return problems
+}

@@ -30,6 +30,36 @@ func (c *Configuration) Causes(machine, path string) []Cause {
 	return e.causes(elements, map[string]bool{})
 }
 
+// Unfit is what a check says of a machine that is built, at the place where
+// somebody wrote what made the files that it is about. The other places are
+// those of the others.
+func (c *Configuration) Unfit(machine, check, said string, files []string) Problem {
+	p := Problem{Path: pathOf([]string{"checks", check}), Message: "does not succeed", Remedy: "`enable: false` of the check leaves it out"}
+	if said != "" {
+		p.Message += ":\n" + said + "\n"
+	}
+	e := c.evaluation(machine)
+	if e == nil {
+		return p
+	}
+	var places []Place
+	for _, name := range files {
+		for _, cause := range slices.Backward(e.causes([]string{"files", name}, map[string]bool{})) {
+			if cause.Place.Line > 0 && !cause.Place.Builtin() {
+				if !slices.ContainsFunc(places, func(is Place) bool { return is.String() == cause.Place.String() }) {
+					places = append(places, cause.Place)
+				}
+				break
+			}
+		}
+	}
+	if len(places) == 0 {
+		places = []Place{e.labelled("checks", check)}
+	}
+	p.Place, p.Others = places[0], places[1:]
+	return p
+}
+
 func (e *evaluation) causes(elements []string, seen map[string]bool) []Cause {
 	path := pathOf(elements)
 	if len(elements) == 0 || seen[path] {

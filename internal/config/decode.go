@@ -58,8 +58,13 @@ type (
 		}
 		Disk    struct{ Size, ESP, Swap string }
 		Persist set
-		Health  map[string]json.RawMessage
-		Tests   map[string][]textStep
+		Checks  map[string]struct {
+			Command string
+			Files   set
+			Enable  bool
+		}
+		Health map[string]json.RawMessage
+		Tests  map[string][]textStep
 	}
 
 	textRepository struct {
@@ -179,6 +184,15 @@ func (e *evaluation) decode() (Problems, error) {
 		for question, v := range answers {
 			m.Debconf[name][question] = answer(v)
 		}
+	}
+	for name, c := range t.Checks {
+		if !c.Enable {
+			continue
+		}
+		if m.Checks == nil {
+			m.Checks = map[string]machine.BuildCheck{}
+		}
+		m.Checks[name] = machine.BuildCheck{Command: c.Command, Files: c.Files.sorted()}
 	}
 	health, found := e.health(t.Health)
 	m.Health, problems = health, append(problems, found...)

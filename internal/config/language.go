@@ -29,8 +29,13 @@ type language struct {
 // builtins are the embedded files of the schema and the modules.
 func builtins() ([]cueFile, error) {
 	var files []cueFile
-	for dir, fsys := range map[string]fs.FS{"schema": schema.Files, "modules": modules.Files} {
-		names, err := fs.Glob(fsys, "*.cue")
+	// The schema comes first, and so do its options on the page of them.
+	for _, of := range []struct {
+		dir  string
+		fsys fs.FS
+	}{{"schema", schema.Files}, {"modules", modules.Files}} {
+		dir, fsys := of.dir, of.fsys
+		names, err := fs.Glob(fsys, "*.cue") // sorted
 		if err != nil {
 			return nil, fmt.Errorf("list the embedded %s: %w", dir, err)
 		}
@@ -42,7 +47,6 @@ func builtins() ([]cueFile, error) {
 			files = append(files, cueFile{builtinPrefix + dir + "/" + name, text})
 		}
 	}
-	slices.SortFunc(files, func(a, b cueFile) int { return strings.Compare(a.name, b.name) })
 	return files, nil
 }
 

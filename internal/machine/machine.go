@@ -32,6 +32,7 @@ type Machine struct {
 	Kernel       Kernel                       `json:"kernel"`
 	Disk         Disk                         `json:"disk"`
 	Persist      []string                     `json:"persist,omitempty"` // sorted absolute paths below /etc
+	Checks       map[string]BuildCheck        `json:"checks,omitempty"`
 	Health       Health                       `json:"health"`
 	Tests        map[string][]Step            `json:"tests,omitempty"`
 }
@@ -208,6 +209,13 @@ type Kernel struct {
 	Package    string   `json:"package"`
 	Parameters []string `json:"parameters,omitempty"` // sorted
 	Modules    []string `json:"modules,omitempty"`    // sorted
+}
+
+// BuildCheck is a command that must succeed in the composed root before the
+// machine counts as built.
+type BuildCheck struct {
+	Command string   `json:"command"`         // of the shell
+	Files   []string `json:"files,omitempty"` // sorted: what it reads beside packages; all there is when empty
 }
 
 // Health is what must be so for the machine to be well.

@@ -1,0 +1,3 @@
+// Package modules holds what modules declare to what comes of it: a checker of a
+// repository's own module stops a build.
+package modules

@@ -129,6 +129,7 @@ goldens: setup-demo build
 
 # Makes the pages that come from the program: tests hold them to it.
 pages: build
+	go test -count=1 ./modules -run WhatModulesWrite -update
 	go test -count=1 ./internal/config -run ThePage -update
 	go test -count=1 ./cmd/stet -run 'Scripts|ThePage' -update
 

@@ -93,7 +93,7 @@ func serviceNames(t *testing.T) []string {
 			names = append(names, match[1])
 		}
 	}
-	if len(names) < 2 {
+	if len(names) < 4 {
 		t.Fatalf("the modules name only %v", names)
 	}
 	return names

@@ -105,7 +105,7 @@ func makeProc(proc, dev string) error {
 	}
 	err := mount.New("proc", proc, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w: in a user namespace that takes a /proc of the host of which nothing is covered, as containers do (podman: --security-opt unmask=ALL)", err)
+		return fmt.Errorf("%w: in a user namespace that takes a /proc of the host of which nothing is covered, as containers do unless started with --security-opt unmask=ALL", err)
 	}
 	if err != nil {
 		return err

@@ -15,6 +15,10 @@ import (
 // pages are those that are followed from their beginning to their end.
 var pages = []string{"README.md", "CONTRIBUTING.md", "docs/guide/*.md"}
 
+// apart are pages whose sections have nothing to do with each other. A
+// configuration that one of them shows has to be right.
+var apart = []string{"docs/idioms.md"}
+
 // elsewhere are commands that are too long for here, with the file that runs
 // them, and how it spells them there.
 var elsewhere = map[string]struct{ file, as string }{
@@ -49,6 +53,17 @@ func TestEveryCommandShownWorks(t *testing.T) {
 	for _, name := range all(t, pages) {
 		steps := here(whole(page(t, name)))
 		t.Run(name, func(t *testing.T) { follow(t, steps) })
+	}
+	for _, name := range all(t, apart) {
+		for _, s := range sections(page(t, name)) {
+			steps := here(s.steps)
+			if configured(steps) {
+				steps = append(steps, step{command: "stet check"})
+			}
+			if len(steps) > 0 {
+				t.Run(name+"/"+s.title, func(t *testing.T) { follow(t, steps) })
+			}
+		}
 	}
 	for command, where := range elsewhere {
 		if !used[command] {

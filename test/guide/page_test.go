@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,4 +161,9 @@ func TestWhatIsPrintedIsCompared(t *testing.T) {
 	if !cmp.Equal(out, map[int]string{0: "a\nb\n", 2: ""}) {
 		t.Errorf("told apart: %v", out)
 	}
+}
+
+// configured says whether steps write a configuration.
+func configured(steps []step) bool {
+	return slices.ContainsFunc(steps, func(s step) bool { return path.Ext(s.file) == ".cue" || s.file == "stet.yaml" })
 }

@@ -17,7 +17,7 @@ var pages = []string{"README.md", "CONTRIBUTING.md", "docs/guide/*.md"}
 
 // apart are pages whose sections have nothing to do with each other. A
 // configuration that one of them shows has to be right.
-var apart = []string{"docs/idioms.md"}
+var apart = []string{"docs/idioms.md", "docs/compare.md", "docs/coming-from/*.md"}
 
 // elsewhere are commands that are too long for here, with the file that runs
 // them, and how it spells them there.

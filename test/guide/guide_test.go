@@ -13,7 +13,7 @@ import (
 )
 
 // pages are those that are followed from their beginning to their end.
-var pages = []string{"README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/guide/*.md"}
+var pages = []string{"README.md", "CONTRIBUTING.md", "docs/README.md", "docs/tutorial.md", "docs/guide/*.md"}
 
 // apart are pages whose sections have nothing to do with each other. A
 // configuration that one of them shows has to be right.

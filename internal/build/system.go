@@ -24,7 +24,7 @@ import (
 )
 
 // systemStage is the version of what system makes of the same inputs.
-const systemStage = 5
+const systemStage = 6
 
 // Builder builds systems without a network.
 type Builder struct {
@@ -287,7 +287,7 @@ func (b *Builder) finish(ctx context.Context, in system.Input, composed *tree.Tr
 	roots := b.roots()
 	for _, f := range finishers {
 		b.Report.Report(progress.Event{Stage: "finish", Detail: f.Name})
-		key := f.Key(composed)
+		key := f.Key(composed, in.Epoch)
 		var outputs *tree.Tree
 		if memo, ok := b.Store.Memo("finish", key); ok {
 			outputs, err = b.Store.Tree(string(memo))

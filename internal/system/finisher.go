@@ -77,12 +77,12 @@ func Finishers(m *machine.Machine, rootfs, composed *tree.Tree) ([]Finisher, err
 	}), nil
 }
 
-// Key names the finisher's result: the same inputs and command, the same key.
-// What is at the outputs already counts: a file that comes out with the content
-// it had keeps the time that it had.
-func (f Finisher) Key(composed *tree.Tree) string {
+// Key names the finisher's result: the same inputs, command and epoch, the same
+// key. The epoch is the time of what is made. What is at the outputs already
+// counts: a file that comes out with the content it had keeps the time that it had.
+func (f Finisher) Key(composed *tree.Tree, epoch int64) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "finisher 1\n%s\n%s\n%s\n", f.Command, strings.Join(f.Outputs, " "), f.inputs(composed))
+	fmt.Fprintf(h, "finisher 2\n%d\n%s\n%s\n%s\n", epoch, f.Command, strings.Join(f.Outputs, " "), f.inputs(composed))
 	for e := range selected(composed, f.Outputs) {
 		fmt.Fprintf(h, "%s %o %s %s %d.%d\n", e.Path, e.Mode, e.Digest, e.Target, e.Mtime.Sec, e.Mtime.Nsec)
 	}

@@ -68,7 +68,7 @@ func sameInAnotherStore(t *testing.T, stet, dir string, first *example.Build) {
 // TestLocksAreOfThisStet holds the committed locks to the code: one that `stet
 // lock` would write anew proves nothing when it is built.
 func TestLocksAreOfThisStet(t *testing.T) {
-	for _, name := range slices.Concat(example.Names, example.Large) {
+	for _, name := range slices.Concat(example.Names, example.Large, example.Fleets) {
 		t.Run(name, func(t *testing.T) {
 			from, err := example.Dir(name)
 			if err != nil {

@@ -14,6 +14,10 @@ var Names = []string{"minimal", "hello"}
 // and have goldens like the others, and are built by `make test-long`.
 var Large = []string{"desktop-gnome", "desktop-kde", "server-large"}
 
+// Fleets are examples of several machines. `make test-long` builds them, each
+// machine to its golden.
+var Fleets = []string{"fleet"}
+
 // Root gives the top directory of this repository: the nearest parent of the
 // working directory with a go.mod.
 func Root() (string, error) {

@@ -12,8 +12,12 @@ import (
 	"stet/test/example"
 )
 
-// pages are all pages that show commands.
-var pages = []string{"README.md", "CONTRIBUTING.md", "docs/guide/*.md"}
+// pages are those that are followed from their beginning to their end.
+var pages = []string{"README.md", "CONTRIBUTING.md", "docs/README.md", "docs/tutorial.md", "docs/guide/*.md"}
+
+// apart are pages whose sections have nothing to do with each other. A
+// configuration that one of them shows has to be right.
+var apart = []string{"docs/idioms.md", "docs/compare.md", "docs/coming-from/*.md"}
 
 // elsewhere are commands that are too long for here, with the file that runs
 // them, and how it spells them there.
@@ -35,123 +39,118 @@ var elsewhere = map[string]struct{ file, as string }{
 	"stet shell":                                          {"test/guide/guide_test.go", "stet shell -- cat"},
 }
 
-var (
-	block   = regexp.MustCompile("(?s)```(console|sh)\n(.*?)```")
-	comment = regexp.MustCompile(`\s+#\s.*$`)
-)
-
-// commands lists the commands that a page shows, in order.
-func commands(text string) []string {
-	var all []string
-	for _, found := range block.FindAllStringSubmatch(text, -1) {
-		for line := range strings.Lines(found[2]) {
-			command, shown := strings.CutPrefix(strings.TrimSpace(line), "$ ")
-			if shown {
-				all = append(all, comment.ReplaceAllString(command, ""))
-			}
-		}
-	}
-	return all
-}
-
-// TestEveryCommandShownWorks runs what the pages show, page by page, as
-// somebody would who follows them in an empty directory.
+// TestEveryCommandShownWorks does what the pages show, as somebody would who
+// follows them in an empty directory.
 func TestEveryCommandShownWorks(t *testing.T) {
-	root, err := example.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stet, err := example.Stet()
-	if err != nil {
-		t.Fatal(err)
-	}
 	used := map[string]bool{}
-	for _, pattern := range pages {
-		paths, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(paths) == 0 {
-			t.Fatalf("%s: no such page: %v", pattern, err)
-		}
-		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+	here := func(steps []step) []step {
+		return slices.DeleteFunc(steps, func(s step) bool {
+			_, ok := elsewhere[s.command]
+			used[s.command] = true
+			return ok
+		})
+	}
+	for _, name := range all(t, pages) {
+		steps := here(whole(page(t, name)))
+		t.Run(name, func(t *testing.T) { follow(t, steps) })
+	}
+	for _, name := range all(t, apart) {
+		for _, s := range sections(page(t, name)) {
+			steps := here(s.steps)
+			if configured(steps) {
+				steps = append(steps, step{command: "stet check"})
 			}
-			script := []string{"set -euo pipefail", "umask 022"}
-			for _, command := range commands(string(text)) {
-				if _, ok := elsewhere[command]; ok {
-					used[command] = true
-					continue
-				}
-				script = append(script, "echo "+quoted("$ "+command), command)
+			if len(steps) > 0 {
+				t.Run(name+"/"+s.title, func(t *testing.T) { follow(t, steps) })
 			}
-			name, err := filepath.Rel(root, path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Run(name, func(t *testing.T) { run(t, stet, strings.Join(script, "\n")) })
 		}
 	}
 	for command, where := range elsewhere {
 		if !used[command] {
 			t.Errorf("no page shows %q any more: take it out of the table", command)
 		}
-		text, err := os.ReadFile(filepath.Join(root, where.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(text), where.as) {
+		if !strings.Contains(page(t, where.file), where.as) {
 			t.Errorf("%s does not run %q any more", where.file, command)
 		}
 	}
 }
 
-// run runs a script in an empty directory, with stet in its path.
-func run(t *testing.T, stet, script string) {
+// all gives the names of the pages of some patterns.
+func all(t *testing.T, patterns []string) (names []string) {
 	t.Helper()
-	programs := t.TempDir()
-	if err := os.Symlink(stet, filepath.Join(programs, "stet")); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), "bash", "-c", script)
-	command.Dir = t.TempDir()
-	command.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"),
-		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org")
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-func TestCommandsAreFound(t *testing.T) {
-	got := commands("text\n```console\n$ one   # why\noutput\n$ two\n```\n```yaml\n$ no\n```\n```sh\n$ three\n```\n")
-	if want := []string{"one", "two", "three"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestTheReadmesMachineIsRight(t *testing.T) {
 	root, err := example.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: no such page: %v", pattern, err)
+		}
+		for _, path := range paths {
+			name, err := filepath.Rel(root, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// page gives the text of a file of this repository.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	root, err := example.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// follow does steps in an empty directory, with stet in its path, and holds what
+// is printed against what is shown.
+func follow(t *testing.T, steps []step) {
+	t.Helper()
 	stet, err := example.Stet()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
+	programs := t.TempDir()
+	if err := os.Symlink(stet, filepath.Join(programs, "stet")); err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)
+	var stdout, stderr strings.Builder
+	command := exec.CommandContext(t.Context(), "bash", "-c", script(steps))
+	command.Dir = t.TempDir()
+	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"),
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org")
+	err = command.Run()
+	is := printed(stdout.String())
+	last := ""
+	for i, s := range steps {
+		out, ran := is[i]
+		if ran {
+			last = s.command
+		}
+		if ran && s.prints != "" && !matches(s.prints, out) {
+			t.Errorf("$ %s\nprints\n%s\nand the page shows\n%s", s.command, out, s.prints)
+		}
+	}
+	if err != nil {
+		t.Errorf("$ %s\n%v\n%s", last, err, stderr.String())
+	}
+}
+
+func TestTheReadmesMachineIsRight(t *testing.T) {
+	shown := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(page(t, "README.md"))
 	if shown == nil {
 		t.Fatal("the README shows no machine")
 	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "stet.yaml"), shown[1], 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), stet, "-C", dir, "check").CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	follow(t, []step{{file: "stet.yaml", text: shown[1]}, {command: "stet check"}})
 }

@@ -22,7 +22,7 @@ func main() {
 	}
 	names := flag.Args()
 	if len(names) == 0 {
-		names = slices.Concat(example.Names, example.Large)
+		names = slices.Concat(example.Names, example.Large, example.Fleets)
 	}
 	if err := all(context.Background(), names, renew); err != nil {
 		fmt.Fprintln(os.Stderr, "relock:", err)

@@ -81,8 +81,16 @@ func TestSwitchesUnderBadStars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	systems := map[string]string{}
+	systems, lock := map[string]string{}, filepath.Join(stet.Dir, "stet.lock")
+	committed, err := os.ReadFile(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, more := range variants {
+		// Each from the same lock: in one that follows another, no id would move.
+		if err := os.WriteFile(lock, committed, 0o644); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(stet.Dir, "stet.yaml"), append(text, more...), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func rebuilt(t *testing.T, p program.Program, name string) string {
 		if locked.Name != name {
 			continue
 		}
-		script := `dpkg-deb -R "$1" "$2/deb" && sed -i 's/^Version: .*/&+again1/' "$2/deb/DEBIAN/control" && for so in "$2"/deb/usr/lib/*/lib*.so.*; do printf x >>"$so"; done && dpkg-deb -Zgzip --root-owner-group -b "$2/deb" "$2/again.deb"`
+		script := `dpkg-deb -R "$1" "$2/deb" && sed -i 's/^Version: .*/&+again1/' "$2/deb/DEBIAN/control" && for so in "$2"/deb/usr/lib/*/libssl.so.*; do printf x >>"$so"; done && dpkg-deb -Zgzip --root-owner-group -b "$2/deb" "$2/again.deb"`
 		if out, err := exec.Command("sh", "-c", script, "sh", program.Deb(p.Store(t), locked), dir).CombinedOutput(); err != nil {
 			t.Fatalf("build %s again: %v\n%s", name, err, out)
 		}

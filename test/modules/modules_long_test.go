@@ -76,7 +76,7 @@ func TestModulesDoWhatTheySay(t *testing.T) {
 		{"a timer has run its command, every character of it", "timeout 60 sh -c 'until [ -e /run/mark ]; do sleep 1; done'; cat /run/mark", "100% of \"/root\"\nit's"},
 		{"a file system in memory is there", "findmnt -no FSTYPE,SIZE,OPTIONS /srv/cache", "tmpfs"},
 		{"it has its options", "findmnt -no OPTIONS /srv/cache", "noexec"},
-		{"a swap file is used", "swapon --noheadings --show=NAME,SIZE,PRIO", "/var/swap-1 64M   5"},
+		{"a swap file is used", "timeout 60 sh -c 'until swapon --noheadings --show=NAME | grep -q /var/swap-1; do sleep 1; done'; swapon --noheadings --show=NAME,SIZE,PRIO | tr -s ' '", "/var/swap-1 64M 5"},
 		{"memory is compressed", "swapon --noheadings --show=NAME,SIZE,PRIO", "/dev/zram0"},
 		{"a bridge has its address", "ip -br addr show br0", "198.51.100.1/24"},
 		{"a VLAN has its number", "ip -d link show office", "vlan protocol 802.1Q id 10"},

@@ -78,6 +78,7 @@ var rooms = map[string]room{
 
 	"internal/mirror":            {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
 	"internal/mirror/mirrortest": {edge, "debian mirror signature", "only tests import it"},
+	"internal/mount/mounttest":   {edge, "", "only tests import it"},
 	"internal/store":             {edge, "fault tree verity", "it keeps bytes and decides nothing about them"},
 	"internal/mount":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/layout":            {edge, "mount tree", "it writes a tree down; who mounts it, and for how long, is not its matter"},
@@ -128,6 +129,7 @@ var narrow = map[string]struct {
 	"internal/mirror":            {[]string{"internal/build", "internal/cli", "internal/mirror/mirrortest"}, "only lock, update and fetch touch the network; a build is offline"},
 	"internal/fat":               {[]string{"internal/disk"}, "a machine's own file systems are the kernel's matter"},
 	"internal/mirror/mirrortest": {nil, "it is for tests"},
+	"internal/mount/mounttest":   {nil, "it is for tests"},
 	"internal/system/systemtest": {nil, "it is for tests"},
 	"internal/xz":                {[]string{"internal/debian"}, "debian opens every compression by its name, and limits what comes out"},
 	"internal/hardware":          {[]string{"internal/cli"}, "a machine is described, not asked: only a first description looks at hardware"},

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,36 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stet/internal/mount"
+	"stet/internal/mount/mounttest"
 	"stet/internal/state"
 )
 
-const insideNamespace = "STET_TEST_IN_NAMESPACE"
-
 // TestMain runs the tests, when it can, in a mount namespace of their own.
-func TestMain(m *testing.M) {
-	if os.Getenv(insideNamespace) != "" || os.Getuid() != 0 {
-		os.Exit(m.Run())
-	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), insideNamespace+"=1")
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if err := again.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		fmt.Fprintln(os.Stderr, "cmd/stet-init: cannot make a mount namespace:", err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { mounttest.Main(m) }
 
 // A testStore is the disk of a machine, as a directory.
 type testStore struct{ directory string }
 
 func newTestStore(t *testing.T) testStore {
 	t.Helper()
-	if os.Getenv(insideNamespace) == "" {
+	if !mounttest.Inside() {
 		t.Fatal("this test mounts images; run it as root")
 	}
 	s := testStore{filepath.Join(t.TempDir(), "stet")}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/mount/mounttest"
 )
 
 // talk says lines at a prompt and gives what a person reads, without the
@@ -133,7 +135,7 @@ func TestChoicesAreGenerationsAndOtherSystems(t *testing.T) {
 }
 
 func TestPromptStartsAnotherGeneration(t *testing.T) {
-	if os.Getenv(insideNamespace) == "" {
+	if !mounttest.Inside() {
 		t.Fatal("this test mounts; run it as root")
 	}
 	must(t, os.MkdirAll(storePlace, 0o700))

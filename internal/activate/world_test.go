@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,23 +17,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stet/internal/mount"
+	"stet/internal/mount/mounttest"
 	"stet/internal/plan"
 	"stet/internal/state"
 	"stet/internal/systemd"
 )
 
-const (
-	insideNamespace = "STET_TEST_IN_NAMESPACE"
-	interrupted     = "STET_TEST_INTERRUPTED" // the directory of a world, in which a switch is begun
-)
+// interrupted names the directory of a world, in which a switch is begun.
+const interrupted = "STET_TEST_INTERRUPTED"
 
 // TestMain runs the tests in a mount namespace of their own. With interrupted it
 // is a switch that a fault point ends.
 func TestMain(m *testing.M) {
-	if os.Getuid() != 0 {
-		fmt.Fprintln(os.Stderr, "internal/activate: mounting needs root; run these tests as root")
-		os.Exit(1)
-	}
 	if base := os.Getenv(interrupted); base != "" {
 		if err := switchInterrupted(base); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -43,21 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if os.Getenv(insideNamespace) != "" {
-		os.Exit(m.Run())
-	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), insideNamespace+"=1")
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if err := again.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		fmt.Fprintln(os.Stderr, "internal/activate: cannot make a mount namespace:", err)
-		os.Exit(1)
-	}
+	mounttest.MainOfRoot(m)
 }
 
 // jobs is a systemd that notes what it is asked.

@@ -32,7 +32,7 @@ type stagedReport struct {
 
 func newBoot(a *app) *cobra.Command {
 	var esp espFlag
-	var from string
+	var from fromFlag
 	cmd := &cobra.Command{
 		Use:   "boot [MACHINE]",
 		Short: "Let a system start next",
@@ -45,33 +45,45 @@ Everything is checked before anything is changed: whether all contents are there
 and whether the ESP and the store have room.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
-			if err != nil {
-				return needRoot(err)
-			}
-			defer s.Close()
-			r, err := a.wanted(cmd.Context(), s, from, args)
-			if err != nil {
-				return err
-			}
-			report, err := a.startsNext(cmd.Context(), s, r, esp)
-			if err != nil {
-				return err
-			}
-			return a.reportStaged(report)
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+				report, err := a.startsNext(cmd.Context(), s, r, esp)
+				if err != nil {
+					return err
+				}
+				return a.reportStaged(report)
+			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
+	from.add(cmd)
 	esp.add(cmd)
 	return cmd
 }
 
-// wanted takes a system from a directory, or builds it.
-func (a *app) wanted(ctx context.Context, s *store.Store, from string, args []string) (stage.Request, error) {
-	if from != "" {
-		return a.takeFrom(ctx, s, absolute(a.Dir, from), args)
+// fromFlag is --from of the commands that take a system which was built elsewhere.
+type fromFlag struct{ dir string }
+
+func (f *fromFlag) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.dir, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
+}
+
+// withWanted takes a system from a directory, or builds it, and does something
+// with it in the store.
+func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do func(*store.Store, stage.Request) error) error {
+	s, err := a.openStore()
+	if err != nil {
+		return needRoot(err)
 	}
-	return a.buildToStage(ctx, s, args)
+	defer s.Close()
+	var r stage.Request
+	if from.dir != "" {
+		r, err = a.takeFrom(ctx, s, absolute(a.Dir, from.dir), args)
+	} else {
+		r, err = a.buildToStage(ctx, s, args)
+	}
+	if err != nil {
+		return err
+	}
+	return do(s, r)
 }
 
 // buildToStage builds what args name. What is built is on the disk before

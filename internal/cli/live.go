@@ -12,6 +12,7 @@ import (
 	"stet/internal/boot"
 	"stet/internal/facts"
 	"stet/internal/plan"
+	"stet/internal/stage"
 	"stet/internal/store"
 	"stet/internal/system"
 	"stet/internal/systemd"
@@ -120,7 +121,7 @@ func explainLive(err error) error {
 
 func newPlan(a *app) *cobra.Command {
 	var esp espFlag
-	var from string
+	var from fromFlag
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use:   "plan [MACHINE]",
@@ -134,27 +135,20 @@ Exit code 3 says that there is something to decide first, or with --exit-code
 that there is anything to do.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
-			if err != nil {
-				return needRoot(err)
-			}
-			defer s.Close()
-			r, err := a.wanted(cmd.Context(), s, from, args)
-			if err != nil {
-				return err
-			}
-			l, err := a.live(s, esp)
-			if err != nil {
-				return err
-			}
-			p, err := l.plan(cmd.Context(), r.System)
-			if err != nil {
-				return err
-			}
-			return a.reportPlan(p, exitCode)
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+				l, err := a.live(s, esp)
+				if err != nil {
+					return err
+				}
+				p, err := l.plan(cmd.Context(), r.System)
+				if err != nil {
+					return err
+				}
+				return a.reportPlan(p, exitCode)
+			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
+	from.add(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 when there is anything to do")
 	esp.add(cmd)
 	return cmd

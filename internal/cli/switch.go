@@ -67,7 +67,7 @@ type switchRequest struct {
 
 func newSwitch(a *app) *cobra.Command {
 	var esp espFlag
-	var from string
+	var from fromFlag
 	var discard bool
 	cmd := &cobra.Command{
 		Use:   "switch [MACHINE]",
@@ -83,20 +83,13 @@ is something to decide first (exit code 3), unless --discard says that the
 person's may go.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
-			if err != nil {
-				return needRoot(err)
-			}
-			defer s.Close()
-			r, err := a.wanted(cmd.Context(), s, from, args)
-			if err != nil {
-				return err
-			}
-			r.Origin = generation.Switch
-			return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard}, esp)
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+				r.Origin = generation.Switch
+				return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard}, esp)
+			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
+	from.add(cmd)
 	cmd.Flags().BoolVar(&discard, "discard", false, "let changes in /etc go that the new system makes, too; they are saved")
 	esp.add(cmd)
 	return cmd

@@ -15,6 +15,7 @@ import (
 	"stet/internal/generation"
 	"stet/internal/plan"
 	"stet/internal/stage"
+	"stet/internal/store"
 )
 
 // attempt is a system that runs until the next start, or for a while, unless
@@ -116,7 +117,7 @@ func (l live) end(ctx context.Context) error {
 
 func newTry(a *app) *cobra.Command {
 	var esp espFlag
-	var from string
+	var from fromFlag
 	var discard bool
 	var lasts time.Duration
 	cmd := &cobra.Command{
@@ -130,20 +131,13 @@ when the time is over. "stet confirm" keeps the system.`,
 			if cmd.Flags().Changed("for") && lasts < time.Second {
 				return wrongInput(fmt.Errorf("--for %s is no time to try anything in", lasts), "give it minutes, such as --for 5m")
 			}
-			s, err := a.openStore()
-			if err != nil {
-				return needRoot(err)
-			}
-			defer s.Close()
-			r, err := a.wanted(cmd.Context(), s, from, args)
-			if err != nil {
-				return err
-			}
-			r.Origin = generation.Switch
-			return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard, Try: true, For: lasts}, esp)
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+				r.Origin = generation.Switch
+				return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard, Try: true, For: lasts}, esp)
+			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
+	from.add(cmd)
 	cmd.Flags().BoolVar(&discard, "discard", false, "let changes in /etc go that the system makes, too; they are saved")
 	cmd.Flags().DurationVar(&lasts, "for", 0, "go back after `TIME`, such as 5m, unless it is confirmed")
 	esp.add(cmd)

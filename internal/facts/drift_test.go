@@ -1,18 +1,16 @@
 package facts
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"stet/internal/mount/mounttest"
 	"stet/internal/plan"
 	"stet/internal/state"
 	"stet/internal/tree"
@@ -20,28 +18,7 @@ import (
 )
 
 // TestMain runs the tests once more in a mount namespace of their own.
-func TestMain(m *testing.M) {
-	const inside = "STET_TEST_IN_NAMESPACE"
-	if os.Getuid() != 0 {
-		fmt.Fprintln(os.Stderr, "internal/facts: mounting needs root; run these tests as root")
-		os.Exit(1)
-	}
-	if os.Getenv(inside) != "" {
-		os.Exit(m.Run())
-	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), inside+"=1")
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if err := again.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		fmt.Fprintln(os.Stderr, "internal/facts: cannot make a mount namespace:", err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { mounttest.MainOfRoot(m) }
 
 // An etc is an overlay on a directory that has what a tree declares.
 type etc struct {

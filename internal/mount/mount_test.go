@@ -4,40 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/erofs/go-erofs"
 	"golang.org/x/sys/unix"
+
+	"stet/internal/mount/mounttest"
 )
 
 // TestMain runs the tests once more in a mount namespace of their own: none of
 // their mounts can be left behind on the machine that runs them.
-func TestMain(m *testing.M) {
-	const inside = "STET_TEST_IN_NAMESPACE"
-	if os.Getuid() != 0 {
-		fmt.Fprintln(os.Stderr, "internal/mount: mounting needs root; run these tests as root")
-		os.Exit(1)
-	}
-	if os.Getenv(inside) != "" {
-		os.Exit(m.Run())
-	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), inside+"=1")
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if err := again.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		fmt.Fprintln(os.Stderr, "internal/mount: cannot make a mount namespace:", err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { mounttest.MainOfRoot(m) }
 
 // A fixture is a store with one image on a mount of its own, so that a test can
 // ask whether something still pins it.

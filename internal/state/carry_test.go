@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,29 +12,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
-)
 
-const insideNamespace = "STET_TEST_IN_NAMESPACE"
+	"stet/internal/mount/mounttest"
+)
 
 // TestMain runs the tests, when it can, in a mount namespace of their own: the
 // kernel's overlayfs is the only oracle of what an upper means.
-func TestMain(m *testing.M) {
-	if os.Getenv(insideNamespace) != "" || os.Getuid() != 0 {
-		os.Exit(m.Run())
-	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), insideNamespace+"=1")
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if err := again.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		fmt.Fprintln(os.Stderr, "internal/state: cannot make a mount namespace:", err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { mounttest.Main(m) }
 
 // An overlay is a mounted /etc of a test.
 type overlay struct{ lower, upper, work, merged string }
@@ -43,7 +26,7 @@ type overlay struct{ lower, upper, work, merged string }
 // mountEtc mounts lower and upper, as on a machine: metacopy=on,redirect_dir=on.
 func mountEtc(t *testing.T, lower, upper string) overlay {
 	t.Helper()
-	if os.Getenv(insideNamespace) == "" {
+	if !mounttest.Inside() {
 		t.Fatal("this test mounts overlayfs; run it as root")
 	}
 	base := t.TempDir()
@@ -303,7 +286,7 @@ func TestAFullDiskStopsCarrying(t *testing.T) {
 	must(t, os.Mkdir(lower, 0o755))
 	small := filepath.Join(base, "small")
 	must(t, os.Mkdir(small, 0o755))
-	if os.Getenv(insideNamespace) == "" {
+	if !mounttest.Inside() {
 		t.Fatal("this test mounts overlayfs; run it as root")
 	}
 	must(t, unix.Mount("tmpfs", small, "tmpfs", 0, "size=256k"))

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,32 +21,15 @@ import (
 	"stet/internal/cli"
 	"stet/internal/generation"
 	"stet/internal/handover"
+	"stet/internal/mount/mounttest"
 	"stet/internal/source"
 	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system/systemtest"
 )
 
-const insideNamespace = "STET_TEST_IN_NAMESPACE"
-
 // TestMain runs the tests in a mount namespace of their own.
-func TestMain(m *testing.M) {
-	if os.Getenv(insideNamespace) != "" {
-		os.Exit(m.Run())
-	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), insideNamespace+"=1")
-	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if err := again.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		fmt.Fprintln(os.Stderr, "test/generations: these tests mount file systems; run them as root:", err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { mounttest.MainOfRoot(m) }
 
 const mb = 1000 * 1000
 

@@ -74,12 +74,8 @@ func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
 	if _, _, err := b.runStet(ctx, l.repository, l.store, "vm", "--exec", "true"); err != nil {
 		return vm.Config{}, err
 	}
-	_, out, err := b.runStet(ctx, l.repository, l.store, "--json", "build")
+	built, err := b.built(ctx, l)
 	if err != nil {
-		return vm.Config{}, err
-	}
-	var built struct{ Digest, Kernel, Initrd string }
-	if err := json.Unmarshal([]byte(out), &built); err != nil {
 		return vm.Config{}, err
 	}
 	disk, err := only(l.store, "vm/"+built.Digest[:32]+"-*.ext4")
@@ -87,6 +83,18 @@ func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
 		Name: "stet", Kernel: built.Kernel, Initrd: built.Initrd, Disk: disk, RunDirectory: b.dir,
 		CommandLine: "quiet console=ttyS0 stet.system=" + built.Digest, Memory: guestMemory, CPUs: guestCPUs,
 	}, err
+}
+
+// built is what a build tells of its system.
+type built struct{ Digest, Kernel, Initrd string }
+
+func (b *bench) built(ctx context.Context, l *lab) (built, error) {
+	_, out, err := b.runStet(ctx, l.repository, l.store, "--json", "build")
+	if err != nil {
+		return built{}, err
+	}
+	var told built
+	return told, json.Unmarshal([]byte(out), &told)
 }
 
 // boots are the times of several machines, in seconds from the start of the

@@ -58,6 +58,7 @@ var measurements = []struct {
 	{"server-large", (*bench).serverLarge},
 	{"unchanged", (*bench).unchanged},
 	{"image", (*bench).image},
+	{"mkosi", (*bench).mkosi},
 	{"breakdown", (*bench).breakdown},
 	{"initrd", (*bench).initrd},
 	{"generations", (*bench).generations},

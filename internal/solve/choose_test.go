@@ -261,6 +261,12 @@ func TestSolveChooses(t *testing.T) {
 			req:      Request{Wants: wants("a", "b")},
 			want:     "a b p y",
 		},
+		{
+			name:     "a choice dropped for what a longer chain brings anyway, and none for a dropped one",
+			universe: []string{"a 1; Depends: pdf | any-pdf, gv | any-ps, b", "b 1; Depends: c", "c 1; Depends: gs", "pdf 1", "gv 1; Provides: any-pdf; Depends: gs", "gs 1; Provides: any-ps"},
+			req:      Request{Wants: wants("a")},
+			want:     "a b c gs pdf",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.req.Architecture = "amd64"

@@ -20,7 +20,9 @@ func (p *problem) needed(installed func(int32) bool) []bool {
 
 // drop finds a kept package that came by a relation which another one meets that
 // is needed anyway, and which can go: everything that then remains has what it
-// had. It gives what remains, or nil when every package is needed.
+// had. It gives what remains, or nil when every package is needed. What goes in
+// favour of a package that no choice brought goes first, so that nothing goes in
+// favour of what could go itself.
 func (p *problem) drop(kept []bool) []bool {
 	why := p.reasons(kept)
 	spare := make([]bool, len(kept))
@@ -28,31 +30,57 @@ func (p *problem) drop(kept []bool) []bool {
 		spare[v] = d != nil && slices.ContainsFunc(d.choices, func(c int32) bool { return int(c) != v && kept[c] })
 	}
 	p.needOne(kept, spare, why)
+	unchosen := p.unchosen(kept)
+	var later []int32
 	for v := range spare {
 		if !spare[v] {
 			continue
 		}
 		least := p.reachable(func(c int32) bool { return kept[c] && int(c) != v })
-		if p.gives(least, kept) && p.meetsWithout(int32(v), least) {
+		if !p.gives(least, kept) {
+			continue
+		}
+		if p.meets(least, int32(v), func(c int32) bool { return unchosen[c] }) {
+			return least
+		}
+		later = append(later, int32(v))
+	}
+	for _, v := range later {
+		least := p.reachable(func(c int32) bool { return kept[c] && c != v })
+		why := p.reasons(least)
+		if p.meets(least, v, func(c int32) bool { return cameWithout(why, c, v) }) {
 			return least
 		}
 	}
 	return nil
 }
 
-// meetsWithout reports whether all that v would meet is met by packages that are
-// there for another reason: not by a provider that takes v's place, nor by what
-// that one brings.
-func (p *problem) meetsWithout(v int32, least []bool) bool {
-	why := p.reasons(least)
-	anyway := func(c int32) bool {
-		for ; c >= 0; c = why[c].owner {
-			if slices.Contains(why[c].choices, v) {
-				return false
-			}
-		}
-		return true
+// unchosen are the kept packages that are wished, and what relations bring
+// that no other kept package meets.
+func (p *problem) unchosen(kept []bool) []bool {
+	n := need{problem: p, installed: func(c int32) bool { return kept[c] }, kept: make([]bool, len(kept))}
+	for i := range p.wishes {
+		n.take(&p.wishes[i])
 	}
+	n.follow()
+	return n.kept
+}
+
+// cameWithout reports whether c is there for another reason than v would be: no
+// step of its chain is a relation that v meets, so that c neither takes v's
+// place nor is brought by what does.
+func cameWithout(why []*demand, c, v int32) bool {
+	for ; c >= 0; c = why[c].owner {
+		if slices.Contains(why[c].choices, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// meets reports whether all that v would meet is met in least by packages that
+// are there anyway.
+func (p *problem) meets(least []bool, v int32, anyway func(int32) bool) bool {
 	for u, is := range least {
 		for i := p.first[u]; is && i < p.first[u+1]; i++ {
 			d := &p.demands[i]

@@ -81,6 +81,13 @@ func TestAMachineIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// The repository is on the disk, too, and comes off it without the machine.
+	clone := filepath.Join(t.TempDir(), "clone")
+	p.Must(t, "recover", disk, clone)
+	if have, want := git(t, clone, "rev-parse", "HEAD"), git(t, p.Dir, "rev-parse", "HEAD"); have != want {
+		t.Errorf("recovered is commit %s, not %s", have, want)
+	}
+
 	// The disk is lost. What is left is the repository and the saved state.
 	saved, lost := t.TempDir(), filepath.Join(t.TempDir(), "new.raw")
 	must(t, "tar", "-C", saved, "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xf", backup)

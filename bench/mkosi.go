@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mkosiFraction is the promised part of mkosi's time for an image from nothing.
+const mkosiFraction = 1.0 / 4
+
+// mkosiTools is the machine that mkosi runs on: trixie's own, with the versions
+// of all that it calls. It is locked and made before anything is timed.
+const mkosiTools = `name: mkosi-tools
+debian: {suite: trixie, components: [main], architecture: amd64}
+base: minimal
+packages: [mkosi, ca-certificates]
+`
+
+// mkosiBoots is what mkosi's image has beside the server's packages: its boot
+// loader comes from the image, Stet's from the lock's tools.
+const mkosiBoots = "packages: [systemd-boot, "
+
+// mkosiConfiguration describes the server's disk to mkosi: its default
+// partitions (an ESP and a root of ext4), a boot loader, the kernel, and an
+// initrd that is there already. Making its own would take mkosi longer, and
+// other packages.
+const mkosiConfiguration = `[Distribution]
+Distribution=debian
+Release=trixie
+LocalMirror=%s
+RepositoryKeyCheck=no
+
+[Output]
+Format=disk
+ImageId=server
+
+[Content]
+Packages=%s
+Bootable=yes
+Bootloader=systemd-boot
+UnifiedKernelImages=no
+Initrds=/bench/initrd
+WithRecommends=no
+`
+
+// mkosiStart makes a directory the root file system of a mount namespace and runs mkosi
+// there: mkosi moves mounts, which a plain chroot(2) forbids. $1 is the root, $2
+// the directory that has mkosi.conf.
+const mkosiStart = `set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mkdir -p "$1/bench" "$1/old"
+mount --bind "$2" "$1/bench"
+mount --rbind /dev "$1/dev"
+mount --rbind /sys "$1/sys"
+mount -t proc proc "$1/proc"
+cd "$1"
+pivot_root . old
+umount -l /old
+cd /bench
+exec mkosi --force --output-directory=/bench/out --workspace-directory=/bench/work --package-cache-dir=/bench/cache build
+`
+
+// mkosi makes a bootable disk of the server from packages alone, with Stet and
+// with mkosi, in turns.
+func (b *bench) mkosi(ctx context.Context) (_ []result, err error) {
+	ours, err := b.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := b.locked(ctx, "server190-mkosi", strings.Replace(configuration, "packages: [", mkosiBoots, 1))
+	if err != nil {
+		return nil, err
+	}
+	packages, err := b.archive("mkosi.archive", theirs)
+	if err != nil {
+		return nil, err
+	}
+	root, err := b.mkosiRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	system, err := b.built(ctx, ours)
+	if err != nil {
+		return nil, err
+	}
+	mirror, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := http.Server{Handler: http.FileServer(http.Dir(packages.dir))}
+	go server.Serve(mirror)
+	defer server.Close()
+	text := fmt.Sprintf(mkosiConfiguration, "http://"+mirror.Addr().String(), strings.Join(packages.names, ","))
+
+	var stet, mkosi []float64
+	for i := range b.runs {
+		say("disk from nothing, run %d of %d: stet", i+1, b.runs)
+		store := filepath.Join(b.dir, fmt.Sprint("disk.built-", i))
+		if err := emptyStore(store, ours.store); err != nil {
+			return nil, err
+		}
+		image := filepath.Join(b.dir, fmt.Sprintf("disk-%d.raw", i))
+		took, _, err := b.runStet(ctx, ours.repository, store, "image", "--format", "raw", "-o", image)
+		if err != nil {
+			return nil, err
+		}
+		stet = append(stet, took.wall)
+
+		say("disk from nothing, run %d of %d: mkosi", i+1, b.runs)
+		work := filepath.Join(b.dir, fmt.Sprint("mkosi-", i))
+		for _, dir := range []string{"out", "work", "cache"} {
+			if err := os.MkdirAll(filepath.Join(work, dir), 0o755); err != nil {
+				return nil, err
+			}
+		}
+		if err := os.Link(system.Initrd, filepath.Join(work, "initrd")); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(work, "mkosi.conf"), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+		unix.Sync()
+		cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", mkosiStart, "sh", root, work)
+		cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"}
+		if took, _, err = measure(cmd); err != nil {
+			return nil, err
+		}
+		mkosi = append(mkosi, took.wall)
+		if _, err := only(work, "out/server*.raw"); err != nil {
+			return nil, err
+		}
+	}
+	a := measured("disk of server190 from packages: stet image, store empty", "s", stet, 0)
+	m := measured("disk of server190 from packages: mkosi", "s", mkosi, 0)
+	return []result{a, m, ratio("disk from packages: stet / mkosi", a, m, mkosiFraction)}, nil
+}
+
+// mkosiRoot makes a root file system that has trixie's mkosi.
+func (b *bench) mkosiRoot(ctx context.Context) (string, error) {
+	tools, err := b.locked(ctx, "mkosi-tools", mkosiTools)
+	if err != nil {
+		return "", err
+	}
+	packages, err := b.archive("mkosi-tools.archive", tools)
+	if err != nil {
+		return "", err
+	}
+	say("make a system that has mkosi")
+	root := filepath.Join(b.dir, "mkosi-root")
+	if err := removeAll(root); err != nil {
+		return "", err
+	}
+	_, err = packages.mmdebstrap(ctx, root)
+	return root, err
+}

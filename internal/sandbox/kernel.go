@@ -158,6 +158,9 @@ func confine(allCPUs bool) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
+	if err := neverWait(); err != nil {
+		return err
+	}
 	return dropCapabilities()
 }
 

@@ -82,6 +82,15 @@ func TestTheProgramCannotReachOutside(t *testing.T) {
 	}
 }
 
+func TestNoProgramWaitsForTheDisk(t *testing.T) {
+	if err := exec.Command("sync", "/dev/null").Run(); err == nil {
+		t.Fatal("the kernel writes out what has no disk")
+	}
+	if have := run(t, "sync /dev/null && sync --data /dev/null && sync --file-system /dev/null && sync && echo fine"); have != "fine" {
+		t.Error(have)
+	}
+}
+
 func TestExitStatusAndStartFailuresAreToldApart(t *testing.T) {
 	var exit *exec.ExitError
 	err := Run(context.Background(), Spec{Root: hostRoot(t), Argv: []string{"/bin/sh", "-c", "exit 125"}})

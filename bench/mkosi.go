@@ -49,6 +49,9 @@ Bootloader=systemd-boot
 UnifiedKernelImages=no
 Initrds=/bench/initrd
 WithRecommends=no
+
+[Build]
+BuildSources=
 `
 
 // mkosiStart makes a directory the root file system of a mount namespace and runs mkosi

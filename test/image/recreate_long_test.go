@@ -22,7 +22,7 @@ const bootTime = 20 * time.Minute
 func boot(t *testing.T, built program.Built, disk string, more ...string) *guest.Machine {
 	t.Helper()
 	machine := guest.StartDisk(t, built, disk, func(c *vm.Config) {
-		c.CommandLine, c.DiskSerial, c.MoreDisks = "console=ttyS0", "machine", more
+		c.CommandLine, c.DiskSerial, c.MoreDisks, c.Memory = "console=ttyS0", "machine", more, 2048
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()

@@ -61,6 +61,7 @@ var rooms = map[string]room{
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
 	"internal/option":   {pure, "similar", "it is what the schema says, as data; who reads the schema is config"},
 	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
+	"internal/drift":    {pure, "plan tree", "what differs is a function of a system and of what was seen; who looks comes before, and who mends after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},
@@ -96,7 +97,7 @@ var rooms = map[string]room{
 	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/systemd":           {edge, "", "it asks and tells managers; what becomes of units is a plan's matter"},
-	"internal/facts":             {edge, "mount plan state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
+	"internal/facts":             {edge, "drift mount plan state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
 	"internal/activate":          {edge, "facts fault mount plan state systemd", "it carries a plan out; what is done was decided before, and what starts next comes after"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
@@ -107,7 +108,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "activate assessment boot build census config debian disk facts gc generation gpt handover hardware health initrd integrity lock machine mirror mount namespace option plan progress rootfs sandbox signature solve source stage state store surroundings system systemd term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "activate assessment boot build census config debian disk drift facts gc generation gpt handover hardware health initrd integrity lock machine mirror mount namespace option plan progress rootfs sandbox signature solve source stage state store surroundings system systemd term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

@@ -82,6 +82,7 @@ func (a *app) command() *cobra.Command {
 		newFetch(a),
 		newBuild(a),
 		newStatus(a),
+		newDrift(a),
 		newAssess(a),
 		newVM(a),
 		newTest(a),

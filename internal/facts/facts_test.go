@@ -273,3 +273,22 @@ func TestOurOwnMapsAreRead(t *testing.T) {
 	}
 	t.Errorf("%s is not in\n%s", program, text)
 }
+
+func TestOtherPasswordsAreNamed(t *testing.T) {
+	const was = "root:*:1::::::\nada:!:1::::::\neve:$6$x:1::::::\n"
+	if have := otherPasswords(was, "root:*:2::::::\nada:$6$y:2::::::\neve:$6$x:1::::::\nnew:$6$z:1::::::\nada:!:1::::::\nrubbish\n"); cmp.Diff([]string{"ada"}, have) != "" {
+		t.Errorf("%q", have)
+	}
+}
+
+func TestKernelVariablesAreRead(t *testing.T) {
+	p := newProc(t)
+	p.write("proc/sys/net/ipv4/ip_forward", "1\n")
+	p.write("proc/sys/net/ipv4/conf/eth0.1/rp_filter", "2\n")
+	p.write("proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n")
+	have, err := Machine{Root: p.root}.variables([]string{"net.ipv4.ip_forward", "net.ipv4.conf.eth0/1.rp_filter", "net.ipv4.tcp_rmem", "net.ipv4.conf.*.rp_filter", "no.such"})
+	want := map[string]string{"net.ipv4.ip_forward": "1", "net.ipv4.conf.eth0/1.rp_filter": "2", "net.ipv4.tcp_rmem": "4096 131072 6291456"}
+	if diff := cmp.Diff(want, have); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}

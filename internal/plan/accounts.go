@@ -14,7 +14,7 @@ func (m *maker) compareAccounts() error {
 	}
 	old, next, err := readBoth(m, func(s *side) (map[string]Account, error) {
 		text, err := s.read(etcTree, "/passwd")
-		return parseUsers(text), err
+		return ParseUsers(text), err
 	})
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func (m *maker) compareAccounts() error {
 	}
 	oldGroups, nextGroups, err := readBoth(m, func(s *side) (map[string]Membership, error) {
 		text, err := s.read(etcTree, "/group")
-		return parseGroups(text), err
+		return ParseGroups(text), err
 	})
 	if err != nil {
 		return err
@@ -58,7 +58,8 @@ func (m *maker) decideAccounts() {
 	}
 }
 
-func parseUsers(text string) map[string]Account {
+// ParseUsers reads passwd(5). What is no line of it counts for nothing.
+func ParseUsers(text string) map[string]Account {
 	all := map[string]Account{}
 	for line := range strings.Lines(text) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
@@ -69,7 +70,8 @@ func parseUsers(text string) map[string]Account {
 	return all
 }
 
-func parseGroups(text string) map[string]Membership {
+// ParseGroups reads group(5). What is no line of it counts for nothing.
+func ParseGroups(text string) map[string]Membership {
 	all := map[string]Membership{}
 	for line := range strings.Lines(text) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")

@@ -76,7 +76,9 @@ func TestMachine(t *testing.T) {
 	t.Run("is quiet about Stet", m.isQuiet)
 	t.Run("lets its user log in", m.logsIn)
 	t.Run("tells at login what there is to tell", m.isToldAtLogin)
+	t.Run("has not drifted", m.hasNotDrifted)
 	t.Run("takes what people change", m.isChanged)
+	t.Run("tells what was changed", m.tellsWhatWasChanged)
 
 	begin = time.Now()
 	m.reboot(t)
@@ -84,6 +86,7 @@ func TestMachine(t *testing.T) {
 	t.Run("runs after a reboot", m.runs)
 	t.Run("is still itself", m.isStillItself)
 	t.Run("has forgotten what was not declared", m.hasForgotten)
+	t.Run("has no drift any more", m.hasNotDrifted)
 	t.Run("has kept what is state", m.hasKept)
 	t.Run("still serves its page", m.servesPage)
 	t.Run("still lets its user log in", m.logsIn)

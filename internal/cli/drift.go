@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stet/internal/build"
+	"stet/internal/config"
+	"stet/internal/drift"
+	"stet/internal/plan"
+	"stet/internal/store"
+	"stet/internal/term"
+)
+
+// driftReport is what `stet drift --json` prints.
+type driftReport struct {
+	Machine    string           `json:"machine"`
+	System     string           `json:"system"`
+	Generation int              `json:"generation,omitempty"`
+	Findings   []driftedFinding `json:"findings"`
+}
+
+// driftedFinding is a finding, and where what it differs from is declared.
+type driftedFinding struct {
+	drift.Finding
+	Option   string        `json:"option,omitempty"`
+	Place    *config.Place `json:"place,omitempty"`
+	Packages []string      `json:"packages,omitempty"` // that brought it, where no option did
+}
+
+func newDrift(a *app) *cobra.Command {
+	var exitCode bool
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "Say how this machine differs from what it declares",
+		Long: `Compare the running machine with the system that it runs: files of /etc, users and
+groups, passwords, units, kernel variables and parameters. Each difference is named
+with where it was declared, and with what undoing it would do. What a machine is to
+keep, and what users may choose themselves, is none.
+
+Exit code 3 says, with --exit-code, that there is any.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.openStore()
+			if err != nil {
+				return needRoot(err)
+			}
+			defer s.Close()
+			report, err := a.drift(cmd.Context(), s)
+			if err != nil {
+				return err
+			}
+			return a.reportDrift(report, exitCode)
+		},
+	}
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 when anything differs")
+	return cmd
+}
+
+// drift looks at the machine and compares.
+func (a *app) drift(ctx context.Context, s *store.Store) (*driftReport, error) {
+	l, err := a.live(s, espFlag{})
+	if err != nil {
+		return nil, err
+	}
+	running, seen, err := l.facts().See(ctx)
+	if err != nil {
+		return nil, explainLive(err)
+	}
+	found, err := drift.Find(s, running, seen)
+	if err != nil {
+		return nil, err
+	}
+	report := &driftReport{Machine: running.Machine, System: running.Digest, Findings: []driftedFinding{}}
+	places, number, err := l.places(running.Digest)
+	if err != nil {
+		return nil, err
+	}
+	report.Generation = number
+	installed, err := build.ReadInstalled(s, running.Digest)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		d := driftedFinding{Finding: f}
+		if d.Option, d.Place = declaredAt(f, places); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
+			if d.Packages, err = installed.Owners(f.Name); err != nil {
+				return nil, err
+			}
+		}
+		report.Findings = append(report.Findings, d)
+	}
+	return report, nil
+}
+
+// places gives the number of the generation that a system runs as, and where the
+// options of its configuration were written. A generation that is gone, or was
+// made of nothing written down, has none.
+func (l live) places(system string) (map[string]config.Place, int, error) {
+	booted, err := l.booted()
+	if err != nil {
+		return nil, 0, err
+	}
+	history, err := l.generations().List()
+	if err != nil {
+		return nil, 0, needRoot(err)
+	}
+	number := history.RunningAs(booted, system)
+	g, err := history.Find(number)
+	if err != nil || g.SourceMap.IsZero() {
+		return nil, number, nil
+	}
+	text, err := l.store.ReadObject(g.SourceMap)
+	if err != nil {
+		return nil, 0, err
+	}
+	var places map[string]config.Place
+	if err := json.Unmarshal(text, &places); err != nil {
+		return nil, 0, fmt.Errorf("read where generation %d was written: %w", number, err)
+	}
+	return places, number, nil
+}
+
+// declaredAt finds the option that a finding is about.
+func declaredAt(f drift.Finding, places map[string]config.Place) (string, *config.Place) {
+	option := map[drift.Kind]string{drift.File: "files", drift.User: "users", drift.Group: "groups", drift.Unit: "units", drift.Variable: "sysctl", drift.Parameter: "kernel.parameters"}[f.Kind]
+	for _, name := range []string{option + "." + f.Name, fmt.Sprintf("%s.%q", option, f.Name)} {
+		if place, ok := places[name]; ok {
+			return name, &place
+		}
+		// An option that only has parts is where its first part is.
+		var parts []string
+		for path := range places {
+			if strings.HasPrefix(path, name+".") {
+				parts = append(parts, path)
+			}
+		}
+		if len(parts) > 0 {
+			first := slices.MinFunc(parts, func(x, y string) int { return comparePlaces(places[x], places[y]) })
+			place := places[first]
+			return name, &place
+		}
+	}
+	return "", nil
+}
+
+// comparePlaces orders places; a person's files come before Stet's own.
+func comparePlaces(a, b config.Place) int {
+	if a.Builtin() != b.Builtin() {
+		if a.Builtin() {
+			return 1
+		}
+		return -1
+	}
+	if c := strings.Compare(a.File, b.File); c != 0 {
+		return c
+	}
+	if a.Line != b.Line {
+		return a.Line - b.Line
+	}
+	return a.Column - b.Column
+}
+
+// reportDrift prints it.
+func (a *app) reportDrift(r *driftReport, exitCode bool) error {
+	if a.json {
+		if err := a.printJSON(r); err != nil {
+			return err
+		}
+	} else {
+		(planPage{a.Stdout, term.New(a.Stdout, a.Getenv), a.verbose}).deviations(r)
+	}
+	if exitCode && len(r.Findings) > 0 {
+		return &Failure{Code: ExitDiffers}
+	}
+	return nil
+}
+
+// driftTitles are the sections of the page.
+var driftTitles = map[drift.Kind]string{
+	drift.File: "files", drift.User: "users", drift.Group: "groups", drift.Unit: "units",
+	drift.Variable: "kernel variables", drift.Parameter: "kernel parameters",
+}
+
+// deviations writes how many there are, and then each.
+func (p planPage) deviations(r *driftReport) {
+	of := fmt.Sprintf("system %.12s", r.System)
+	if r.Generation != 0 {
+		of = fmt.Sprintf("generation %d", r.Generation)
+	}
+	if len(r.Findings) == 0 {
+		p.line(fmt.Sprintf("%s is what %s declares", r.Machine, of))
+		return
+	}
+	p.line(fmt.Sprintf("%s differs from %s in %s", r.Machine, of, count(len(r.Findings), "place")))
+	section := drift.Kind("")
+	for _, f := range r.Findings {
+		if f.Kind != section {
+			section = f.Kind
+			p.line("\n" + driftTitles[section])
+		}
+		line := "  " + string(f.Change) + " " + f.Name
+		if f.What != "" {
+			line += ": " + f.What
+		}
+		if f.Hidden != "" {
+			line += " (" + f.Hidden + ")"
+		}
+		p.line(line)
+		switch {
+		case f.Place != nil:
+			p.line("      " + f.Place.String() + " declares it")
+		case len(f.Packages) > 0:
+			p.line("      of " + strings.Join(f.Packages, ", "))
+		}
+		p.difference(f.Diff)
+	}
+}

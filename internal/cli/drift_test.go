@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"stet/internal/config"
+	"stet/internal/drift"
+	"stet/internal/plan"
+)
+
+func TestDriftIsReadable(t *testing.T) {
+	report := &driftReport{Machine: "web", System: strings.Repeat("a", 64), Generation: 3, Findings: []driftedFinding{
+		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/motd", Change: plan.Modified, Diff: "@@ -1 +1 @@\n-declared\n+changed\n"}, Option: `files."/etc/motd"`, Place: &config.Place{File: "stet.yaml", Line: 12, Column: 3}},
+		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/nginx/mime.types", Change: plan.Deleted}, Packages: []string{"nginx-common"}},
+		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/secret\x1b[2J", Change: plan.Added, Hidden: plan.HiddenSecret}},
+		{Finding: drift.Finding{Kind: drift.User, Name: "intruder", Change: plan.Added, What: "uid 1001, home /home/intruder"}},
+		{Finding: drift.Finding{Kind: drift.Unit, Name: "broken.service", Change: plan.Modified, What: "has failed"}},
+		{Finding: drift.Finding{Kind: drift.Variable, Name: "net.ipv4.ip_forward", Change: plan.Modified, What: "0, declared 1"}, Place: &config.Place{File: "roles/router.cue", Line: 4, Column: 2}},
+	}}
+	var out bytes.Buffer
+	a := &app{Environment: Environment{Stdout: &out, Getenv: func(string) string { return "" }}}
+	if err := a.reportDrift(report, false); err != nil {
+		t.Fatal(err)
+	}
+	const file = "testdata/drift.txt"
+	if *update {
+		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != string(want) {
+		t.Errorf("have\n%s\nwant\n%s", out.String(), want)
+	}
+	if err := a.reportDrift(report, true); err == nil {
+		t.Error("--exit-code finds nothing")
+	}
+}
+
+func TestWhereSomethingWasDeclared(t *testing.T) {
+	places := map[string]config.Place{
+		`files."/etc/motd".text`:       {File: "stet.yaml", Line: 20},
+		`files."/etc/motd".mode`:       {File: "stet:schema/machine.cue", Line: 5},
+		`users.ada.shell`:              {File: "stet.yaml", Line: 9},
+		`users.ada.groups.sudo`:        {File: "stet.yaml", Line: 8},
+		`sysctl."net.ipv4.ip_forward"`: {File: "stet.yaml", Line: 38},
+		`files."/etc/motd.d/x".text`:   {File: "stet.yaml", Line: 99},
+	}
+	for _, c := range []struct {
+		kind drift.Kind
+		name string
+		want string
+	}{
+		{drift.File, "/etc/motd", "stet.yaml:20"},
+		{drift.User, "ada", "stet.yaml:8"},
+		{drift.Variable, "net.ipv4.ip_forward", "stet.yaml:38"},
+		{drift.File, "/etc/other", ""},
+	} {
+		have := ""
+		if _, place := declaredAt(drift.Finding{Kind: c.kind, Name: c.name}, places); place != nil {
+			have = place.String()
+		}
+		if have != c.want {
+			t.Errorf("%s %s: %q, want %q", c.kind, c.name, have, c.want)
+		}
+	}
+}

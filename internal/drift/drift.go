@@ -283,13 +283,19 @@ func (f *finder) variables() {
 // with, and those that somebody gave it at the boot loader.
 func (f *finder) parameters() {
 	declared, given := strings.Fields(f.seen.Facts.Booted.CommandLine), strings.Fields(f.seen.CommandLine)
+	known := slices.Clone(declared)
+	for _, word := range given {
+		if added, ok := strings.CutPrefix(word, "stet.vm="); ok {
+			known = append(known, strings.Split(added, ",")...)
+		}
+	}
 	for _, word := range declared {
 		if !slices.Contains(given, word) {
 			f.note(Finding{Kind: Parameter, Name: word, Change: plan.Deleted, Undone: "a reboot gives it", Until: "next start"})
 		}
 	}
 	for _, word := range given {
-		if !slices.Contains(declared, word) && !slices.ContainsFunc(stets, func(begin string) bool { return strings.HasPrefix(word, begin) }) {
+		if !slices.Contains(known, word) && !slices.ContainsFunc(stets, func(begin string) bool { return strings.HasPrefix(word, begin) }) {
 			f.note(Finding{Kind: Parameter, Name: word, Change: plan.Added, Undone: "a reboot leaves it out", Until: "next start"})
 		}
 	}

@@ -156,6 +156,16 @@ func TestImagesAreTheSame(t *testing.T) {
 			t.Errorf("the record has no %s\n%s", want, record)
 		}
 	}
+	images := filepath.Join(t.TempDir(), "i")
+	must(t, "mkdir", images)
+	must(t, "debugfs", "-R", "rdump /images "+images, store)
+	found, err := filepath.Glob(images + "/images/*")
+	if err != nil || len(found) != 4 { // usr, modules, etc, var
+		t.Errorf("there are the images %q, %v", found, err)
+	}
+	for _, image := range found {
+		must(t, "fsck.erofs", image)
+	}
 	repository := filepath.Join(t.TempDir(), "r")
 	must(t, "mkdir", repository)
 	must(t, "debugfs", "-R", "rdump /repository "+repository, store)

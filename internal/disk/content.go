@@ -7,12 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"stet/internal/generation"
 	"stet/internal/progress"
@@ -71,22 +67,17 @@ type sealed struct {
 	size int64  // of the content alone
 }
 
-// stage is a directory with everything that the file system will have.
+// stage is a directory with everything that the file system will have but objects.
 type stage struct {
 	dir     string
-	buffers sync.Pool
-
-	mu     sync.Mutex
-	sealed []sealed
+	buffers buffers
+	sealed  []sealed
 }
 
 // fill lays the content out in a directory.
-func (c Content) fill(ctx context.Context, dir string, objects []verity.Digest) (*stage, error) {
-	s := &stage{dir: dir, buffers: sync.Pool{New: func() any { return new([256 << 10]byte) }}}
-	if err := s.spread("objects"); err != nil {
-		return nil, err
-	}
-	if err := s.seal(ctx, c, objects); err != nil {
+func (c Content) fill(ctx context.Context, dir string) (*stage, error) {
+	s := &stage{dir: dir}
+	if err := makeDirectory(filepath.Join(dir, "objects")); err != nil {
 		return nil, err
 	}
 	for name, digest := range c.Manifest.Images {
@@ -111,42 +102,29 @@ func (c Content) fill(ctx context.Context, dir string, objects []verity.Digest) 
 	)
 }
 
-// topDirectory is FS_TOPDIR_FL of the kernel's include/uapi/linux/fs.h.
-const topDirectory = 0x00020000
-
-// spread makes a directory whose directories ext4 puts far from one another. Where
-// they are close, each new file passes over all inodes that were freed in the last
-// minutes, such as those of the image before: that takes longer than the writing.
-// Other file systems do not know the flag.
-func (s *stage) spread(name string) error {
-	dir := filepath.Join(s.dir, name)
-	if err := makeDirectory(dir); err != nil {
-		return err
-	}
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_ = unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, topDirectory)
-	return nil
+// amount is what the content comes to.
+type amount struct {
+	objects []verity.Digest // each once
+	bytes   int64           // that a file system has to have for all of it
+	staged  int64           // bytes that lie in the store meanwhile, at most
 }
 
-// objects gives every object that the generation needs, each once, and how many
-// bytes a file system has to have for all of the content.
-func (c Content) objects() (all []verity.Digest, bytes int64, err error) {
-	seen := map[verity.Digest]bool{{}: true}
+// amount adds up what the generation needs.
+func (c Content) amount() (amount, error) {
+	var a amount
+	seen, largest := map[verity.Digest]bool{{}: true}, int64(0)
 	add := func(d verity.Digest, size int64) {
 		if !seen[d] {
 			seen[d] = true
-			all = append(all, d)
-			bytes += taken(size)
+			a.objects = append(a.objects, d)
+			a.bytes += taken(size)
+			largest = max(largest, size)
 		}
 	}
 	for _, digest := range c.Manifest.Trees {
 		t, err := c.Store.Tree(digest)
 		if err != nil {
-			return nil, 0, err
+			return a, err
 		}
 		for e := range t.All() {
 			add(e.Digest, e.Size)
@@ -158,77 +136,77 @@ func (c Content) objects() (all []verity.Digest, bytes int64, err error) {
 		}
 		info, err := os.Stat(c.Store.ObjectPath(d))
 		if err != nil {
-			return nil, 0, err
+			return a, err
 		}
 		add(d, info.Size())
 	}
+	if largest > smallObject {
+		a.staged = slots * taken(largest)
+	}
+	a.staged = min(a.staged, a.bytes)
 	for _, d := range c.Manifest.Images {
 		info, err := os.Stat(c.Store.ImagePath(d))
 		if err != nil {
-			return nil, 0, err
+			return a, err
 		}
-		bytes += 2 * taken(info.Size()) // the tree is about as large
+		both := 2 * taken(info.Size()) // the tree is about as large
+		a.bytes, a.staged = a.bytes+both, a.staged+both
 	}
-	return all, bytes, nil
+	return a, nil
 }
 
 // taken is what a sealed file takes of a file system with blocks of 4096 bytes:
 // content, hashes, descriptor.
 func taken(size int64) int64 { return (size+4095)/4096*4096 + size/127 + 2*4096 }
 
-// seal puts objects into the stage, with what ext4 keeps behind a sealed file.
-func (s *stage) seal(ctx context.Context, c Content, objects []verity.Digest) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, d := range objects {
-		if ctx.Err() != nil {
-			break
-		}
-		if i%500 == 0 {
-			c.Report.Report(progress.Event{Stage: "gather the disk's content", Done: int64(i), Total: int64(len(objects))})
-		}
-		group.Go(func() error {
-			name := d.String()
-			return s.sealFile(c.Store.ObjectPath(d), "objects/"+name[:2]+"/"+name[2:], d)
-		})
-	}
-	return group.Wait()
-}
-
-// sealFile is seal of one file, which is found damaged when it is.
+// sealFile copies a file into the stage, with what ext4 keeps behind a sealed one.
 func (s *stage) sealFile(from, name string, digest verity.Digest) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
 	out, err := s.create(name, 0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	seal := verity.NewSeal()
-	size, err := s.stream(io.MultiWriter(out, seal), in)
+	size, err := s.buffers.seal(out, from, digest)
 	if err != nil {
-		return fmt.Errorf("copy %s: %w", from, err)
+		return err
 	}
-	made, metadata := seal.Metadata()
-	if made != digest {
-		return fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", from)
-	}
-	if _, err := out.WriteAt(metadata, verity.MetadataOffset(size)); err != nil {
-		return fmt.Errorf("seal %s: %w", from, err)
-	}
-	s.mu.Lock()
 	s.sealed = append(s.sealed, sealed{name, size})
-	s.mu.Unlock()
 	return out.Close()
 }
 
-// stream copies with a buffer that is used again: there are thousands of files.
-func (s *stage) stream(w io.Writer, r io.Reader) (int64, error) {
-	buffer := s.buffers.Get().(*[256 << 10]byte)
-	defer s.buffers.Put(buffer)
+// buffers are used again: there are thousands of files.
+type buffers struct{ pool sync.Pool }
+
+// seal copies a file, which is found damaged when it is, and puts its fs-verity
+// metadata where ext4 keeps it. It gives the size of the content.
+func (b *buffers) seal(out *os.File, from string, digest verity.Digest) (int64, error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	seal := verity.NewSeal()
+	size, err := b.stream(io.MultiWriter(out, seal), in)
+	if err != nil {
+		return 0, fmt.Errorf("copy %s: %w", from, err)
+	}
+	made, metadata := seal.Metadata()
+	if made != digest {
+		return 0, fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", from)
+	}
+	if _, err := out.WriteAt(metadata, verity.MetadataOffset(size)); err != nil {
+		return 0, fmt.Errorf("seal %s: %w", from, err)
+	}
+	return size, nil
+}
+
+// stream copies with a buffer of the pool.
+func (b *buffers) stream(w io.Writer, r io.Reader) (int64, error) {
+	buffer, ok := b.pool.Get().(*[256 << 10]byte)
+	if !ok {
+		buffer = new([256 << 10]byte)
+	}
+	defer b.pool.Put(buffer)
 	// Without the methods by which files would be copied past the buffer.
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buffer[:])
 }
@@ -273,7 +251,7 @@ func (s *stage) copy(from, name string, mode os.FileMode) error {
 		return err
 	}
 	defer out.Close()
-	if _, err := s.stream(out, in); err != nil {
+	if _, err := s.buffers.stream(out, in); err != nil {
 		return fmt.Errorf("copy %s: %w", from, err)
 	}
 	return out.Close()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,11 +42,11 @@ type place struct {
 // fileSystem makes the file system with the content at a place, where nothing but
 // zeros may be.
 func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at place) (err error) {
-	objects, bytes, err := c.objects()
+	needs, err := c.amount()
 	if err != nil {
 		return err
 	}
-	if err := checkRoom(c, at, bytes); err != nil {
+	if err := checkRoom(c, at, needs); err != nil {
 		return err
 	}
 	dir, err := c.Store.TempDir("disk")
@@ -53,11 +54,11 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	content := filepath.Join(dir, "stage")
-	if err := os.Mkdir(content, 0o700); err != nil {
+	content, large := filepath.Join(dir, "stage"), filepath.Join(dir, "large")
+	if err := errors.Join(os.Mkdir(content, 0o700), os.Mkdir(large, 0o700)); err != nil {
 		return err
 	}
-	s, err := c.fill(ctx, content, objects)
+	s, err := c.fill(ctx, content)
 	if err != nil {
 		return fmt.Errorf("gather the disk's content: %w", err)
 	}
@@ -74,52 +75,56 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 		return err
 	}
 	defer func() { err = errors.Join(err, provided.Close()) }()
-	commands := filepath.Join(dir, "commands")
-	if err := os.WriteFile(commands, s.commands(), 0o600); err != nil {
-		return err
-	}
 	mounts := []sandbox.Mount{
 		{Target: "/mnt/stage", Bind: &sandbox.Bind{Source: content, ReadOnly: true}},
-		{Target: "/mnt/commands", Bind: &sandbox.Bind{Source: commands, ReadOnly: true}},
+		{Target: slotsPlace, Bind: &sandbox.Bind{Source: large, ReadOnly: true}},
 		{Target: "/mnt/disk", Bind: &sandbox.Bind{Source: at.path}},
 	}
-	run := func(argv ...string) (string, error) {
+	run := func(ctx context.Context, dated bool, spec sandbox.Spec) error {
 		root, err := provided.Root()
 		if err != nil {
-			return "", err
+			return err
 		}
-		return t.run(ctx, append(root, mounts...), c.State == "", argv)
+		spec.Root, spec.Env, spec.Stderr = append(root, mounts...), t.environment(dated), spec.Stdout
+		return sandbox.Run(ctx, spec)
 	}
-	if err := mke2fs(run, ids, at); err != nil {
-		return fmt.Errorf("make the file system of %d MB: %w", at.size/1e6, err)
+	// Of saved state, every time is kept.
+	var said bytes.Buffer
+	if err := run(ctx, c.State == "", sandbox.Spec{Argv: mke2fs(ids, at), Stdout: &said}); err != nil {
+		return fmt.Errorf("make the file system of %d MB: %w: %s", at.size/1e6, err, strings.TrimSpace(said.String()))
 	}
-	if err := debugfs(run, at); err != nil {
-		return fmt.Errorf("seal the objects: %w", err)
+	p := pourer{store: c.Store, report: c.Report, dir: large}
+	err = p.pour(ctx, s.commands(), needs.objects, func(ctx context.Context, commands *os.File, said io.Writer, files []*os.File) error {
+		argv := []string{"debugfs", "-w", "-f", "-", fmt.Sprintf("/mnt/disk?offset=%d", at.offset)}
+		return run(ctx, true, sandbox.Spec{Argv: argv, Stdin: commands, Stdout: said, Files: files})
+	})
+	if err != nil {
+		return fmt.Errorf("write the objects: %w", err)
 	}
 	return nil
 }
 
 // fileSystemFits is checkRoom before a disk is changed.
 func (t Tools) fileSystemFits(c Content, table *gpt.Table) error {
-	_, bytes, err := c.objects()
+	needs, err := c.amount()
 	if err != nil {
 		return err
 	}
 	store := table.Partitions[len(table.Partitions)-1]
-	return checkRoom(c, place{os.DevNull, store.Start, store.Size}, bytes)
+	return checkRoom(c, place{os.DevNull, store.Start, store.Size}, needs)
 }
 
-// checkRoom refuses what cannot end well, before anything is written: the content
-// is laid out in the store, and written to the disk.
-func checkRoom(c Content, at place, bytes int64) error {
-	if room := at.size / 100 * 94; bytes > room { // the rest is for inodes and the journal
-		return fmt.Errorf("the system takes %d MB, and its file system has room for %d: make disk.size larger", bytes/1e6, room/1e6)
+// checkRoom refuses what cannot end well, before anything is written: a part of the
+// content is laid out in the store, and all of it is written to the disk.
+func checkRoom(c Content, at place, needs amount) error {
+	if room := at.size / 100 * 94; needs.bytes > room { // the rest is for inodes and the journal
+		return fmt.Errorf("the system takes %d MB, and its file system has room for %d: make disk.size larger", needs.bytes/1e6, room/1e6)
 	}
-	need := map[string]int64{c.Store.Dir(): bytes}
+	need := map[string]int64{c.Store.Dir(): needs.staged}
 	if info, err := os.Stat(at.path); err != nil {
 		return err
 	} else if info.Mode().IsRegular() {
-		need[filepath.Dir(at.path)] += bytes
+		need[filepath.Dir(at.path)] += needs.bytes
 	}
 	for dir, bytes := range need {
 		var stat unix.Statfs_t
@@ -133,8 +138,8 @@ func checkRoom(c Content, at place, bytes int64) error {
 	return nil
 }
 
-// settle gives everything in the stage the epoch as its time, and sorts what
-// several workers found.
+// settle gives everything in the stage the epoch as its time, and sorts what is
+// sealed.
 func (s *stage) settle(epoch int64) error {
 	slices.SortFunc(s.sealed, func(a, b sealed) int { return strings.Compare(a.name, b.name) })
 	at := unix.NsecToTimespec(time.Unix(epoch, 0).UnixNano())
@@ -146,67 +151,38 @@ func (s *stage) settle(epoch int64) error {
 	})
 }
 
-// inodeFlags are those of a sealed file: EXT4_EXTENTS_FL and EXT4_VERITY_FL.
-const inodeFlags = 0x00180000
-
-// commands tell debugfs(8) which files are sealed. mke2fs wrote them as if the
-// metadata were content, and cannot set the flag.
-func (s *stage) commands() []byte {
-	var out bytes.Buffer
+// commands tell debugfs(8) which files of the stage are sealed.
+func (s *stage) commands() string {
+	var out strings.Builder
 	for _, f := range s.sealed {
-		fmt.Fprintf(&out, "sif /%s size %d\nsif /%s flags %#x\n", f.name, f.size, f.name, inodeFlags)
+		out.WriteString(sealing("/"+f.name, f.size))
 	}
-	return out.Bytes()
+	return out.String()
 }
 
-// mke2fs makes the file system of the stage. The file of orphaned inodes is
-// small: a mount reads all of it, and mke2fs's own size of 512 blocks takes an
+// mke2fs is the command that makes the file system of the stage. The file of orphaned
+// inodes is small: a mount reads all of it, and mke2fs's own size of 512 blocks takes an
 // emulated machine a tenth of a second at each boot.
-func mke2fs(run runFunc, ids Identities, at place) error {
+func mke2fs(ids Identities, at place) []string {
 	extended := []string{
 		"nodiscard", "lazy_itable_init=1", "lazy_journal_init=1", "orphan_file_size=64k", "root_owner=0:0",
 		"hash_seed=" + ids("hash seed").String(), fmt.Sprintf("offset=%d", at.offset),
 	}
-	output, err := run(
+	return []string{
 		"mke2fs", "-q", "-F", "-t", "ext4", "-O", "verity", "-L", label, "-m", "0", "-b", "4096", "-i", "16384",
 		"-U", ids("file system").String(), "-E", strings.Join(extended, ","),
-		"-d", "/mnt/stage", "/mnt/disk", fmt.Sprintf("%dk", at.size/1024))
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, output)
+		"-d", "/mnt/stage", "/mnt/disk", fmt.Sprintf("%dk", at.size/1024),
 	}
-	return nil
 }
 
-// debugfs carries the commands out. It ends well whatever they did, so that what
-// it says must be its name and nothing else.
-func debugfs(run runFunc, at place) error {
-	output, err := run("debugfs", "-w", "-f", "/mnt/commands", fmt.Sprintf("/mnt/disk?offset=%d", at.offset))
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, output)
-	}
-	for line := range strings.Lines(output) {
-		if !strings.HasPrefix(line, "debugfs 1.") && !strings.HasPrefix(line, "debugfs: sif ") {
-			return fmt.Errorf("debugfs says: %s", strings.TrimSpace(line))
-		}
-	}
-	return nil
-}
-
-// runFunc runs a tool on the disk, and gives what it said.
-type runFunc func(argv ...string) (string, error)
-
-// run runs a tool. When dated, nothing that it makes is younger than the epoch: of
-// saved state, every time is kept.
-func (t Tools) run(ctx context.Context, root sandbox.Root, dated bool, argv []string) (string, error) {
-	var output bytes.Buffer
-	environment := []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "MKE2FS_SKIP_PROGRESS=1", "MKE2FS_DEVICE_SECTSIZE=512"}
+// environment is that of the tools. When dated, nothing that they make is younger
+// than the epoch.
+func (t Tools) environment(dated bool) []string {
+	all := []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "MKE2FS_SKIP_PROGRESS=1", "MKE2FS_DEVICE_SECTSIZE=512"}
 	if dated {
-		environment = append(environment, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch))
+		all = append(all, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch))
 	}
-	err := sandbox.Run(ctx, sandbox.Spec{
-		Root: root, Argv: argv, Env: environment, Stdout: &output, Stderr: &output,
-	})
-	return strings.TrimSpace(output.String()), err
+	return all
 }
 
 // Identities draws the UUIDs of a disk: one for each purpose.

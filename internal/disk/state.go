@@ -218,7 +218,7 @@ func (s *stage) copySparse(source, target string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.stream(io.NewOffsetWriter(out, data), io.NewSectionReader(in, data, hole-data)); err != nil {
+		if _, err := s.buffers.stream(io.NewOffsetWriter(out, data), io.NewSectionReader(in, data, hole-data)); err != nil {
 			return err
 		}
 		at = hole

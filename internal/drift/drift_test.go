@@ -158,7 +158,9 @@ func TestWhatDiffersIsFound(t *testing.T) {
 			[]string{"modified sysctl net.ipv4.ip_forward: 0, declared 1 [sets it to 1]"},
 		},
 		"kernel parameters": {
-			func(s *Seen) { s.CommandLine = "stet.system=aaaa init=/bin/sh no_timer_check a=b stet.vm=no_timer_check,a=b" },
+			func(s *Seen) {
+				s.CommandLine = "stet.system=aaaa init=/bin/sh no_timer_check a=b stet.vm=no_timer_check,a=b"
+			},
 			[]string{"added kernel parameter init=/bin/sh:  [a reboot leaves it out]", "deleted kernel parameter quiet:  [a reboot gives it]"},
 		},
 	} {

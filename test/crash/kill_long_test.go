@@ -15,29 +15,19 @@ import (
 	"stet/internal/fault"
 )
 
-// reaches fails for points that a test is there for and did not come to.
-func reaches(t *testing.T, test string, reached map[fault.Point]bool) {
-	t.Helper()
-	for _, p := range where[test] {
-		if !reached[p] {
-			t.Errorf("nothing came to %q", p)
-		}
-	}
-}
-
 // TestKilledBuilds kills a build at each point, one after the other in the same
 // store. In the end it gives the same system as one that nobody killed.
 func TestKilledBuilds(t *testing.T) {
 	h := newHost(t)
 	h.declare(t, "first")
-	reached := map[fault.Point]bool{}
-	for _, p := range fault.Points() {
-		reached[p] = h.dies(t.Context(), t, p, "build")
+	for _, p := range where[t.Name()] {
+		if !h.dies(t.Context(), t, p, "build") {
+			t.Errorf("nothing came to %q", p)
+		}
 	}
 	have := h.Build(t).Digest
 	h.Must(t, "verify")
 	h.isTidy(t)
-	reaches(t, "TestKilledBuilds", reached)
 	other := newWarmHost(t)
 	other.declare(t, "first")
 	if want := other.Build(t).Digest; have != want {
@@ -51,10 +41,9 @@ func TestKilledImages(t *testing.T) {
 	dir := t.TempDir()
 	want, path := filepath.Join(dir, "want.raw"), filepath.Join(dir, "image.raw")
 	h.Must(t, "image", "-o", want)
-	reached := map[fault.Point]bool{}
-	for _, p := range fault.Points() {
-		if reached[p] = h.dies(t.Context(), t, p, "image", "-o", path); !reached[p] {
-			continue
+	for _, p := range where[t.Name()] {
+		if !h.dies(t.Context(), t, p, "image", "-o", path) {
+			t.Errorf("nothing came to %q", p)
 		}
 		if _, err := os.Stat(path); err == nil {
 			same(t, want, path)
@@ -67,7 +56,6 @@ func TestKilledImages(t *testing.T) {
 		}
 	}
 	h.isTidy(t)
-	reaches(t, "TestKilledImages", reached)
 }
 
 // modules are some of the kernel, by which initrds differ.
@@ -81,30 +69,29 @@ func TestKilledStaging(t *testing.T) {
 	h.Must(t, "boot", "--esp", h.esp)
 	old := h.Build(t).Digest
 	h.expectOne(t, "staged", old)
-	reached := map[fault.Point]bool{}
-	for i, p := range fault.Points() {
+	for i, p := range where[t.Name()] {
 		// Each time a new system, with another initrd than those before.
 		h.declare(t, fmt.Sprint("staged ", i), modules[i%len(modules)])
 		next := h.Build(t).Digest
 		if p == fault.KernelPlaced { // all have the same one
 			removeAll(t, filepath.Join(h.esp, boot.BlobsDir, "kernel-*"))
 		}
-		if h.dies(t.Context(), t, p, "boot", "--esp", h.esp) {
-			reached[p] = true
+		staging := h.dies(t.Context(), t, p, "boot", "--esp", h.esp)
+		if staging {
 			h.expectOne(t, string(p), old, next)
 			h.Must(t, "boot", "--esp", h.esp)
 		}
 		h.expectOne(t, string(p)+", and then once more", next)
 		old = next
 		if h.dies(t.Context(), t, p, "gc", "--keep", "2", "--esp", h.esp) {
-			reached[p] = true
 			h.expectOne(t, string(p)+" in a collection", old)
+		} else if !staging {
+			t.Errorf("nothing came to %q", p)
 		}
 		h.collected(t)
 		h.expectOne(t, string(p)+", and a whole collection", old)
 	}
 	h.Must(t, "verify")
-	reaches(t, "TestKilledStaging", reached)
 }
 
 func TestKilledAtRandom(t *testing.T) {

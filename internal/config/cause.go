@@ -44,7 +44,7 @@ func (c *Configuration) Unfit(machine, check, said string, files []string) Probl
 	}
 	var places []Place
 	for _, name := range files {
-		for _, cause := range slices.Backward(e.causes([]string{"files", name}, map[string]bool{})) {
+		for _, cause := range slices.Backward(e.causes(e.declaring(name), map[string]bool{})) {
 			if cause.Place.Line > 0 && !cause.Place.Builtin() {
 				if !slices.ContainsFunc(places, func(is Place) bool { return is.String() == cause.Place.String() }) {
 					places = append(places, cause.Place)
@@ -58,6 +58,14 @@ func (c *Configuration) Unfit(machine, check, said string, files []string) Probl
 	}
 	p.Place, p.Others = places[0], places[1:]
 	return p
+}
+
+// declaring is the option that declares a file: a unit, or the file itself.
+func (e *evaluation) declaring(file string) []string {
+	if unit, ok := strings.CutPrefix(file, "/etc/systemd/system/"); ok && lookup(e.joined, []string{"units", unit}).Exists() {
+		return []string{"units", unit}
+	}
+	return []string{"files", file}
 }
 
 func (e *evaluation) causes(elements []string, seen map[string]bool) []Cause {

@@ -64,12 +64,20 @@ func (c Check) Failed(m *machine.Machine, output string) error {
 // none, it is those that it reads.
 func (c Check) blamed(m *machine.Machine, output string) []string {
 	var named, read []string
-	for _, name := range sortedKeys(m.Files) {
-		if mentions(output, name) {
+	add := func(name string, mentioned bool) {
+		if mentioned {
 			named = append(named, name)
 		}
 		if c.reads(name) {
 			read = append(read, name)
+		}
+	}
+	for _, name := range sortedKeys(m.Files) {
+		add(name, mentions(output, name))
+	}
+	for _, name := range sortedKeys(m.Units) { // systemd names some by their path
+		if at := etcUnits + name; m.Units[name].Text != "" {
+			add(at, mentions(output, at) || mentions(output, name))
 		}
 	}
 	if len(named) > 0 {

@@ -83,3 +83,45 @@ func TestChecksHoldAtBuild(t *testing.T) {
 		t.Errorf("a check makes %s of system %s", with.Digest, without.Digest)
 	}
 }
+
+// TestWhatPeopleWriteIsJudged has units and rules of sudo with a slip of the pen in
+// each: the programs that read them say so at build, and where it was written.
+func TestWhatPeopleWriteIsJudged(t *testing.T) {
+	p := program.Example(t, "minimal")
+	name := filepath.Join(p.Dir, "stet.yaml")
+	base, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declare := func(program, rule string) {
+		t.Helper()
+		text := string(base) + fmt.Sprintf(`packages: [sudo]
+units:
+  tidy.service: {text: "[Service]\nType=oneshot\nExecStart=%s\n"}
+  tidy@.service: {text: "[Service]\nType=oneshot\nExecStart=/usr/bin/echo %%i\n"}
+  tidy.timer: {text: "[Timer]\nOnCalendar=daily\n"}
+files:
+  /etc/sudoers.d/tidy: {text: "%s\n", mode: "0440"}
+`, program, rule)
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	declare("/usr/bin/tidy-nothing", "%sudo ALL=(ALL) NOPASSWD /usr/bin/true")
+	p.Must(t, "lock")
+	wrong := p.Run(t, "build")
+	first := strings.Count(string(base), "\n")
+	for _, words := range []string{
+		fmt.Sprintf("stet.yaml:%d:3: checks.units: does not succeed:", first+3), "/usr/bin/tidy-nothing is not executable",
+		fmt.Sprintf("stet.yaml:%d:3: checks.sudoers: does not succeed:", first+7), "/etc/sudoers.d/tidy:1",
+	} {
+		if !strings.Contains(wrong.Stderr, words) {
+			t.Errorf("what is wrong is told as\n%s\nand not %q", wrong.Stderr, words)
+		}
+	}
+	if wrong.Code != 2 {
+		t.Errorf("it ends with %d", wrong.Code)
+	}
+	declare("/usr/bin/true", "%sudo ALL=(ALL) NOPASSWD: /usr/bin/true")
+	p.Build(t)
+}

@@ -189,6 +189,20 @@ func TestAUnitThatFailsAfterwardsGoesBack(t *testing.T) {
 	must(t, w.change()) // what had failed before is no reason
 }
 
+// A unit of the new system that did not start is unknown where the old trees are back.
+func TestWhatDidNotStartNeedNotBeStopped(t *testing.T) {
+	w := newWorld(t)
+	w.jobs.fail, w.jobs.gone = "start first", true
+	err := w.change()
+	went := &WentBackError{}
+	if !errors.As(err, &went) || went.Left != nil {
+		t.Fatalf("%v", err)
+	}
+	if slices.Contains(w.jobs.done, "stop fresh.service") {
+		t.Errorf("it was stopped: %q", w.jobs.done)
+	}
+}
+
 func TestWhatCannotBeKeptGoesBack(t *testing.T) {
 	w := newWorld(t)
 	m := w.machine()

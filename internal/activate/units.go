@@ -186,9 +186,25 @@ func (s *switching) startBack(ctx context.Context) error {
 			// What failed too often is not started again; not to have failed is no error.
 			_ = s.Systemd.ResetFailed(ctx, b.user, b.units)
 		}
-		left = append(left, s.Systemd.Do(ctx, b.user, b.verb, b.units))
+		if b.verb == systemd.Stop {
+			var err error
+			b.units, err = s.running(ctx, b.user, b.units)
+			left = append(left, err)
+		}
+		if len(b.units) > 0 {
+			left = append(left, s.Systemd.Do(ctx, b.user, b.verb, b.units))
+		}
 	}
 	return errors.Join(left...)
+}
+
+// running are those of the units that are not inactive. Of what the old trees do not
+// have and did not start, systemd knows nothing any more: it cannot be stopped.
+func (s *switching) running(ctx context.Context, user string, units []string) ([]string, error) {
+	known, err := s.Systemd.Units(ctx, user)
+	return slices.DeleteFunc(slices.Clone(units), func(name string) bool {
+		return !slices.ContainsFunc(known, func(u systemd.Unit) bool { return u.Name == name })
+	}), err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -45,6 +45,7 @@ type jobs struct {
 	fail   string // what begins so fails, once
 	hook   func(job string)
 	failed []string // units that have failed
+	gone   bool     // fresh.service does not run
 	pids   map[string][]int
 }
 
@@ -70,6 +71,9 @@ func (j *jobs) Units(_ context.Context, user string) ([]systemd.Unit, error) {
 	}
 	for _, name := range j.failed {
 		all = append(all, systemd.Unit{Name: name, Active: "failed"})
+	}
+	if !j.gone {
+		all = append(all, systemd.Unit{Name: "fresh.service", Active: "active"})
 	}
 	return all, nil
 }

@@ -59,23 +59,24 @@ func (a *Apt) run(args ...string) (string, error) {
 	return string(out), err
 }
 
-// Install simulates an installation and gives the versions by name, or nil and
-// what apt says.
+// Install asks what apt would fetch to install names, and gives the versions by
+// name, or nil and what apt says. It does not have apt simulate the installation:
+// that finds an order, too, which takes four times as long.
 func (a *Apt) Install(names []string, recommends bool) (set map[string]string, complaint string) {
 	option := fmt.Sprintf("APT::Install-Recommends=%v", recommends)
-	out, err := a.run(slices.Concat([]string{"install", "-s", "-q", "-o", option, "--"}, names)...)
+	out, err := a.run(slices.Concat([]string{"install", "--print-uris", "-qq", "-o", option, "--"}, names)...)
 	if err != nil {
 		return nil, out
 	}
 	set = map[string]string{}
-	for _, m := range installed.FindAllStringSubmatch(out, -1) {
-		set[m[1]] = m[2]
+	for _, m := range fetched.FindAllStringSubmatch(out, -1) {
+		set[m[1]] = strings.ReplaceAll(m[2], "%3a", ":")
 	}
 	return set, ""
 }
 
-// installed is a line of the simulation: "Inst name (version …".
-var installed = regexp.MustCompile(`(?m)^Inst (\S+) \((\S+) `)
+// fetched is a line of what is fetched: "'URL' NAME_VERSION_ARCHITECTURE.deb …".
+var fetched = regexp.MustCompile(`(?m)^'[^']*' ([^_ ]+)_([^_ ]+)_[^_ ]+\.deb `)
 
 // Version is what apt calls itself.
 func (a *Apt) Version() string {

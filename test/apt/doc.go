@@ -3,5 +3,5 @@
 //
 // It takes a Packages index and gives a world of its own below a directory:
 // status, sources, lists and cache are there, and nothing of the host's is read.
-// It simulates only, and may be imported by tests and benchmarks.
+// It installs nothing, and may be imported by tests and benchmarks.
 package apt

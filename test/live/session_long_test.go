@@ -175,9 +175,11 @@ func TestASession(t *testing.T) {
 	}
 	t.Log("what does not start")
 	before := m.Run(t, "cat /run/stet/system")
-	if out, status := m.Try(t, "stet switch --from /mnt/broken"); status != 4 || !strings.Contains(out, "out of order") {
+	out, status := m.Try(t, "stet switch --from /mnt/broken")
+	if status != 4 || !strings.Contains(out, "out of order") || !strings.Contains(out, "the machine went back to what ran before") {
 		t.Errorf("exit status %d: %s", status, out)
 	}
+	t.Log(out)
 	t.Log("what is only tried")
 	m.Run(t, "stet try --from /mnt/library --for 10s")
 	m.Run(t, "for i in $(seq 120); do test $(cat /run/stet/system) = "+before+" && ! systemctl is-active -q stet-switch.service && exit; sleep 1; done; journalctl --no-pager -u 'stet-*' -n 40; exit 1")

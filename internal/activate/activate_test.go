@@ -374,15 +374,19 @@ func TestWhatAKillLeavesIsTakenBackOrDone(t *testing.T) {
 }
 
 // TestNoOpenFailsWhileTreesAreReplaced swaps /usr and /etc fifty times under
-// readers of constant paths.
+// readers of constant paths. Modules are told, and not judged: they are mounted in
+// /usr, and the kernel lets go of that mount an instant before the old /usr is gone,
+// so that who is on the way to one may not find it (ARCHITECTURE.md).
 func TestNoOpenFailsWhileTreesAreReplaced(t *testing.T) {
 	w := newWorld(t)
-	var opens, failed atomic.Int64
+	const module = "usr/lib/modules/6.12/modules.dep"
+	var opens, failed, modules atomic.Int64
+	var last atomic.Value
 	stop, done := make(chan struct{}), make(chan error, 2)
 	for range 2 {
 		go func() {
 			for {
-				for _, name := range []string{"usr/bin/page", "etc/ssh/sshd_config", "etc/machine-id", "usr/lib/modules/6.12/modules.dep"} {
+				for _, name := range []string{"usr/bin/page", "etc/ssh/sshd_config", "etc/machine-id", module} {
 					select {
 					case <-stop:
 						done <- nil
@@ -391,11 +395,15 @@ func TestNoOpenFailsWhileTreesAreReplaced(t *testing.T) {
 					}
 					file, err := os.Open(w.at(name))
 					opens.Add(1)
-					if err != nil {
+					switch {
+					case err == nil:
+						file.Close()
+					case name == module:
+						modules.Add(1)
+					default:
 						failed.Add(1)
-						continue
+						last.Store(err.Error())
 					}
-					file.Close()
 				}
 			}
 		}()
@@ -411,9 +419,9 @@ func TestNoOpenFailsWhileTreesAreReplaced(t *testing.T) {
 	close(stop)
 	<-done
 	<-done
-	t.Logf("%d opens, %d failed", opens.Load(), failed.Load())
+	t.Logf("%d opens, %d failed, and %d of modules", opens.Load(), failed.Load(), modules.Load())
 	if failed.Load() != 0 || opens.Load() < 1000 {
-		t.Errorf("%d of %d opens failed", failed.Load(), opens.Load())
+		t.Errorf("%d of %d opens failed, the last one by %v", failed.Load(), opens.Load(), last.Load())
 	}
 	if have := w.looks(t)["mounts"]; have != "etc usr usr/lib/modules var" {
 		t.Errorf("mounts that are left: %s", have)

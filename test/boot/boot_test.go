@@ -1,6 +1,7 @@
 package boot_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,21 @@ func TestACommandEndsAsItDoesInTheGuest(t *testing.T) {
 	if r.Code != 7 || r.Stdout != "out\n0\n" || !strings.Contains(r.Stderr, "err\n") {
 		t.Errorf("exit code %d\nstdout: %s\nstderr: %s", r.Code, r.Stdout, r.Stderr)
 	}
+}
+
+// A machine that stet vm starts has not drifted, and knows where it was written.
+func TestWhatDriftedIsToldWithItsLine(t *testing.T) {
+	stet := program.Example(t, "minimal")
+	name := filepath.Join(stet.Dir, "stet.yaml")
+	text, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, append(text, "\nfiles: {/etc/motd: {text: \"declared\\n\"}}\n"...), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := stet.Must(t, "vm", "--exec", "systemctl is-system-running --wait >/dev/null; stet drift; echo changed >/etc/motd; stet drift --exit-code; echo ends with $?")
+	said(t, r.Stdout, "minimal is what generation 1 declares", "modified /etc/motd", fmt.Sprintf("stet.yaml:%d:20 declares it", strings.Count(string(text), "\n")+2), "-declared", "+changed", "ends with 3")
 }
 
 // declared are tests of every kind of step, two of which fail.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -301,6 +302,19 @@ func TestAPlanOfYesterdayIsRefused(t *testing.T) {
 	if _, err := w.machine().Switch(t.Context(), p, w.old, w.new, false); err == nil || !strings.Contains(err.Error(), "make it again") || len(w.jobs.done) != 0 {
 		t.Errorf("%v %v", err, w.jobs.done)
 	}
+}
+
+func TestASwitchIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	unlock, err := w.machine().lock()
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*settle)
+	defer cancel()
+	if err := w.machine().Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a switch that goes on is not waited for: %v", err)
+	}
+	time.AfterFunc(settle, unlock)
+	must(t, w.machine().Wait(t.Context()))
 }
 
 func TestThereIsOneSwitchAtATime(t *testing.T) {

@@ -1,6 +1,7 @@
 package activate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,23 @@ const recordFormat = 1
 
 // ErrBusy says that another switch is under way.
 var ErrBusy = errors.New("another switch is under way on this machine")
+
+// Wait returns when no switch is under way.
+func (m Machine) Wait(ctx context.Context) error {
+	for {
+		unlock, err := m.lock()
+		if err == nil {
+			unlock()
+			return nil
+		}
+		if !errors.Is(err, ErrBusy) {
+			return err
+		}
+		if err := sleep(ctx, settle); err != nil {
+			return err
+		}
+	}
+}
 
 // lock makes sure that there is one switch at a time. It ends with the process.
 func (m Machine) lock() (func(), error) {

@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"stet/internal/activate"
 	"stet/internal/generation"
 	"stet/internal/stage"
+	"stet/internal/store"
 )
 
 func newRollback(a *app) *cobra.Command {
@@ -32,13 +36,16 @@ While a system is tried, rollback without N goes back to what ran before.`,
 			if err != nil {
 				return err
 			}
+			if tried {
+				return a.revert(cmd.Context(), s, l, esp)
+			}
 			if len(args) == 0 && !next {
 				try, err := l.attempt()
-				if err != nil || try == nil && tried {
+				if err != nil {
 					return err
 				}
 				if try != nil {
-					return a.switchTo(cmd.Context(), s, wish{Staged: stage.Request{System: try.Before}, Back: true, Discard: discard || tried}, esp)
+					return a.switchTo(cmd.Context(), s, wish{Staged: stage.Request{System: try.Before}, Back: true, Discard: discard}, esp)
 				}
 			}
 			history, err := l.generations().List()
@@ -97,4 +104,27 @@ func rollbackTo(history generation.History, s generation.Standing, args []string
 		}
 	}
 	return running, wrongInput(errors.New("there is no older generation with another system that is known to work"), "name one: `stet generations` lists them")
+}
+
+// revert goes back from what is tried when its time is over. That may be before the
+// switch to it has ended, which is waited for.
+func (a *app) revert(ctx context.Context, s *store.Store, l live, esp espFlag) error {
+	for {
+		if err := l.activate(a).Wait(ctx); err != nil {
+			return err
+		}
+		try, err := l.attempt()
+		if err != nil || try == nil {
+			return err
+		}
+		err = a.switchTo(ctx, s, wish{Staged: stage.Request{System: try.Before}, Back: true, Discard: true}, esp)
+		if !errors.Is(err, activate.ErrBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }

@@ -74,7 +74,7 @@ exec mkosi --force --output-directory=/bench/out --workspace-directory=/bench/wo
 
 // mkosi makes a bootable disk of the server from packages alone, with Stet and
 // with mkosi, in turns.
-func (b *bench) mkosi(ctx context.Context) (_ []result, err error) {
+func (b *bench) mkosi(ctx context.Context) ([]result, error) {
 	ours, err := b.prepared(ctx)
 	if err != nil {
 		return nil, err

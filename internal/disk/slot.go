@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -52,7 +53,7 @@ const objectMode = 0o600
 // file gives the empty file for an object of a size.
 func (s *slot) file(size int64) (*os.File, error) {
 	if size <= smallObject {
-		_, err := s.memory.Seek(0, 0)
+		_, err := s.memory.Seek(0, io.SeekStart)
 		return s.memory, errors.Join(s.memory.Truncate(0), err)
 	}
 	large, err := os.OpenFile(filepath.Join(s.dir, fmt.Sprint(s.number)), os.O_CREATE|os.O_WRONLY|os.O_EXCL, objectMode)

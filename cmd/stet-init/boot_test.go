@@ -118,7 +118,7 @@ func TestBootsCarryWhatBelongsToTheMachine(t *testing.T) {
 		"usr":     s.image(t, usr),
 		"etc":     s.image(t, map[string]string{"/motd": "first", "/ssh/sshd_config": "x", "/shadow": "ada:!:1:0:9:7:::\n"}),
 		"var":     s.image(t, map[string]string{"/var/lib/dpkg": "-> /usr/lib/sysimage/dpkg", "/var/seed": "1", "/home/": "", "/opt/": ""}),
-		"modules": s.image(t, map[string]string{"/6.12/modules.dep": "dep"}),
+		"modules": s.image(t, map[string]string{"/lib/modules/6.12/modules.dep": "dep"}),
 	}
 	var id string
 	first := s.boot(t, images, func(root string) {

@@ -52,10 +52,8 @@ func (m *machine) mountTrees() error {
 	usr := sync.OnceValues(m.mountUsr)
 	return together(
 		func() error {
-			if _, err := usr(); err != nil {
-				return err
-			}
-			return m.mountModules()
+			_, err := usr()
+			return err
 		},
 		func() error { return m.mountEtc(directory, uppers, usr) },
 		func() error {
@@ -70,8 +68,18 @@ func (m *machine) mountTrees() error {
 // mountUsr gives the policy that is in /usr.
 func (m *machine) mountUsr() (policy state.Policy, err error) {
 	defer m.lap("usr")
-	if err := m.attach("usr", "usr"); err != nil {
+	c, err := m.usr()
+	if err != nil {
 		return policy, err
+	}
+	mounted, err := c.Mount()
+	if err == nil {
+		defer mounted.Close()
+		err = mounted.Attach(m.at("usr"))
+	}
+	if err != nil {
+		return policy, remedy{fmt.Errorf("mount /usr: %w", err),
+			"The store may be damaged. Choose another entry in the boot menu, then run: stet verify."}
 	}
 	text, err := os.ReadFile(m.at("usr", state.PolicyFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,29 +95,15 @@ func (m *machine) mountUsr() (policy state.Policy, err error) {
 	return policy, nil
 }
 
-func (m *machine) mountModules() error {
-	if m.manifest.Images["modules"] == "" {
-		return nil
+// usr describes the mount of /usr, which has the modules beneath the usr tree.
+func (m *machine) usr() (mount.Composefs, error) {
+	c, err := m.composefs("usr", m.manifest.Images["usr"])
+	if err != nil || m.manifest.Images["modules"] == "" {
+		return c, err
 	}
-	defer m.lap("modules image")
-	return m.attach("modules", "usr/lib/modules")
-}
-
-func (m *machine) attach(tree, target string) error {
-	c, err := m.composefs(tree, m.manifest.Images[tree])
-	if err != nil {
-		return err
-	}
-	mounted, err := c.Mount()
-	if err == nil {
-		defer mounted.Close()
-		err = mounted.Attach(m.at(target))
-	}
-	if err != nil {
-		return remedy{fmt.Errorf("mount /%s: %w", target, err),
-			"The store may be damaged. Choose another entry in the boot menu, then run: stet verify."}
-	}
-	return nil
+	modules, err := m.composefs("modules", m.manifest.Images["modules"])
+	c.Beneath = modules.Image
+	return c, err
 }
 
 // policyOfUsr waits for /usr and gives the policy in it.

@@ -65,13 +65,13 @@ func (s *switching) checkMounts() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"usr", "etc"} {
-		if !s.replaces(name) {
+	for name, replaced := range map[string]bool{"usr": s.replacesUsr(), "etc": s.replaces("etc")} {
+		if !replaced {
 			continue
 		}
 		place := s.at(name)
 		for _, m := range all {
-			if strings.HasPrefix(m.Point, place+"/") && m.Point != s.at("usr/lib/modules") {
+			if strings.HasPrefix(m.Point, place+"/") {
 				return fmt.Errorf("%s is mounted inside /%s, which is to be replaced: unmount it, or `stet boot` changes the system at the next start", m.Point, name)
 			}
 		}
@@ -86,6 +86,16 @@ func (m Machine) composefs(tree, image string) mount.Composefs {
 		Objects: filepath.Join(m.Store, "objects"),
 		Source:  "stet:" + tree + ":" + image,
 	}
+}
+
+// usr describes the mount of /usr: the image of its tree, and one of modules
+// beneath it.
+func (m Machine) usr(image, modules string) mount.Composefs {
+	c := m.composefs("usr", image)
+	if modules != "" {
+		c.Beneath = m.composefs("modules", modules).Image
+	}
+	return c
 }
 
 func (m Machine) upperOf(number int) state.Upper {
@@ -110,7 +120,7 @@ func (s *switching) stage(context.Context) error {
 	if err := mount.MakePrivate(dir); err != nil {
 		return err
 	}
-	for _, name := range []string{"usr", "modules", "etc"} {
+	for _, name := range []string{"usr", "etc"} {
 		for _, at := range []string{s.next(name), s.last(name)} {
 			if err := os.MkdirAll(at, 0o700); err != nil {
 				return err
@@ -126,42 +136,30 @@ func (s *switching) stage(context.Context) error {
 	return mount.MakePrivate(dir)
 }
 
-func (s *switching) stageUsr() error {
-	modules, usr := s.replaces("modules"), s.replaces("usr")
-	modulesAt := s.next("modules")
-	if usr {
-		modulesAt = filepath.Join(s.next("usr"), "lib/modules")
-		if err := s.attach("usr", s.next("usr")); err != nil {
-			return err
-		}
-		if err := keep(s.at("usr"), s.last("usr")); err != nil {
-			return err
-		}
-	}
-	switch {
-	case modules && s.New.Images["modules"] != "":
-		if err := s.attach("modules", modulesAt); err != nil {
-			return err
-		}
-		if !usr {
-			return keep(s.at("usr/lib/modules"), s.last("modules"))
-		}
-	case usr && s.Boot.Images["modules"] != "":
-		return keep(s.at("usr/lib/modules"), modulesAt) // of the kernel that runs
-	}
-	return nil
-}
+// replacesUsr reports whether /usr is mounted anew: it shows the usr tree and,
+// beneath it, the modules.
+func (s *switching) replacesUsr() bool { return s.replaces("usr") || s.replaces("modules") }
 
-func (s *switching) attach(tree, at string) error {
-	mounted, err := s.composefs(tree, s.New.Images[tree]).Mount()
+func (s *switching) stageUsr() error {
+	if !s.replacesUsr() {
+		return nil
+	}
+	modules := s.Boot.Images["modules"] // of the kernel that runs
+	if s.replaces("modules") {
+		modules = s.New.Images["modules"]
+	}
+	mounted, err := s.usr(s.New.Images["usr"], modules).Mount()
 	if err != nil {
 		return err
 	}
 	defer mounted.Close()
-	if err := mounted.Attach(at); err != nil {
+	if err := mounted.Attach(s.next("usr")); err != nil {
 		return err
 	}
-	return s.note(tree, at, s.New.Trees[tree])
+	if err := s.note(s.next("usr"), s.New.Trees["usr"]); err != nil {
+		return err
+	}
+	return keep(s.at("usr"), s.last("usr"))
 }
 
 // keep shows the mounts at from at to as well.
@@ -177,14 +175,14 @@ func keep(from, to string) error {
 	return mount.MakePrivate(to)
 }
 
-// note records the device number of a tree, by which processes name the files
+// note records the device number of a /usr, by which processes name the files
 // they have mapped.
-func (s *switching) note(tree, at, digest string) error {
+func (s *switching) note(at, tree string) error {
 	number, err := deviceOf(at)
 	if err != nil {
 		return err
 	}
-	return state.Device{Number: number, Name: tree, Tree: digest}.Note(s.at(state.DevicesFile))
+	return state.Device{Number: number, Name: "usr", Tree: tree}.Note(s.at(state.DevicesFile))
 }
 
 // stageEtc mounts the new /etc on a fresh upper.
@@ -233,18 +231,14 @@ func (s *switching) replace(ctx context.Context) error {
 		}
 		fault.Reach(fault.EtcCarried)
 	}
-	if s.replaces("usr") {
-		if err := s.note("usr", s.at("usr"), s.Old.Trees["usr"]); err != nil {
+	if s.replacesUsr() {
+		if err := s.note(s.at("usr"), s.Old.Trees["usr"]); err != nil {
 			return err
 		}
 		if err := mount.Swap(s.next("usr"), s.at("usr")); err != nil {
 			return err
 		}
 		fault.Reach(fault.UsrReplaced)
-	} else if s.replaces("modules") && s.New.Images["modules"] != "" {
-		if err := mount.Swap(s.next("modules"), s.at("usr/lib/modules")); err != nil {
-			return err
-		}
 	}
 	if s.replaces("etc") {
 		if err := mount.Swap(s.next("etc"), s.at("etc")); err != nil {
@@ -264,7 +258,7 @@ func (s *switching) replace(ctx context.Context) error {
 // carry brings what persists into the new /etc.
 func (s *switching) carry() error {
 	usr := s.at("usr")
-	if s.replaces("usr") {
+	if s.replacesUsr() {
 		usr = s.next("usr")
 	}
 	var policy state.Policy
@@ -355,10 +349,10 @@ func (s *switching) replaceBack(context.Context) error {
 	}
 	defer protected.close()
 	var left []error
-	for _, t := range []struct{ name, at string }{{"usr", "usr"}, {"modules", "usr/lib/modules"}, {"etc", "etc"}} {
-		swapped, err := s.swapBack(s.at(t.at), s.last(t.name))
+	for _, name := range []string{"usr", "etc"} {
+		swapped, err := s.swapBack(s.at(name), s.last(name))
 		left = append(left, err)
-		if swapped && t.name == "etc" {
+		if swapped && name == "etc" {
 			left = append(left, protected.readOnly())
 		}
 	}

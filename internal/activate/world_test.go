@@ -132,12 +132,10 @@ func newWorld(t *testing.T) *world {
 	w.new = w.system(t, "new", map[string]string{
 		"/shadow": "ada:!:1:0:9:7:::\neve:!:1:0:9:7:::\n", "/motd": "new", "/ssh/sshd_config": "new",
 	})
-	for _, tree := range []string{"usr", "modules"} {
-		m, err := w.machine().composefs(tree, w.old.Images[tree]).Mount()
-		must(t, err)
-		must(t, m.Attach(w.at(map[string]string{"usr": "usr", "modules": "usr/lib/modules"}[tree])))
-		must(t, m.Close())
-	}
+	usr, err := w.machine().usr(w.old.Images["usr"], w.old.Images["modules"]).Mount()
+	must(t, err)
+	must(t, usr.Attach(w.at("usr")))
+	must(t, usr.Close())
 	c := w.machine().composefs("etc", w.old.Images["etc"])
 	upper := w.machine().upperOf(1)
 	c.Upper, c.Work = upper.Upper(), upper.Work()
@@ -168,7 +166,7 @@ func (w *world) system(t *testing.T, name string, etc map[string]string) System 
 		Images: map[string]string{
 			"usr":     w.image(t, map[string]string{"/bin/page": name, "/lib/modules/": "", "/" + state.PolicyFile: policy}),
 			"etc":     w.image(t, etc),
-			"modules": w.image(t, map[string]string{"/6.12/modules.dep": name}),
+			"modules": w.image(t, map[string]string{"/lib/modules/6.12/modules.dep": name}),
 			"var":     w.image(t, map[string]string{"/var/seed": name}),
 		},
 	}
@@ -286,7 +284,7 @@ func (w *world) looksOld(t *testing.T) map[string]string {
 	return map[string]string{
 		"usr/bin/page": "old", "usr/lib/modules/6.12/modules.dep": "old", "etc/motd": "drift", "etc/only-old": "x",
 		"etc/ssh/sshd_config": "old", "etc/ssh/ssh_host_key": "key", "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
-		"etc/shadow": "ada:hash:2:0:9:7:::\n", "mounts": "etc usr usr/lib/modules var", "runs": w.old.Digest, "upper": "1", "newest upper": "1",
+		"etc/shadow": "ada:hash:2:0:9:7:::\n", "mounts": "etc usr var", "runs": w.old.Digest, "upper": "1", "newest upper": "1",
 	}
 }
 
@@ -295,7 +293,7 @@ func (w *world) looksNew(t *testing.T) map[string]string {
 		"usr/bin/page": "new", "usr/lib/modules/6.12/modules.dep": "new", "etc/motd": "new",
 		"etc/ssh/sshd_config": "new", "etc/ssh/ssh_host_key": "key", "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
 		"etc/shadow": "ada:hash:2:0:9:7:::\neve:!:1:0:9:7:::\n", "var/seed": "new",
-		"mounts": "etc usr usr/lib/modules var", "runs": w.new.Digest, "upper": "2", "newest upper": "2",
+		"mounts": "etc usr var", "runs": w.new.Digest, "upper": "2", "newest upper": "2",
 	}
 }
 

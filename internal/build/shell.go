@@ -32,19 +32,19 @@ func (b *Builder) Shell(m *system.Manifest) (_ *Shell, err error) {
 		}
 	}()
 	for _, part := range []struct {
-		target, name string
-		writable     bool
+		target, name, part string
+		writable           bool
 	}{
-		{"/", "var", true}, // it has everything of the root but its mount points
-		{"/usr", "usr", false},
-		{"/usr/lib/modules", "modules", false},
-		{"/etc", "etc", true},
+		{"/", "var", "", true}, // it has everything of the root but its mount points
+		{"/usr", "usr", "", false},
+		{"/usr/lib/modules", "modules", "lib/modules", false},
+		{"/etc", "etc", "", true},
 	} {
 		view, err := b.Provider.View(b.Store, m.Trees[part.name], m.Images[part.name])
 		if err != nil {
 			return nil, err
 		}
-		if err := s.show(view, part.target, part.writable); err != nil {
+		if err := s.show(view, part.target, part.part, part.writable); err != nil {
 			return nil, err
 		}
 	}
@@ -66,11 +66,13 @@ func (b *Builder) newShell() (*Shell, error) {
 	return &Shell{builder: b, dir: dir}, nil
 }
 
-// show adds the mount of a view.
-func (s *Shell) show(view rootfs.View, target string, writable bool) error {
+// show adds the mount of a view, or of a part of it.
+func (s *Shell) show(view rootfs.View, target, part string, writable bool) error {
 	s.views = append(s.views, view)
 	if !writable {
-		s.Root = append(s.Root, view.Mount(target, "", ""))
+		shown := view.Mount(target, "", "")
+		shown.Part = part
+		s.Root = append(s.Root, shown)
 		return nil
 	}
 	base, err := os.MkdirTemp(s.dir, "view-*")

@@ -24,7 +24,7 @@ import (
 )
 
 // systemStage is the version of what system makes of the same inputs.
-const systemStage = 6
+const systemStage = 7
 
 // Builder builds systems without a network.
 type Builder struct {

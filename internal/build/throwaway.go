@@ -153,7 +153,7 @@ func (b *Builder) ThrowawayShell(ctx context.Context, t *Throwaway) (*Shell, err
 	}
 	view, err := b.Provider.View(b.Store, configured, image)
 	if err == nil {
-		err = s.show(view, "/", true)
+		err = s.show(view, "/", "", true)
 	}
 	if err != nil {
 		return nil, joinClose(err, s)

@@ -24,7 +24,6 @@ type fakeProc struct {
 const (
 	machineMounts = `21 1 0:20 / / rw shared:1 - tmpfs tmpfs rw
 22 21 0:30 / /usr ro shared:2 - overlay stet:usr:new ro
-23 22 0:31 / /usr/lib/modules ro shared:3 - overlay stet:modules:m ro
 24 21 0:32 / /etc rw shared:4 - overlay stet:etc:new rw
 25 21 254:0 /state/var /var rw shared:5 - ext4 /dev/vda rw
 `
@@ -142,7 +141,7 @@ func TestNamespacesAreJudgedAsMeasured(t *testing.T) {
 	}{
 		"PrivateTmp":                {follow + "90 21 0:50 / /tmp rw master:9 - tmpfs tmpfs rw\n", &plan.Namespace{}},
 		"ProtectSystem=full":        {readOnly, &plan.Namespace{ReadOnlyEtc: true}},
-		"ProtectKernelModules":      {follow + "90 23 0:51 /systemd/inaccessible/dir /usr/lib/modules ro - tmpfs tmpfs rw\n", &plan.Namespace{Below: []string{"/usr/lib/modules"}}},
+		"ProtectKernelModules":      {follow + "90 22 0:51 /systemd/inaccessible/dir /usr/lib/modules ro - tmpfs tmpfs rw\n", &plan.Namespace{Below: []string{"/usr/lib/modules"}}},
 		"BindReadOnlyPaths":         {follow + "90 21 0:30 /share/nginx /opt ro - overlay stet:usr:new ro\n", &plan.Namespace{Copies: []plan.Copy{{Of: "/usr/share/nginx", At: "/opt"}}}},
 		"ReadOnlyPaths=/etc/nginx":  {follow + "90 24 0:32 /nginx /etc/nginx ro - overlay stet:etc:new rw\n", &plan.Namespace{Below: []string{"/etc/nginx"}}},
 		"MountFlags=private":        {private, &plan.Namespace{Private: true}},

@@ -95,8 +95,6 @@ func treePlace(m mount.Info) (string, bool) {
 	switch name {
 	case "usr", "etc":
 		return "/" + name, true
-	case "modules":
-		return "/usr/lib/modules", true
 	}
 	return "", false
 }

@@ -92,7 +92,12 @@ func (m Machine) origins(w *world, tree string) (*origins, error) {
 
 // of gives the tree and the path on the machine of a mapped file; false when it
 // is from no usr tree.
+//
+// A file of modules is none: who has such an index looks whether it is another.
 func (o *origins) of(f mapping) (tree, name string, ok bool) {
+	if isBelow(below(f.path), "/usr/lib/modules") {
+		return "", "", false
+	}
 	if f.device == o.usr {
 		return o.tree, below(f.path), true
 	}

@@ -74,15 +74,27 @@ func (m *maker) owe(d Debt) {
 }
 
 // swaps reports whether the tree at a place is replaced while the machine runs.
-// /etc is made anew also when only drift goes.
+// /etc is made anew also when only drift goes, /usr also for the modules in it.
 func (m *maker) swaps(place string) bool {
-	name := strings.TrimPrefix(place, "/")
-	return m.old.Trees[name] != m.new.Trees[name] || name == etcTree && m.undone
+	switch name := strings.TrimPrefix(place, "/"); name {
+	case etcTree:
+		return m.changes(name) || m.undone
+	case usrTree:
+		return m.changes(name) || m.changes(modulesTree) && m.keepsKernel()
+	default:
+		return m.changes(name)
+	}
 }
+
+// changes reports whether the new system has another tree.
+func (m *maker) changes(tree string) bool { return m.old.Trees[tree] != m.new.Trees[tree] }
+
+// keepsKernel reports whether the kernel that runs is the new system's.
+func (m *maker) keepsKernel() bool { return m.facts.Booted.Kernel == m.new.Kernel.Digest }
 
 // compareKernel says what only a reboot changes.
 func (m *maker) compareKernel() error {
-	if booted := m.facts.Booted; booted.Kernel != m.new.Kernel.Digest {
+	if booted := m.facts.Booted; !m.keepsKernel() {
 		why := "the running one is " + booted.KernelVersion + ", the system's " + m.new.KernelVersion
 		if booted.KernelVersion == m.new.KernelVersion {
 			why = "the system has another build of " + m.new.KernelVersion
@@ -101,9 +113,9 @@ func (m *maker) listTrees() error {
 	for _, name := range treeNames {
 		live := name == varTree || m.swaps("/"+name)
 		if name == modulesTree {
-			live = m.facts.Booted.Kernel == m.new.Kernel.Digest
+			live = m.keepsKernel()
 		}
-		if m.old.Trees[name] != m.new.Trees[name] || name == etcTree && m.undone {
+		if m.changes(name) || name == etcTree && m.undone {
 			m.plan.Trees = append(m.plan.Trees, Tree{name, m.old.Trees[name], m.new.Trees[name], live})
 		}
 	}

@@ -66,8 +66,8 @@ func (w *world) system(t testing.TB, s spec) System {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s)) {
 		top, rest, _ := strings.Cut(name[1:], "/")
-		if below, ok := strings.CutPrefix(name, "/lib/modules"); ok {
-			top, rest = modulesTree, below[1:]
+		if strings.HasPrefix(name, "/lib/modules") {
+			top, rest = modulesTree, name[1:]
 		}
 		e := tree.Entry{Path: "/" + rest, Type: tree.Regular, Mode: 0o644}
 		text := s[name]

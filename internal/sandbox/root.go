@@ -17,6 +17,7 @@ type Root []Mount
 // Mount is one mount of a [Root]. Exactly one of the others than Target is set.
 type Mount struct {
 	Target    string // absolute, inside the root; made when it is missing and can be
+	Part      string // relative: the directory of a tree that is shown; "" for all of it
 	Composefs *mount.Composefs
 	Overlay   *mount.Overlay
 	Bind      *Bind
@@ -99,7 +100,10 @@ func (m Mount) make(target string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(made.Attach(target), made.Close())
+	if err := errors.Join(made.Attach(target), made.Close()); err != nil || m.Part == "" {
+		return err
+	}
+	return mount.Bind(filepath.Join(target, m.Part), target)
 }
 
 func (m Mount) detached() (*mount.Mount, error) {

@@ -15,7 +15,7 @@ const DevicesFile = "/run/stet/devices"
 // mount: maps of processes name files by it, also when it is mounted no more.
 type Device struct {
 	Number string // "MAJOR:MINOR", decimal as in mountinfo
-	Name   string // of the tree: "usr", "etc", "modules"
+	Name   string // of the tree: "usr"
 	Tree   string // SHA-256 of its text
 }
 

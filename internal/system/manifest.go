@@ -130,7 +130,7 @@ func findKernel(usr *tree.Tree) (kernel *tree.Entry, version string, err error) 
 // moduleReader reads files of one kernel's module directory.
 func moduleReader(s *store.Store, modules *tree.Tree, version string) initrd.ReadFunc {
 	return func(name string) ([]byte, error) {
-		e, ok := modules.Lookup("/" + version + "/" + name)
+		e, ok := modules.Lookup("/lib/modules/" + version + "/" + name)
 		if !ok {
 			return nil, &missingModuleError{version, name}
 		}

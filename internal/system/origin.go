@@ -15,7 +15,7 @@ func Origin(table *residue.Table, name, entry string) string {
 	case "etc":
 		return path.Join("/etc", entry)
 	case "modules":
-		return path.Join("/usr/lib/modules", entry)
+		return path.Join("/usr", entry)
 	case "var":
 		if below, ok := strings.CutPrefix(entry, "/var/usrlocal"); ok {
 			return "/usr/local" + below

@@ -16,7 +16,7 @@ import (
 type Trees struct {
 	Usr     *tree.Tree // mounted on /usr
 	Etc     *tree.Tree // the lower layer of /etc
-	Modules *tree.Tree // mounted on /usr/lib/modules
+	Modules *tree.Tree // the kernels' modules: what /usr shows beneath Usr
 	Var     *tree.Tree // what must exist in the machine's state: var, home, root, srv, opt
 }
 
@@ -135,7 +135,8 @@ func (s *splitter) placeUsr(e tree.Entry, rest string) {
 		s.state.MakeParents("/var/usrlocal", s.mtime)
 		s.move(s.state, e, "/var/usrlocal"+strings.TrimPrefix(rest, "/local"))
 	case strings.HasPrefix(rest, "/lib/modules/"):
-		s.move(s.modules, e, strings.TrimPrefix(rest, "/lib/modules"))
+		s.modules.MakeParents(rest, s.mtime)
+		s.move(s.modules, e, rest)
 	default:
 		s.move(s.usr, e, rest)
 	}

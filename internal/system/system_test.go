@@ -255,7 +255,7 @@ func TestSplitGivesEveryPathItsPlace(t *testing.T) {
 		"/lib/stet/state.json":           `{"format":1,"persist":["/etc/keep","/etc/ssh/ssh_host_*_key","/etc/ssh/ssh_host_*_key.pub"],"users":{"ada":["password"],"root":["password"]}}` + "\n",
 		"/share/zoneinfo/Europe/Berlin":  "TZif",
 	})
-	f.expect(trees.Modules, map[string]string{"/6.12.10/modules.dep": "", "/6.12.10/modules.alias": ""})
+	f.expect(trees.Modules, map[string]string{"/lib/modules": "/", "/lib/modules/6.12.10/modules.dep": "", "/lib/modules/6.12.10/modules.alias": ""})
 	f.expect(trees.Etc, map[string]string{
 		"/localtime": ">/usr/share/zoneinfo/Europe/Berlin", "/timezone": "Europe/Berlin\n", "/sysctl.d/99-stet.conf": "a = 1\nb = 2\n",
 	})

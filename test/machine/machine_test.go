@@ -271,7 +271,7 @@ func (m *life) refusesWrites(t *testing.T) {
 }
 
 func (m *life) hasModules(t *testing.T) {
-	m.expect(t, "findmnt -no FSTYPE /usr/lib/modules", "overlay")
+	m.expect(t, "findmnt -T /usr/lib/modules -no TARGET", "/usr")
 	m.expect(t, "ls /usr/lib/modules", m.Run(t, "uname -r"))
 	m.Run(t, "modprobe dummy && grep -q '^dummy ' /proc/modules && rmmod dummy")
 }

@@ -11,18 +11,23 @@ import (
 // units, as files below /run/systemd/system. Of /stet, overlays go on using the
 // file system unseen, so that it would stay writable until the power goes, and
 // its journal dirty; below the others, programs have files open until they are
-// killed, and a person would see FAILED in red. systemd-shutdown, which comes
-// after that, makes what is still mounted read-only, file system and all.
+// killed, and a person would see FAILED in red; and a soft reboot would find the
+// state gone, which nobody mounts again. systemd-shutdown, which comes after that,
+// makes what is still mounted read-only, file system and all.
 //
-// /var has a whole unit: other units name it before systemd has seen it
-// mounted, and then systemd reads no drop-ins for it.
+// Those of the state are whole units: other units name them before systemd has
+// seen them mounted, and then systemd reads no drop-ins for them.
 func lasting() map[string]string {
-	return map[string]string{
-		"stet.mount.d/stet.conf":            "[Unit]\nDefaultDependencies=no\n",
-		"usr-lib-modules.mount.d/stet.conf": "[Unit]\nDefaultDependencies=no\n",
-		"var.mount": "[Unit]\nDescription=/var, which is state\nDefaultDependencies=no\n\n" +
-			"[Mount]\nWhat=/stet/state/var\nWhere=/var\nOptions=bind\n",
+	const own = "[Unit]\nDefaultDependencies=no\n"
+	units := map[string]string{
+		"stet.mount.d/stet.conf":         own,
+		"run-stet-bin.mount.d/stet.conf": own,
 	}
+	for _, d := range stateDirectories() {
+		units[d.name+".mount"] = fmt.Sprintf("[Unit]\nDescription=/%[1]s, which is state\nDefaultDependencies=no\n\n"+
+			"[Mount]\nWhat=/stet/state/%[1]s\nWhere=/%[1]s\nOptions=bind\n", d.name)
+	}
+	return units
 }
 
 // espIdle is how long the ESP stays mounted when nobody uses it: FAT has no

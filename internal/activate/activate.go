@@ -93,6 +93,7 @@ type Outcome struct {
 type switching struct {
 	Machine
 	record
+	soft     bool // a soft reboot follows: only trees are replaced
 	problems []string
 	failed   []plan.UnitName
 	before   map[plan.UnitName]bool // units that had failed already
@@ -109,6 +110,18 @@ const jobsDeadline = 10 * time.Minute
 // When it fails before anything was changed, the error says why. A
 // [WentBackError] says that the machine was on its way.
 func (m Machine) Switch(ctx context.Context, p *plan.Plan, old, next System, discard bool) (*Outcome, error) {
+	return m.change(ctx, &switching{record: record{Plan: p, Old: old, New: next}}, discard)
+}
+
+// Replace is the part of Switch that is done before a soft reboot: the trees are
+// in their places, and what runs is as it was. What the soft reboot starts counts
+// as the generation. Keep and Healthy have no part in it.
+func (m Machine) Replace(ctx context.Context, p *plan.Plan, old, next System, discard bool, generation int) (*Outcome, error) {
+	m.Keep = nil
+	return m.change(ctx, &switching{record: record{Plan: p, Old: old, New: next, Generation: generation}, soft: true}, discard)
+}
+
+func (m Machine) change(ctx context.Context, s *switching, discard bool) (*Outcome, error) {
 	unlock, err := m.lock()
 	if err != nil {
 		return nil, err
@@ -117,11 +130,11 @@ func (m Machine) Switch(ctx context.Context, p *plan.Plan, old, next System, dis
 	if err := m.recover(ctx); err != nil {
 		return nil, err
 	}
-	s := &switching{Machine: m, record: record{Format: recordFormat, Began: m.Now(), Plan: p, Old: old, New: next}}
+	s.Machine, s.Format, s.Began = m, recordFormat, m.Now()
 	if err := s.check(discard); err != nil {
 		return nil, err
 	}
-	if p.Kind == plan.Nothing {
+	if s.Plan.Kind == plan.Nothing && !s.soft {
 		return &Outcome{}, nil
 	}
 	if err := s.forward(ctx); err != nil {
@@ -198,6 +211,9 @@ func (s *switching) forward(ctx context.Context) error {
 		{starting, "reload, restart and start units", s.start, fault.UnitsStarted},
 		{checking, "look whether all is well", s.healthy, fault.SwitchHealthy},
 	} {
+		if s.soft && step.phase != staging && step.phase != replacing {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -217,6 +233,9 @@ func (s *switching) forward(ctx context.Context) error {
 func (s *switching) finish(ctx context.Context) (*Outcome, error) {
 	boot := s.Boot
 	boot.System, boot.Problems = s.New.Digest, s.problems
+	if s.soft {
+		boot.Generation = s.Generation
+	}
 	boot.Images = map[string]string{}
 	for name, image := range s.New.Images {
 		boot.Images[name] = image

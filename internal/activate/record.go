@@ -45,6 +45,8 @@ type record struct {
 	New    System     `json:"new"`
 	Boot   state.Boot `json:"boot"`  // what was there before
 	Upper  int        `json:"upper"` // of the new /etc; 0 while there is none
+
+	Generation int `json:"generation,omitempty"` // that a soft reboot starts
 }
 
 // recordFormat is the only format of a record there is.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +64,7 @@ func (a *app) judgement() (judgement, error) {
 	if err != nil {
 		return judgement{}, err
 	}
-	booted, err := here.booted()
+	booted, err := here.started()
 	if err == nil && booted == 0 {
 		err = wrongInput(errors.New("this boot is no generation's: the kernel command line has no stet.generation="), "")
 	}
@@ -71,6 +72,17 @@ func (a *app) judgement() (judgement, error) {
 		return judgement{}, err
 	}
 	return judgement{here, assessment.Machine{ESP: here.esp(), Generations: here.generations(), Booted: booted}, a.Now()}, nil
+}
+
+// started is the generation that systemd began with: after a soft reboot another
+// one than that of the kernel command line.
+func (i installed) started() (int, error) {
+	booted, err := i.booted()
+	if err != nil || booted == 0 {
+		return 0, err
+	}
+	record, err := i.record()
+	return cmp.Or(record.Generation, booted), err
 }
 
 // begin marks what the boot loader gave up.

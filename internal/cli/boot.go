@@ -28,11 +28,13 @@ type stagedReport struct {
 	Tries      int               `json:"tries"`                // 0: it is known to start
 	ESPBytes   int64             `json:"esp_bytes"`            // that were written
 	Repository string            `json:"repository,omitempty"` // what became of the machine's own
+	Soft       bool              `json:"soft,omitempty"`       // it starts at once, by a soft reboot
 }
 
 func newBoot(a *app) *cobra.Command {
 	var esp espFlag
 	var from fromFlag
+	var soft, discard bool
 	cmd := &cobra.Command{
 		Use:   "boot [MACHINE]",
 		Short: "Let a system start next",
@@ -42,10 +44,20 @@ next. What runs is not touched. A generation that was not proven to start has
 three tries; then the boot loader goes back to the one before.
 
 Everything is checked before anything is changed: whether all contents are there,
-and whether the ESP and the store have room.`,
+and whether the ESP and the store have room.
+
+With --soft the machine starts it at once, without its kernel and firmware: all
+programs end, and those of the new system start. It is for what "stet plan" says a
+live switch leaves to a soft reboot.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if discard && !soft {
+				return wrongInput(errors.New("--discard goes with --soft"), "the changes of /etc that the machine has when it is rebooted are saved anyway")
+			}
 			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+				if soft {
+					return a.softBoot(cmd.Context(), s, r, esp, discard)
+				}
 				report, err := a.startsNext(cmd.Context(), s, r, esp)
 				if err != nil {
 					return err
@@ -55,6 +67,8 @@ and whether the ESP and the store have room.`,
 		},
 	}
 	from.add(cmd)
+	cmd.Flags().BoolVar(&soft, "soft", false, "start it at once, by a soft reboot")
+	cmd.Flags().BoolVar(&discard, "discard", false, "with --soft: let changes in /etc go that the system makes, too; they are saved")
 	esp.add(cmd)
 	return cmd
 }
@@ -209,7 +223,11 @@ func (a *app) reportStaged(r *stagedReport) error {
 	if r.Tries > 0 {
 		tries = fmt.Sprintf("; it has %d tries", r.Tries)
 	}
-	fmt.Fprintf(a.Stdout, "%s starts next%s (%s on the ESP)\n", what, tries, term.Bytes(r.ESPBytes))
+	when := "next"
+	if r.Soft {
+		when = "now, by a soft reboot"
+	}
+	fmt.Fprintf(a.Stdout, "%s starts %s%s (%s on the ESP)\n", what, when, tries, term.Bytes(r.ESPBytes))
 	if r.Repository != "" {
 		fmt.Fprintf(a.Stdout, "the machine's repository: %s\n", r.Repository)
 	}

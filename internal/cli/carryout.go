@@ -25,7 +25,7 @@ func newCarryOut(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			result, err := a.carryOut(cmd.Context(), args[0])
+			result, then, err := a.carryOut(cmd.Context(), args[0])
 			if err != nil {
 				err = explainSwitch(err)
 				result.Code, result.Error = ExitFailed, err.Error()
@@ -38,29 +38,43 @@ func newCarryOut(a *app) *cobra.Command {
 					result.Said = went.Said
 				}
 			}
-			return errors.Join(err, result.Write(args[0]))
+			if err := errors.Join(err, result.Write(args[0])); err != nil {
+				return err
+			}
+			return then(cmd.Context())
 		},
 	}
 }
 
-func (a *app) carryOut(ctx context.Context, dir string) (activate.Result, error) {
+// carryOut does what a directory describes. What is to be done when that is
+// written down ends this process, too.
+func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result, then func(context.Context) error, err error) {
+	then = func(context.Context) error { return nil }
 	job, err := activate.ReadJob(dir)
 	if err != nil {
-		return activate.Result{}, err
+		return result, then, err
 	}
 	var request switchRequest
 	if err := json.Unmarshal(job.Request, &request); err != nil {
-		return activate.Result{}, err
+		return result, then, err
 	}
 	s, err := store.Open(request.Store)
 	if err != nil {
-		return activate.Result{}, err
+		return result, then, err
 	}
 	defer s.Close()
 	l := live{installed{"/", request.Store, request.ESP}, s, systemd.Execute}
-	var result activate.Result
 	machine := l.activate(a)
 	machine.Say = func(what string) { fmt.Fprintln(a.Stdout, what) }
+	if request.Wish.Soft != 0 {
+		result, err = l.replace(ctx, machine, job, request.Wish)
+		return result, l.softReboot, err
+	}
+	result, err = a.carryOutLive(ctx, l, machine, job, request.Wish)
+	return result, then, err
+}
+
+func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine, job activate.Job, w wish) (result activate.Result, err error) {
 	before, err := health.Look(ctx, health.Local{})
 	if err != nil {
 		return result, err
@@ -76,7 +90,7 @@ func (a *app) carryOut(ctx context.Context, dir string) (activate.Result, error)
 		return l.note(examination{Date: a.Now().UTC(), Checks: results}) // what failed is gone again
 	}
 	cancel := func(context.Context) error { return nil }
-	switch w := request.Wish; {
+	switch {
 	case w.Try:
 		if cancel, err = l.tries(ctx, w, job, a.Now()); err != nil {
 			return result, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,7 @@ type wish struct {
 	Try     bool          `json:"try,omitempty"`     // it does not start next
 	For     time.Duration `json:"for,omitempty"`     // how long it is tried; 0: until the next start
 	Back    bool          `json:"back,omitempty"`    // it ran before the one that is tried: what starts next stays
+	Soft    int           `json:"soft,omitempty"`    // the generation it is, which a soft reboot starts; 0: it is switched to
 }
 
 // switchRequest is what the process that carries a switch out has to know beside
@@ -101,27 +103,12 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 	if err != nil {
 		return err
 	}
-	machine := l.activate(a)
-	if there, err := machine.Recover(ctx); err != nil {
-		return explainSwitch(err)
-	} else if there {
-		a.term.Note("a switch that was interrupted is taken back")
-	}
-	missing, err := s.Missing(w.Staged.System)
+	p, undecided, err := a.ready(ctx, l, w)
 	if err != nil {
 		return err
 	}
-	if len(missing) > 0 {
-		return explainStage(&stage.IncompleteError{System: w.Staged.System, Missing: missing})
-	}
-	p, err := l.plan(ctx, w.Staged.System)
-	if err != nil {
-		return err
-	}
-	for _, d := range p.Decisions {
-		if !w.Discard || d.Kind != plan.DecideConflict {
-			return a.reportPlan(p, false)
-		}
+	if undecided {
+		return a.reportPlan(p, false)
 	}
 	report := &switchReport{Plan: p, Problems: []string{}, Back: w.Back}
 	if p.Empty() {
@@ -130,35 +117,9 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 		}
 		return a.reportSwitch(report)
 	}
-	job := activate.Job{Plan: p, Discard: w.Discard}
-	for digest, to := range map[string]*activate.System{p.Old: &job.Old, p.New: &job.New} {
-		if *to, err = l.mounts(digest); err != nil {
-			return err
-		}
-	}
-	if p.Old == p.New {
-		job.Old = job.New
-	}
-	request := switchRequest{Wish: w, ESP: esp.dir, Store: l.installed.store}
-	if job.Request, err = json.Marshal(request); err != nil {
-		return err
-	}
-	program, err := os.Executable()
+	result, err := a.detach(ctx, l, p, w, esp)
 	if err != nil {
 		return err
-	}
-	result, err := machine.Detach(ctx, l.run, []string{program, "carry-out"}, job)
-	if errors.Is(err, context.Canceled) {
-		a.term.Note("the switch goes on: journalctl --follow --unit " + activate.JobUnit)
-	}
-	if err != nil {
-		return explainSwitch(err)
-	}
-	if result.Code != ExitDone {
-		if result.Said != "" {
-			fmt.Fprint(a.Stderr, result.Said)
-		}
-		return &Failure{Code: result.Code, Err: errors.New(result.Error), Remedy: result.Remedy}
 	}
 	if result.Kept != nil {
 		if err := json.Unmarshal(result.Kept, &report.kept); err != nil {
@@ -177,6 +138,62 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 		}
 	}
 	return a.reportSwitch(report)
+}
+
+// ready makes the plan that leads to a system which is all there, and reports
+// whether a person has to decide something first.
+func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecided bool, err error) {
+	if there, err := l.activate(a).Recover(ctx); err != nil {
+		return nil, false, explainSwitch(err)
+	} else if there {
+		a.term.Note("a switch that was interrupted is taken back")
+	}
+	missing, err := l.store.Missing(w.Staged.System)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(missing) > 0 {
+		return nil, false, explainStage(&stage.IncompleteError{System: w.Staged.System, Missing: missing})
+	}
+	if p, err = l.plan(ctx, w.Staged.System); err != nil {
+		return nil, false, err
+	}
+	undecided = slices.ContainsFunc(p.Decisions, func(d plan.Decision) bool { return !w.Discard || d.Kind != plan.DecideConflict })
+	return p, undecided, nil
+}
+
+// detach has a process of its own carry a plan out, and waits for its end.
+func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espFlag) (result activate.Result, err error) {
+	job := activate.Job{Plan: p, Discard: w.Discard}
+	for digest, to := range map[string]*activate.System{p.Old: &job.Old, p.New: &job.New} {
+		if *to, err = l.mounts(digest); err != nil {
+			return result, err
+		}
+	}
+	if p.Old == p.New {
+		job.Old = job.New
+	}
+	if job.Request, err = json.Marshal(switchRequest{Wish: w, ESP: esp.dir, Store: l.installed.store}); err != nil {
+		return result, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return result, err
+	}
+	result, err = l.activate(a).Detach(ctx, l.run, []string{program, "carry-out"}, job)
+	if errors.Is(err, context.Canceled) {
+		a.term.Note("the switch goes on: journalctl --follow --unit " + activate.JobUnit)
+	}
+	if err != nil {
+		return result, explainSwitch(err)
+	}
+	if result.Code != ExitDone {
+		if result.Said != "" {
+			fmt.Fprint(a.Stderr, result.Said)
+		}
+		return result, &Failure{Code: result.Code, Err: errors.New(result.Error), Remedy: result.Remedy}
+	}
+	return result, nil
 }
 
 // settle makes what runs already start next, too, where another would.

@@ -16,7 +16,7 @@ type Boot struct {
 	Format     int               `json:"format"`
 	Machine    string            `json:"machine"`
 	System     string            `json:"system"`             // digest of the manifest
-	Generation int               `json:"generation"`         // number; 0 when nobody said
+	Generation int               `json:"generation"`         // number that systemd began with; 0 when nobody said
 	Store      string            `json:"store"`              // path of the device with the store
 	Images     map[string]string `json:"images"`             // tree name → fs-verity digest of the mounted image
 	Upper      int               `json:"upper"`              // number in state/etc; 0: /etc is in memory

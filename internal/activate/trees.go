@@ -269,6 +269,9 @@ func (s *switching) carry() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	for _, kept := range s.Plan.Keep {
+		policy.Persist = append(policy.Persist, literal(kept))
+	}
 	etc, err := os.OpenRoot(s.next("etc"))
 	if err != nil {
 		return err
@@ -298,6 +301,11 @@ func (s *switching) carry() error {
 	}
 	_, err = upper.Finish()
 	return err
+}
+
+// literal is the pattern of path.Match that matches a path and no other.
+func literal(name string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
 }
 
 // dropUpper has the upper of a switch that was taken back count no more: the

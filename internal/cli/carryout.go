@@ -95,6 +95,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 		if cancel, err = l.tries(ctx, w, job, a.Now()); err != nil {
 			return result, err
 		}
+	case w.Restore != nil: // what starts next, and what is tried, stays
 	case w.Back:
 		machine.Keep = l.end
 	default:

@@ -34,14 +34,15 @@ type driftedFinding struct {
 }
 
 func newDrift(a *app) *cobra.Command {
-	var exitCode bool
+	var exitCode, saved bool
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Say how this machine differs from what it declares",
 		Long: `Compare the running machine with the system that it runs: files of /etc, users and
 groups, passwords, units, kernel variables and parameters. Each difference is named
 with where it was declared, and with what undoing it would do. What a machine is to
-keep, and what users may choose themselves, is none.
+keep, and what users may choose themselves, is none. "stet undo" puts back what is
+declared. With --saved it lists what was let go so far, by starts, switches and undos.
 
 Exit code 3 says, with --exit-code, that there is any.`,
 		Args: cobra.NoArgs,
@@ -51,7 +52,10 @@ Exit code 3 says, with --exit-code, that there is any.`,
 				return needRoot(err)
 			}
 			defer s.Close()
-			report, err := a.drift(cmd.Context(), s)
+			if saved {
+				return a.listSaved(s)
+			}
+			report, _, err := a.drift(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -59,43 +63,44 @@ Exit code 3 says, with --exit-code, that there is any.`,
 		},
 	}
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 when anything differs")
+	cmd.Flags().BoolVar(&saved, "saved", false, "list what was changed in /etc and let go")
 	return cmd
 }
 
-// drift looks at the machine and compares.
-func (a *app) drift(ctx context.Context, s *store.Store) (*driftReport, error) {
+// drift looks at the machine and compares. It gives what was seen, too.
+func (a *app) drift(ctx context.Context, s *store.Store) (*driftReport, *drift.Seen, error) {
 	l, err := a.live(s, espFlag{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	running, seen, err := l.facts().See(ctx)
 	if err != nil {
-		return nil, explainLive(err)
+		return nil, nil, explainLive(err)
 	}
 	found, err := drift.Find(s, running, seen)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	report := &driftReport{Machine: running.Machine, System: running.Digest, Findings: []driftedFinding{}}
 	places, number, err := l.places(running.Digest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	report.Generation = number
 	installed, err := build.ReadInstalled(s, running.Digest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, f := range found {
 		d := driftedFinding{Finding: f}
 		if d.Option, d.Place = declaredAt(f, places); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
 			if d.Packages, err = installed.Owners(f.Name); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		report.Findings = append(report.Findings, d)
 	}
-	return report, nil
+	return report, seen, nil
 }
 
 // places gives the number of the generation that a system runs as, and where the

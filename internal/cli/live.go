@@ -49,8 +49,9 @@ func (l live) activate(a *app) activate.Machine {
 	}
 }
 
-// plan makes the plan that leads to a system of the store.
-func (l live) plan(ctx context.Context, digest string) (*plan.Plan, error) {
+// plan makes the plan that leads to a system of the store; what is to be restored
+// beside is that of an undo.
+func (l live) plan(ctx context.Context, digest string, restore *plan.Restore) (*plan.Plan, error) {
 	look := l.facts()
 	_, running, err := look.Running()
 	if err != nil {
@@ -67,6 +68,7 @@ func (l live) plan(ctx context.Context, digest string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, explainLive(err)
 	}
+	seen.Restore = restore
 	if seen.ESP, err = l.espFacts(running, next); err != nil {
 		return nil, err
 	}
@@ -140,7 +142,7 @@ that there is anything to do.`,
 				if err != nil {
 					return err
 				}
-				p, err := l.plan(cmd.Context(), r.System)
+				p, err := l.plan(cmd.Context(), r.System, nil)
 				if err != nil {
 					return err
 				}

@@ -63,6 +63,7 @@ var reasonTexts = map[plan.Why]string{
 	plan.WhyConflicts: "cannot run beside %s",
 	plan.WhyTold:      "reads %s",
 	plan.WhyTrees:     "%s is replaced",
+	plan.WhyDrift:     "%s",
 }
 
 func debtRows(all *plan.Plan) [][]string {

@@ -83,6 +83,7 @@ func (a *app) command() *cobra.Command {
 		newBuild(a),
 		newStatus(a),
 		newDrift(a),
+		newUndo(a),
 		newAssess(a),
 		newVM(a),
 		newTest(a),

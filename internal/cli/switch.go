@@ -25,7 +25,8 @@ type switchReport struct {
 	Problems []string   `json:"problems"`
 	Saved    string     `json:"saved,omitempty"` // where the changes of the old /etc are
 	Tried    *tried     `json:"tried,omitempty"`
-	Back     bool       `json:"back,omitempty"` // from what was tried
+	Back     bool       `json:"back,omitempty"`   // from what was tried
+	Undone   bool       `json:"undone,omitempty"` // what was no longer as declared
 	kept
 }
 
@@ -56,6 +57,7 @@ type wish struct {
 	Try     bool          `json:"try,omitempty"`     // it does not start next
 	For     time.Duration `json:"for,omitempty"`     // how long it is tried; 0: until the next start
 	Back    bool          `json:"back,omitempty"`    // it ran before the one that is tried: what starts next stays
+	Restore *plan.Restore `json:"restore,omitempty"` // it runs, and is to be as declared again: what starts next stays
 	Soft    int           `json:"soft,omitempty"`    // the generation it is, which a soft reboot starts; 0: it is switched to
 }
 
@@ -110,7 +112,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 	if undecided {
 		return a.reportPlan(p, false)
 	}
-	report := &switchReport{Plan: p, Problems: []string{}, Back: w.Back}
+	report := &switchReport{Plan: p, Problems: []string{}, Back: w.Back, Undone: w.Restore != nil}
 	if p.Empty() {
 		if err := a.settle(ctx, l, w, report); err != nil {
 			return err
@@ -155,7 +157,7 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 	if len(missing) > 0 {
 		return nil, false, explainStage(&stage.IncompleteError{System: w.Staged.System, Missing: missing})
 	}
-	if p, err = l.plan(ctx, w.Staged.System); err != nil {
+	if p, err = l.plan(ctx, w.Staged.System, w.Restore); err != nil {
 		return nil, false, err
 	}
 	undecided = slices.ContainsFunc(p.Decisions, func(d plan.Decision) bool { return !w.Discard || d.Kind != plan.DecideConflict })
@@ -198,7 +200,7 @@ func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espF
 
 // settle makes what runs already start next, too, where another would.
 func (a *app) settle(ctx context.Context, l live, w wish, report *switchReport) error {
-	if w.Try || w.Back {
+	if w.Try || w.Back || w.Restore != nil {
 		return nil
 	}
 	next, err := l.startsNext()
@@ -269,6 +271,8 @@ func (a *app) reportSwitch(r *switchReport) error {
 	switch {
 	case r.Tried != nil:
 		fmt.Fprintf(a.Stdout, "\ndone; it lasts until %s: `stet confirm` keeps it\n", r.Tried)
+	case r.Undone:
+		fmt.Fprintf(a.Stdout, "\ndone; `stet undo --revert` brings it back\n")
 	case r.Back:
 		fmt.Fprintf(a.Stdout, "\ndone; what was tried is gone\n")
 	case r.Generation == 0:

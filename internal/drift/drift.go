@@ -261,6 +261,8 @@ const transient = "/run/systemd/transient/"
 func (f *finder) units() {
 	for _, u := range f.seen.Facts.Managers[0].Units {
 		switch {
+		case u.Active == "failed" && strings.HasPrefix(u.Fragment, transient):
+			f.note(Finding{Kind: Unit, Name: u.Name, Change: plan.Added, What: "has failed, and is written down nowhere", Undone: "forgets it", Until: "next start"})
 		case u.Active == "failed":
 			f.note(Finding{Kind: Unit, Name: u.Name, Change: plan.Modified, What: "has failed", Undone: "starts it again"})
 		case strings.HasPrefix(u.Fragment, transient) && (strings.HasSuffix(u.Name, ".service") || strings.HasSuffix(u.Name, ".timer")) && !strings.HasPrefix(u.Name, "stet-"):

@@ -15,7 +15,7 @@ import (
 func (m *maker) compareDrift() error {
 	for i := range m.facts.Drift {
 		d := &m.facts.Drift[i]
-		if d.Persisted {
+		if m.outlives(d) {
 			continue
 		}
 		at := strings.TrimPrefix(d.Path, "/etc")

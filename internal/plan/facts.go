@@ -22,6 +22,9 @@ type Facts struct {
 	Run      map[string]RunFile `json:"run,omitempty"`
 	Sessions []string           `json:"sessions,omitempty"`
 
+	// Restore is what an undo asks for; nil: this is a switch.
+	Restore *Restore `json:"restore,omitempty"`
+
 	OwnPasswords []string `json:"own_passwords,omitempty"` // users who set theirs themselves, also in the next system
 
 	States []string  `json:"states,omitempty"`

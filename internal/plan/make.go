@@ -50,7 +50,7 @@ func Make(store Store, old, new System, facts *Facts) (*Plan, error) {
 	}
 	for _, step := range []func() error{
 		m.compareTrees, m.compareDrift, m.compareKernel, m.listTrees, m.comparePackages, m.compareAccounts, m.compareSysctl,
-		m.compareStates, m.compareManagers, m.countObjects,
+		m.compareStates, m.compareManagers, m.restore, m.countObjects,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -283,7 +283,7 @@ func isOfFstab(name string) bool {
 // one's, and over the new one's what outlives the switch.
 func (m *maker) layDrift(d *Drifted, old bool, over map[string]unit.File, gone map[string]bool) {
 	switch {
-	case !old && !d.Persisted:
+	case !old && !m.outlives(d):
 	case d.Change == Deleted:
 		gone[d.Path] = true
 	case d.Target != "":
@@ -303,7 +303,7 @@ func (m *maker) finish() {
 	slices.SortFunc(p.Decisions, func(a, b Decision) int { return strings.Compare(a.Kind+"\x00"+a.What, b.Kind+"\x00"+b.What) })
 	slices.SortFunc(p.Migrations, func(a, b Migration) int { return strings.Compare(a.Service+"\x00"+a.Old, b.Service+"\x00"+b.Old) })
 	p.Kind = Nothing
-	if p.Old != p.New || len(p.Trees) > 0 || slices.ContainsFunc(p.Units, func(u Unit) bool { return u.Action != Keep }) || len(p.Managers) > 0 {
+	if p.Old != p.New || len(p.Trees) > 0 || slices.ContainsFunc(p.Units, func(u Unit) bool { return u.Action != Keep }) || len(p.Managers) > 0 || len(p.Tasks) > 0 {
 		p.Kind = Live
 	}
 	for _, d := range p.Debt {

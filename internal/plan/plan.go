@@ -32,6 +32,7 @@ type Plan struct {
 	Protect    []UnitName  `json:"protect"`
 	Tasks      []Task      `json:"tasks"`
 	Drift      []Drift     `json:"drift"`
+	Keep       []string    `json:"keep,omitempty"` // of an undo: paths of /etc that are carried, with all below
 	Migrations []Migration `json:"migrations"`
 	Scripts    []Script    `json:"scripts"`
 	Fetch      Fetch       `json:"fetch"`
@@ -253,6 +254,7 @@ const (
 	WhyTold      Why = "told"
 	WhyKept      Why = "kept"
 	WhyTrees     Why = "trees" // of a manager: /usr or /etc is replaced
+	WhyDrift     Why = "drift" // of an undo
 )
 
 // Task is a command that makes the machine follow its files.

@@ -167,6 +167,32 @@ func TestUndoingDriftIsAPlanLikeAnother(t *testing.T) {
 	}
 }
 
+func TestAnUndoLeavesWhatIsKept(t *testing.T) {
+	w := newWorld()
+	s := w.system(t, base())
+	f := w.facts(s, w.active(s, "web.service", "/usr/sbin/web"), RunningUnit{Name: "left.service", Active: "active"}, RunningUnit{Name: "lost.service", Active: "failed"}, RunningUnit{Name: "ill.service", Active: "failed"})
+	f.Drift = []Drifted{drifted("/etc/web/web.conf", "mine\n"), drifted("/etc/motd", "mine\n"), drifted("/etc/motd.d/x", "mine\n")}
+	f.Restore = &Restore{Keep: []string{"/etc/motd", "/etc/motd.d"}, Variables: []string{"net.ipv4.conf.eth0/1.rp_filter"}, Stop: []string{"left.service", "lost.service"}, Start: []string{"ill.service"}}
+	p := w.make(t, s, s, f)
+	if want := "reload web.service (file /etc/web/web.conf)\nstop left.service (drift runs, and is declared nowhere)\nstart ill.service (drift has failed)"; actions(p) != want {
+		t.Errorf("%s\nwant\n%s", actions(p), want)
+	}
+	want := []Task{
+		{[]string{"/usr/lib/systemd/systemd-sysctl", "--prefix=/net/ipv4/conf/eth0.1/rp_filter"}, "net.ipv4.conf.eth0/1.rp_filter is another than declared"},
+		{[]string{"systemctl", "reset-failed", "--", "lost.service"}, "lost.service has failed, and is declared nowhere"},
+	}
+	if diff := cmp.Diff(want, p.Tasks); diff != "" {
+		t.Error(diff)
+	}
+	if len(p.Drift) != 1 || p.Drift[0].Path != "/etc/web/web.conf" || len(p.Keep) != 2 || p.Kind != Live {
+		t.Errorf("%s: drift %v, kept %v", p.Kind, p.Drift, p.Keep)
+	}
+	f.Drift, f.Restore = nil, &Restore{Variables: []string{"vm.swappiness"}}
+	if p := w.make(t, s, s, f); p.Kind != Live || len(p.Trees) != 0 || len(p.Tasks) != 1 {
+		t.Errorf("a variable alone: %s, trees %v, tasks %v", p.Kind, p.Trees, p.Tasks)
+	}
+}
+
 func TestKernels(t *testing.T) {
 	w := newWorld()
 	old, next := w.system(t, base()), w.system(t, base().with("/usr/lib/stet/boot/vmlinuz", "kernel 2", "/lib/modules/6.12.1/a.ko", "", "/lib/modules/6.12.2/a.ko", "2"))

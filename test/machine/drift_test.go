@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // driftNow is what the machine says of itself, one line for each finding.
@@ -41,7 +43,7 @@ func (m *life) tellsWhatWasChanged(t *testing.T) {
 		"deleted file /etc/nginx/mime.types",
 		"added group intruder: gid 1001",
 		"added user intruder: uid 1001, home /home/intruder",
-		"modified unit broken.service: has failed",
+		"added unit broken.service: has failed, and is written down nowhere",
 		"modified unit hello.service: is disabled: multi-user.target no longer wants it",
 		"added unit left-over.service: runs, and is written down nowhere",
 		"modified sysctl net.ipv4.ip_forward: 0, declared 1",
@@ -61,5 +63,36 @@ func (m *life) tellsWhatWasChanged(t *testing.T) {
 	if status != 3 || !strings.Contains(said, "-This machine is written down.\n") || !strings.Contains(said, "+changed\n") || !strings.Contains(said, "of nginx-common") {
 		t.Errorf("exit status %d\n%s", status, said)
 	}
-	m.Run(t, "systemctl stop left-over; systemctl reset-failed broken")
+}
+
+// undoesWhatWasChanged puts back first a part of it, and then all; and has what was
+// files again.
+func (m *life) undoesWhatWasChanged(t *testing.T) {
+	before := m.driftNow(t)
+	if out, status := m.Try(t, "stet undo /etc/mot"); status != 2 || !strings.Contains(out, "/etc/mot is as declared") {
+		t.Errorf("exit status %d: %s", status, out)
+	}
+	m.Run(t, "stet undo hello.service net.ipv4.ip_forward /etc/nginx")
+	m.expect(t, "systemctl is-enabled hello.service; systemctl is-active hello.service nginx.service; sysctl -n net.ipv4.ip_forward", "enabled\nactive\nactive\n1")
+	want := slices.DeleteFunc(slices.Clone(before), func(line string) bool {
+		return strings.Contains(line, "hello.service") || strings.Contains(line, "ip_forward") || strings.Contains(line, "mime.types")
+	})
+	if diff := cmp.Diff(want, m.driftNow(t)); diff != "" {
+		t.Errorf("after a part was undone: %s", diff)
+	}
+
+	m.Run(t, "stet undo --all")
+	m.hasNotDrifted(t)
+	m.expect(t, "systemctl is-active left-over; systemctl is-system-running; getent passwd intruder || echo gone", "inactive\nrunning\ngone")
+	m.expect(t, "getent shadow ada | cut -d: -f2; cat /etc/kept", hash+"\nkept")
+
+	saved := m.Run(t, "stet drift --saved")
+	for _, name := range []string{"/etc/drift", "/etc/motd", "/etc/new/deep/file", "/etc/passwd", "/etc/nginx/mime.types"} {
+		if !strings.Contains(saved, "  "+name+"\n") {
+			t.Errorf("%s is not saved:\n%s", name, saved)
+		}
+	}
+	m.Run(t, "stet undo --revert")
+	m.expect(t, "cat /etc/drift /etc/motd /etc/new/deep/file; getent passwd intruder | cut -d: -f1", "drift\nchanged\nx\nintruder")
+	m.Run(t, "systemctl disable hello.service; rm /etc/nginx/mime.types")
 }

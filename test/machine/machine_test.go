@@ -79,6 +79,7 @@ func TestMachine(t *testing.T) {
 	t.Run("has not drifted", m.hasNotDrifted)
 	t.Run("takes what people change", m.isChanged)
 	t.Run("tells what was changed", m.tellsWhatWasChanged)
+	t.Run("undoes what was changed", m.undoesWhatWasChanged)
 
 	begin = time.Now()
 	m.reboot(t)

@@ -209,20 +209,25 @@ func (p planPage) deviations(r *driftReport) {
 			section = f.Kind
 			p.line("\n" + driftTitles[section])
 		}
-		line := "  " + string(f.Change) + " " + f.Name
-		if f.What != "" {
-			line += ": " + f.What
-		}
-		if f.Hidden != "" {
-			line += " (" + f.Hidden + ")"
-		}
-		p.line(line)
-		switch {
-		case f.Place != nil:
-			p.line("      " + f.Place.String() + " declares it")
-		case len(f.Packages) > 0:
-			p.line("      of " + strings.Join(f.Packages, ", "))
-		}
-		p.difference(f.Diff)
+		p.deviation(f)
 	}
+}
+
+// deviation writes one.
+func (p planPage) deviation(f driftedFinding) {
+	line := "  " + string(f.Change) + " " + f.Name
+	if f.What != "" {
+		line += ": " + f.What
+	}
+	if f.Hidden != "" {
+		line += " (" + f.Hidden + ")"
+	}
+	p.line(line)
+	switch {
+	case f.Place != nil:
+		p.line("      " + f.Place.String() + " declares it")
+	case len(f.Packages) > 0:
+		p.line("      of " + strings.Join(f.Packages, ", "))
+	}
+	p.difference(f.Diff)
 }

@@ -91,6 +91,7 @@ type lockOptions struct {
 	dryRun  bool
 	locked  bool
 	older   []string // names of archives
+	quiet   bool     // the caller reports
 }
 
 func (a *app) lock(ctx context.Context, o lockOptions) error {
@@ -150,6 +151,9 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 		}
 	}
 	done()
+	if o.quiet {
+		return nil
+	}
 	return a.reportLock(old, resolved, reasons, o, a.Now().Sub(begin))
 }
 

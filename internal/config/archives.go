@@ -37,7 +37,7 @@ func (e *evaluation) repositories(m *machine.Machine, declared map[string]textRe
 	var problems Problems
 	for name, t := range declared {
 		fail := func(place Place, message, remedy string, field ...string) {
-			problems = append(problems, Problem{Place: place, Path: pathOf(append([]string{"repositories", name}, field...)), Message: message, Remedy: remedy})
+			problems = append(problems, Problem{Place: place, Path: PathOf(append([]string{"repositories", name}, field...)), Message: message, Remedy: remedy})
 		}
 		r := machine.Repository{URL: strings.TrimRight(t.URL, "/"), Suite: t.Suite, Components: t.Components.sorted()}
 		flat := strings.HasSuffix(t.Suite, "/")
@@ -116,7 +116,7 @@ func (e *evaluation) packageWish(m *machine.Machine, name string, t textPackage)
 		if len(field) == 0 {
 			place = e.labelled(elements...)
 		}
-		problems = append(problems, Problem{Place: place, Path: pathOf(elements), Message: message, Remedy: remedy})
+		problems = append(problems, Problem{Place: place, Path: PathOf(elements), Message: message, Remedy: remedy})
 	}
 	p := machine.Package{Suite: t.Suite, Version: t.Version, Hold: t.Hold, Recommends: t.Recommends, Because: e.because(t.Because, "packages", name)}
 	if t.Suite != "" {

@@ -34,7 +34,7 @@ func (c *Configuration) Causes(machine, path string) []Cause {
 // somebody wrote what made the files that it is about. The other places are
 // those of the others.
 func (c *Configuration) Unfit(machine, check, said string, files []string) Problem {
-	p := Problem{Path: pathOf([]string{"checks", check}), Message: "does not succeed", Remedy: "`enable: false` of the check leaves it out"}
+	p := Problem{Path: PathOf([]string{"checks", check}), Message: "does not succeed", Remedy: "`enable: false` of the check leaves it out"}
 	if said != "" {
 		p.Message += ":\n" + said + "\n"
 	}
@@ -69,7 +69,7 @@ func (e *evaluation) declaring(file string) []string {
 }
 
 func (e *evaluation) causes(elements []string, seen map[string]bool) []Cause {
-	path := pathOf(elements)
+	path := PathOf(elements)
 	if len(elements) == 0 || seen[path] {
 		return nil
 	}
@@ -198,7 +198,7 @@ func (c *Configuration) Find(machine, word string) []string {
 			continue
 		}
 		if lookup(v, []string{word}).Exists() {
-			found = append(found, pathOf([]string{name, word}))
+			found = append(found, PathOf([]string{name, word}))
 		}
 	}
 	if port, err := strconv.Atoi(word); err == nil {
@@ -206,7 +206,7 @@ func (c *Configuration) Find(machine, word string) []string {
 	}
 	if len(found) == 0 {
 		if elements, _ := e.resolve(word); elements != nil {
-			found = append(found, pathOf(elements))
+			found = append(found, PathOf(elements))
 		}
 	}
 	return found
@@ -226,7 +226,7 @@ func (e *evaluation) ports(port int) []string {
 	walk = func(v, of cue.Value, path []string) {
 		if isPort(of) {
 			if n, err := v.Int64(); err == nil && n == int64(port) {
-				found[pathOf(path)] = true
+				found[PathOf(path)] = true
 			}
 			return
 		}

@@ -40,7 +40,7 @@ func (c *checker) structure(written, of cue.Value, path []string, implied ...str
 		}
 		if rule, ok := key(child); ok && !accepts(rule, labels.Encode(name)) {
 			c.problems = append(c.problems, Problem{
-				Place: c.where.label(fields.Value()), Path: pathOf(path),
+				Place: c.where.label(fields.Value()), Path: PathOf(path),
 				Message: fmt.Sprintf("expected %s, found %q", expectation(rule), name),
 			})
 			// What the schema says of any other key still holds for the value.
@@ -59,7 +59,7 @@ func (c *checker) structure(written, of cue.Value, path []string, implied ...str
 			}
 			child, _ := optionOf(of, name)
 			c.problems = append(c.problems, Problem{
-				Place: place, Path: pathOf(path),
+				Place: place, Path: PathOf(path),
 				Message: fmt.Sprintf("the option %q is missing", name), Remedy: "expected " + expectation(child),
 			})
 		}
@@ -71,7 +71,7 @@ func (c *checker) unknown(v, of cue.Value, path []string) {
 	if attribute := of.Attribute("keys"); attribute.Err() == nil { // any name of a certain form
 		expected, _ := attribute.String(0)
 		c.problems = append(c.problems, Problem{
-			Place: c.where.label(v), Path: pathOf(path[:len(path)-1]), Message: fmt.Sprintf("expected %s, found %q", expected, name),
+			Place: c.where.label(v), Path: PathOf(path[:len(path)-1]), Message: fmt.Sprintf("expected %s, found %q", expected, name),
 		})
 		return
 	}
@@ -86,7 +86,7 @@ func (c *checker) unknown(v, of cue.Value, path []string) {
 	} else {
 		remedy = "`stet show` prints the options in use"
 	}
-	c.problems = append(c.problems, Problem{Place: c.where.label(v), Path: pathOf(path), Message: "unknown option", Remedy: remedy})
+	c.problems = append(c.problems, Problem{Place: c.where.label(v), Path: PathOf(path), Message: "unknown option", Remedy: remedy})
 }
 
 // value checks one value of any kind.
@@ -122,7 +122,7 @@ func (c *checker) item(written, of cue.Value, expected string, path []string) {
 		c.value(written, of, path)
 		return
 	}
-	c.problems = append(c.problems, Problem{Place: c.where.value(written), Path: pathOf(path), Message: "expected " + expected + ", found " + found(written)})
+	c.problems = append(c.problems, Problem{Place: c.where.value(written), Path: PathOf(path), Message: "expected " + expected + ", found " + found(written)})
 }
 
 // accepts says whether a value can be what the schema wants.
@@ -137,7 +137,7 @@ func accepts(of, v cue.Value) bool {
 func (c *checker) contradiction(v, other cue.Value, path []string) {
 	first := c.where.value(other)
 	c.problems = append(c.problems, Problem{
-		Place: c.where.value(v), Path: pathOf(path), Message: "has another value already: " + found(other),
+		Place: c.where.value(v), Path: PathOf(path), Message: "has another value already: " + found(other),
 		Remedy: overridable(first), Others: []Place{first},
 	})
 }
@@ -189,7 +189,7 @@ func (c *checker) mismatch(v, of cue.Value, path []string) {
 			remedy = "write " + text + " without quotes"
 		}
 	}
-	c.problems = append(c.problems, Problem{Place: place, Path: pathOf(path), Message: message, Remedy: remedy})
+	c.problems = append(c.problems, Problem{Place: place, Path: PathOf(path), Message: message, Remedy: remedy})
 }
 
 // numeral is the number or boolean as it was written (0644, not 420).

@@ -63,6 +63,7 @@ type (
 			Files   set
 			Enable  bool
 		}
+		Adopt  map[string]machine.Adoption
 		Health map[string]json.RawMessage
 		Tests  map[string][]textStep
 	}
@@ -170,7 +171,7 @@ func (e *evaluation) decode() (Problems, error) {
 	for name, u := range t.Units {
 		m.Units[name] = machine.Unit{Enable: u.Enable, Mask: u.Mask, Text: u.Text, DropIns: u.DropIns}
 		if u.Mask && u.Enable != nil && *u.Enable {
-			problems = append(problems, Problem{Place: e.labelled("units", name), Path: pathOf([]string{"units", name}), Message: "both masked and enabled", Remedy: "a masked unit never starts"})
+			problems = append(problems, Problem{Place: e.labelled("units", name), Path: PathOf([]string{"units", name}), Message: "both masked and enabled", Remedy: "a masked unit never starts"})
 		}
 	}
 	for name, v := range t.Sysctl {
@@ -194,6 +195,8 @@ func (e *evaluation) decode() (Problems, error) {
 		}
 		m.Checks[name] = machine.BuildCheck{Command: c.Command, Files: c.Files.sorted()}
 	}
+	m.Adopt = t.Adopt
+	problems = append(problems, e.adoption(t.Adopt)...)
 	health, found := e.health(t.Health)
 	m.Health, problems = health, append(problems, found...)
 	for name, steps := range t.Tests {
@@ -274,7 +277,7 @@ var volatile = []string{"/proc", "/sys", "/dev", "/run", "/tmp", "/stet", "/efi"
 func (e *evaluation) content(name string, f textFile) (machine.File, Problems) {
 	var problems Problems
 	fail := func(place Place, message, remedy string, field ...string) {
-		problems = append(problems, Problem{Place: place, Path: pathOf(append([]string{"files", name}, field...)), Message: message, Remedy: remedy})
+		problems = append(problems, Problem{Place: place, Path: PathOf(append([]string{"files", name}, field...)), Message: message, Remedy: remedy})
 	}
 	for _, dir := range volatile {
 		if name == dir || strings.HasPrefix(name, dir+"/") {
@@ -340,7 +343,7 @@ func (e *evaluation) step(s textStep, path ...string) (machine.Step, Problems) {
 	var problems Problems
 	fail := func(message, remedy string) {
 		place := e.place(path...)
-		problems = append(problems, Problem{Place: place, Path: pathOf(path), Message: message, Remedy: remedy})
+		problems = append(problems, Problem{Place: place, Path: PathOf(path), Message: message, Remedy: remedy})
 	}
 	step := machine.Step{Run: s.Run, From: s.From, Expect: s.Expect, WaitFor: s.WaitFor, Reboot: s.Reboot}
 	kinds, timeout := 0, runTimeout

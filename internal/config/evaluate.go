@@ -43,7 +43,7 @@ func (e *evaluation) run(problems Problems) (*evaluation, error) {
 		}
 	}
 	if e.written.IncompleteKind() != cue.StructKind && e.written.Err() == nil {
-		return nil, Problems{{Place: e.where.value(e.written), Path: pathOf(strip), Message: "expected a block of options, found " + found(e.written)}}
+		return nil, Problems{{Place: e.where.value(e.written), Path: PathOf(strip), Message: "expected a block of options, found " + found(e.written)}}
 	}
 	if err := e.written.Validate(cue.Concrete(false)); err != nil {
 		return nil, e.failed(problems, translate(err, e.where, strip))
@@ -118,7 +118,7 @@ func (e *evaluation) decisions() (*ast.StructLit, Problems) {
 		for _, other := range defaults[1:] {
 			if !chosen.Equals(other) {
 				undecided = append(undecided, Problem{
-					Place: e.where.at(other.Pos()), Path: pathOf(path), Message: "has another default already: " + found(chosen),
+					Place: e.where.at(other.Pos()), Path: PathOf(path), Message: "has another default already: " + found(chosen),
 					Remedy: "say in the machine which of them holds", Others: []Place{e.where.at(chosen.Pos())},
 				})
 				return
@@ -267,7 +267,7 @@ func (e *evaluation) places() map[string]Place {
 	var walk func(v cue.Value, path []string)
 	walk = func(v cue.Value, path []string) {
 		if len(path) > 0 {
-			all[pathOf(path)] = e.place(path...)
+			all[PathOf(path)] = e.place(path...)
 		}
 		for _, name := range members(v) {
 			walk(lookup(v, []string{name}), append(path[:len(path):len(path)], name))

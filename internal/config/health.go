@@ -17,7 +17,7 @@ func (e *evaluation) health(text map[string]json.RawMessage) (machine.Health, Pr
 	health := machine.Health{Checks: map[string]machine.Check{}}
 	var problems Problems
 	fail := func(place Place, name, message, remedy string) {
-		problems = append(problems, Problem{Place: place, Path: pathOf([]string{"health", name}), Message: message, Remedy: remedy})
+		problems = append(problems, Problem{Place: place, Path: PathOf([]string{"health", name}), Message: message, Remedy: remedy})
 	}
 	for _, name := range slices.Sorted(maps.Keys(text)) {
 		if name == healthTimeout {

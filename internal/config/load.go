@@ -117,7 +117,7 @@ func (c *Configuration) evaluation(name string) *evaluation {
 // configuration was evaluated. The elements are its path. With known, the
 // option's last element is a name that is unknown, and these were possible.
 func (c *Configuration) Wrong(machine string, elements []string, message, remedy string, known []string) Problems {
-	p := Problem{Path: pathOf(elements), Message: message, Remedy: remedy}
+	p := Problem{Path: PathOf(elements), Message: message, Remedy: remedy}
 	if e := c.evaluation(machine); e != nil {
 		p.Place = e.labelled(elements...)
 		if known == nil {
@@ -292,7 +292,7 @@ func (t *texts) evaluate(ctx context.Context, key string, limit Limit) (*evaluat
 	})
 	path := ""
 	if key != "" {
-		path = pathOf([]string{"machines", key})
+		path = PathOf([]string{"machines", key})
 	}
 	return done, t.givenUp(err, Place{File: e.file}, path)
 }

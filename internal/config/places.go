@@ -157,9 +157,9 @@ func own(pos token.Pos) bool {
 	return pos.IsValid() && pos.Filename() != "" && !strings.HasPrefix(pos.Filename(), builtinPrefix)
 }
 
-// pathOf writes a path as people read it: users.ada.ssh_keys, tests.web[0],
+// PathOf writes a path as people read it: users.ada.ssh_keys, tests.web[0],
 // files."/etc/motd".text.
-func pathOf(elements []string) string {
+func PathOf(elements []string) string {
 	var b strings.Builder
 	for i, e := range elements {
 		switch {

@@ -34,7 +34,7 @@ func (c *Configuration) Settings(machine string, of option.Path) []Setting {
 			}
 			text, err := v.MarshalJSON()
 			if err == nil && !(place.Builtin() && string(text) == of.Last().Value()) {
-				all = append(all, Setting{pathOf(path), string(text), place})
+				all = append(all, Setting{PathOf(path), string(text), place})
 			}
 			return
 		}
@@ -54,7 +54,7 @@ func (c *Configuration) Settings(machine string, of option.Path) []Setting {
 }
 
 // Value is one option of an evaluated machine as JSON, with its place. The path
-// is as pathOf writes it, or with slashes and dots in names where that is not
+// is as PathOf writes it, or with slashes and dots in names where that is not
 // ambiguous: files./etc/motd.text.
 func (c *Configuration) Value(machine, path string) (text []byte, place Place, err error) {
 	e := c.evaluation(machine)
@@ -86,7 +86,7 @@ func (c *Configuration) Paths(machine, beginning string) []string {
 	walk = func(v cue.Value, path []string) {
 		for _, name := range members(v) {
 			inner := append(path[:len(path):len(path)], name)
-			switch text := pathOf(inner); {
+			switch text := PathOf(inner); {
 			case text != beginning && strings.HasPrefix(text, beginning):
 				found = append(found, text)
 			case text == beginning, strings.HasPrefix(beginning, text):
@@ -106,7 +106,7 @@ func (e *evaluation) resolve(path string) (elements []string, near string) {
 		names := members(v)
 		best, left := "", ""
 		for _, name := range names {
-			for _, spelt := range []string{pathOf([]string{name}), `"` + name + `"`, name, "[" + name + "]"} {
+			for _, spelt := range []string{PathOf([]string{name}), `"` + name + `"`, name, "[" + name + "]"} {
 				after, ok := strings.CutPrefix(rest, spelt)
 				if ok && (after == "" || after[0] == '.' || after[0] == '[') && len(name) >= len(best) && (best == "" || len(name) > len(best)) {
 					best, left = name, strings.TrimPrefix(after, ".")
@@ -116,7 +116,7 @@ func (e *evaluation) resolve(path string) (elements []string, near string) {
 		if best == "" {
 			word, _, _ := strings.Cut(rest, ".")
 			if found := similar.Nearest(strings.Trim(word, `"`), names); found != "" {
-				near = pathOf(append(elements, found))
+				near = PathOf(append(elements, found))
 			}
 			return nil, near
 		}

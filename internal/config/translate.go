@@ -26,7 +26,7 @@ func translate(err error, where *places, strip []string) error {
 		if len(elements) > 0 && elements[0] == "#Machine" {
 			elements = elements[1:]
 		}
-		path := pathOf(unquoted(elements))
+		path := PathOf(unquoted(elements))
 		mine, theirs := takingPart(e, where)
 		problem := Problem{Path: path, Message: plain(format, args), elements: unquoted(elements)}
 		switch {
@@ -37,7 +37,7 @@ func translate(err error, where *places, strip []string) error {
 		}
 		if strings.HasPrefix(format, "incomplete value") && len(elements) > 0 || strings.Contains(format, "field is required") {
 			name := unquoted(elements)
-			problem.Path = pathOf(name[:len(name)-1])
+			problem.Path = PathOf(name[:len(name)-1])
 			problem.Message = fmt.Sprintf("the option %q has no value", name[len(name)-1])
 			problem.Place, problem.Others = Place{}, nil
 		}

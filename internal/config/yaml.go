@@ -169,7 +169,7 @@ func duplicates(node ast.Expr, path []string, where *places, problems *Problems)
 			inner := append(path[:len(path):len(path)], name)
 			if first, twice := seen[name]; twice {
 				*problems = append(*problems, Problem{
-					Place: where.at(field.Label.Pos()), Path: pathOf(inner),
+					Place: where.at(field.Label.Pos()), Path: PathOf(inner),
 					Message: "written twice",
 					Others:  []Place{where.at(first.Pos())},
 				})
@@ -283,7 +283,7 @@ func listToSet(list *ast.ListLit, marks suffixes, path []string, where *places, 
 		lit, ok := e.(*ast.BasicLit)
 		if !ok || lit.Kind != token.STRING {
 			*problems = append(*problems, Problem{
-				Place: where.at(e.Pos()), Path: pathOf(append(path[:len(path):len(path)], strconv.Itoa(i))),
+				Place: where.at(e.Pos()), Path: PathOf(append(path[:len(path):len(path)], strconv.Itoa(i))),
 				Message: "expected a name, found " + foundExpr(e), Remedy: remedyQuotes(e, where),
 			})
 			continue

@@ -33,6 +33,7 @@ type Machine struct {
 	Disk         Disk                         `json:"disk"`
 	Persist      []string                     `json:"persist,omitempty"` // sorted absolute paths below /etc
 	Checks       map[string]BuildCheck        `json:"checks,omitempty"`
+	Adopt        map[string]Adoption          `json:"adopt,omitempty"` // by the path of a file
 	Health       Health                       `json:"health"`
 	Tests        map[string][]Step            `json:"tests,omitempty"`
 }
@@ -217,6 +218,23 @@ type BuildCheck struct {
 	Command string   `json:"command"`         // of the shell
 	Files   []string `json:"files,omitempty"` // sorted: what it reads beside packages; all there is when empty
 }
+
+// Adoption says which options the lines of a file stand for, by the name of the
+// option.
+type Adoption map[string]AdoptedLine
+
+// AdoptedLine is a line that stands for an option.
+type AdoptedLine struct {
+	Line string `json:"line"` // a regular expression for all of it, whose group is the value
+	As   string `json:"as"`   // [AdoptText], [AdoptNumber] or [AdoptYesNo]
+}
+
+// How an [AdoptedLine] has its value.
+const (
+	AdoptText   = "text"
+	AdoptNumber = "number"
+	AdoptYesNo  = "yes or no"
+)
 
 // Health is what must be so for the machine to be well.
 type Health struct {

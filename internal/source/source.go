@@ -205,3 +205,15 @@ func run(cmd *exec.Cmd) error {
 	}
 	return nil
 }
+
+// CommitFiles commits files of the repository that dir is in, and nothing else that
+// may be staged there; it gives the commit.
+func CommitFiles(ctx context.Context, dir string, files []string, message string) (string, error) {
+	if _, err := git(ctx, dir, append([]string{"add", "--"}, literal(files)...)...); err != nil {
+		return "", err
+	}
+	if _, err := git(ctx, dir, append([]string{"commit", "--quiet", "--message", message, "--"}, literal(files)...)...); err != nil {
+		return "", err
+	}
+	return Find(ctx, dir, "HEAD")
+}

@@ -28,7 +28,8 @@ const (
 // Set has value stand at path, the keys of maps from the top. Keys that are
 // missing on the way are added, each as the last entry of its map. A [Map] is
 // merged: its entries are set, and the others of the map that is there stay. A
-// scalar replaces a scalar, nothing (null) or {}; what else is there is refused.
+// scalar replaces a scalar, nothing (null) or {}; what else is there is refused, but
+// for a reference of CUE, to which & joins a map.
 func Set(path []string, value Value) Change { return Change{op: set, path: path, value: value} }
 
 // Add has member be in the set at path. A set is a list of names, or a map whose

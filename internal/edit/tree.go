@@ -95,9 +95,6 @@ func (t *tree) at(path []string) *tree {
 	return t
 }
 
-// isMap says whether there is nothing but entries.
-func (t *tree) isMap() bool { return t.fields != nil && len(t.scalars) == 0 && len(t.lists) == 0 }
-
 // isEmpty says whether there is nothing, as null or as {}.
 func (t *tree) isEmpty() bool {
 	return len(t.fields) == 0 && len(t.lists) == 0 && len(t.rest) == 0 && !slices.ContainsFunc(t.scalars, func(s string) bool { return s != null })

@@ -104,7 +104,8 @@ func (a *app) adopt(ctx context.Context, s *store.Store, o adoptOptions) error {
 	if err != nil {
 		return err
 	}
-	out := &adoptReport{Adopted: adopted, Files: files, Left: left}
+	// A list is never null in JSON.
+	out := &adoptReport{Adopted: append([]drift.Finding{}, adopted...), Files: append([]edition.File{}, files...), Left: append([]adopt.Left{}, left...)}
 	if !o.onlyShow {
 		if err := edition.Write(repository, files); err != nil {
 			return err

@@ -44,15 +44,13 @@ func (e Edition) Adopt(ctx context.Context, m adopt.Machine, found []drift.Findi
 	m.Declared, m.Owner = e.Configuration.Machines[e.Machine], e.owner()
 	proposal := adopt.Propose(m, found)
 	files, err = e.try(ctx, proposal)
-	left = proposal.Left
 	if err == nil {
-		return without(found, left), files, left, nil
+		return without(found, proposal.Left), files, proposal.Left, nil
 	}
 	if ctx.Err() != nil {
 		return nil, nil, nil, ctx.Err()
 	}
 	files = nil
-	left = []adopt.Left{}
 	for _, f := range found {
 		proposal := adopt.Propose(m, append(slices.Clone(adopted), f))
 		more, err := e.try(ctx, proposal)

@@ -11,8 +11,9 @@ import (
 // (text_poke_bp of Linux' arch/x86/kernel/alternative.c). In about one of a
 // hundred boots on a busy host it happens when late in its start the kernel
 // makes its clock quick (sched_clock_init_late), and the kernel panics before it
-// has run a program. Such a boot says nothing about the machine, and is begun
-// again.
+// has run a program. More rarely a virtual CPU loses its timer while it comes up:
+// then the kernel waits for ever, and says now and then that RCU's thread was not
+// woken. Such a boot says nothing about the machine, and is begun again.
 
 // brokenBoots is how many boots of a VM are begun again at most: a kernel with
 // a breakpoint of its own would never end.
@@ -23,7 +24,7 @@ const brokenBoots = 3
 // that is not for the driver to decide.
 func (vm *VM) watchEmulator(m *machine) {
 	select {
-	case <-m.console.miscoded:
+	case <-m.console.misled:
 	case <-m.child.done:
 		return
 	}
@@ -38,7 +39,7 @@ func (vm *VM) watchEmulator(m *machine) {
 		return
 	}
 	time.Sleep(lastWords)
-	vm.serial.said([]byte("\r\nstet: QEMU's emulation broke the guest's kernel (int3); booting again\r\n"))
+	vm.serial.said([]byte("\r\nstet: QEMU's emulation broke the guest's kernel; booting again\r\n"))
 	m.child.kill()
 }
 

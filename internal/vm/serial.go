@@ -28,7 +28,7 @@ type console struct {
 	connection io.ReadWriter
 	line       []byte
 	panicked   chan struct{} // closed at a kernel panic
-	miscoded   chan struct{} // closed when the kernel ran into code that is not its own
+	misled     chan struct{} // closed when the emulator broke the kernel, see emulator.go
 	ended      chan struct{} // closed when all that was said has been passed on
 }
 
@@ -38,7 +38,7 @@ func newSerial(also io.Writer) *serial {
 
 // connect begins a boot: it reads a QEMU's console until that ends.
 func (s *serial) connect(connection io.ReadWriter) *console {
-	c := &console{connection: connection, panicked: make(chan struct{}), miscoded: make(chan struct{}), ended: make(chan struct{})}
+	c := &console{connection: connection, panicked: make(chan struct{}), misled: make(chan struct{}), ended: make(chan struct{})}
 	s.mu.Lock()
 	s.current = c
 	s.mu.Unlock()
@@ -75,7 +75,8 @@ func (c *console) watch(data []byte) {
 	c.line = append(c.line, data...)
 	for text, seen := range map[string]chan struct{}{
 		"Kernel panic - not syncing": c.panicked,
-		"Oops: int3:":                c.miscoded,
+		"Oops: int3:":                c.misled,
+		"rcu_preempt kthread timer wakeup didn't happen": c.misled,
 	} {
 		if !bytes.Contains(c.line, []byte(text)) {
 			continue

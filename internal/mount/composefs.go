@@ -107,6 +107,12 @@ func (c Composefs) mount() (*Mount, error) {
 		}
 		ctx.set("lowerdir+", fdPath(low.fd))
 	}
+	if c.Beneath != "" {
+		// Files of both are on the device of the mount, as its directories are: who
+		// stays on one file system, such as du -x, or asks which mount a program is
+		// from, must not take them for others.
+		ctx.set("xino", "on")
+	}
 	ctx.set("datadir+", objects)
 	if c.RequireVerity {
 		ctx.set("verity", "require")

@@ -101,34 +101,33 @@ type savedUpper struct {
 	of state.Upper
 }
 
-// saved lists what was let go, the newest first.
-func (l live) saved() ([]savedUpper, error) {
+// saved lists what was let go, the newest first, and what is in the /etc of now.
+func (l live) saved() (all []savedUpper, current []string, err error) {
 	boot, running, err := l.facts().Running()
 	if err != nil {
-		return nil, explainLive(err)
+		return nil, nil, explainLive(err)
 	}
 	policy, err := l.facts().Policy(running)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	uppers, err := state.Uppers(filepath.Join(l.facts().State, "etc"))
 	if err != nil {
-		return nil, needRoot(err)
+		return nil, nil, needRoot(err)
 	}
-	all := []savedUpper{}
+	all = []savedUpper{}
 	for _, u := range slices.Backward(uppers) {
-		if u.Number == boot.Upper {
-			continue // it is /etc
-		}
 		paths, latest, err := u.Saved(policy)
-		if err != nil {
-			return nil, err
-		}
-		if len(paths) > 0 {
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case u.Number == boot.Upper:
+			current = paths
+		case len(paths) > 0:
 			all = append(all, savedUpper{u.Number, latest.UTC(), u.Upper(), paths, u})
 		}
 	}
-	return all, nil
+	return all, current, nil
 }
 
 func (a *app) listSaved(s *store.Store) error {
@@ -136,7 +135,7 @@ func (a *app) listSaved(s *store.Store) error {
 	if err != nil {
 		return err
 	}
-	all, err := l.saved()
+	all, _, err := l.saved()
 	if err != nil {
 		return err
 	}
@@ -161,7 +160,7 @@ func (a *app) revertSaved(ctx context.Context, s *store.Store, names []string, d
 	if err != nil {
 		return err
 	}
-	all, err := l.saved()
+	all, current, err := l.saved()
 	if err != nil {
 		return err
 	}
@@ -177,6 +176,11 @@ func (a *app) revertSaved(ctx context.Context, s *store.Store, names []string, d
 		if len(paths) == 0 {
 			return wrongInput(fmt.Errorf("%s is not among what was let go last", strings.Join(names, ", ")), "`stet drift --saved` lists it")
 		}
+	}
+	// What a person wrote since is newer, and saved nowhere yet.
+	paths, touched := state.Untouched(paths, current)
+	for _, name := range touched {
+		a.term.Note(fmt.Sprintf("%s stays as it is, because it was changed since; what it was is in %s", name, from.Upper))
 	}
 	if !dryRun {
 		problems, err := l.activate(a).Revert(ctx, from.of, paths)

@@ -5,8 +5,24 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
+
+// Untouched divides paths that an earlier upper has: those that nothing in the
+// current one is at, above or below, and those that somebody changed since.
+func Untouched(saved, current []string) (untouched, touched []string) {
+	for _, name := range saved {
+		if slices.ContainsFunc(current, func(now string) bool {
+			return now == name || strings.HasPrefix(now, name+"/") || strings.HasPrefix(name, now+"/")
+		}) {
+			touched = append(touched, name)
+		} else {
+			untouched = append(untouched, name)
+		}
+	}
+	return untouched, touched
+}
 
 // passwordLock is what lckpwdf(3) leaves: it says nothing.
 const passwordLock = ".pwd.lock"

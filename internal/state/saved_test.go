@@ -33,3 +33,16 @@ func TestWhatWasNotKeptIsSaved(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestWhatWasChangedSinceIsNotBroughtBack(t *testing.T) {
+	untouched, touched := Untouched(
+		[]string{"/etc/a", "/etc/b", "/etc/dir/x", "/etc/dirt", "/etc/link"},
+		[]string{"/etc/b", "/etc/dir", "/etc/link/now"},
+	)
+	if diff := cmp.Diff([]string{"/etc/a", "/etc/dirt"}, untouched); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"/etc/b", "/etc/dir/x", "/etc/link"}, touched); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -58,24 +58,13 @@ func (a *app) addCommand(o addOptions, use, short, long string) *cobra.Command {
 }
 
 func (a *app) add(ctx context.Context, packages []string, o addOptions) error {
-	repository, err := a.repository()
-	if err != nil {
-		return err
-	}
-	unlock, err := edition.Lock(repository)
+	e, unlock, err := a.edition(ctx, o.machine, "--machine names one")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	c, err := a.evaluate(ctx, repository)
-	if err != nil {
-		return err
-	}
-	m, err := c.Machine(o.machine)
-	if err != nil {
-		return wrongInput(err, "--machine names one")
-	}
-	files, err := o.edit(edition.Edition{Configuration: c, Machine: m.Name}, ctx, packages)
+	repository := e.Configuration.Dir
+	files, err := o.edit(e, ctx, packages)
 	if err != nil {
 		return err
 	}
@@ -88,7 +77,7 @@ func (a *app) add(ctx context.Context, packages []string, o addOptions) error {
 	if err := a.lock(ctx, lockOptions{flag: o.flag, quiet: true}); err != nil {
 		return errors.Join(err, edition.TakeBack(repository, files))
 	}
-	report := &addReport{Machine: m.Name, Packages: packages, Files: files}
+	report := &addReport{Machine: e.Machine, Packages: packages, Files: files}
 	if o.message != "" {
 		if report.Commit, err = source.CommitFiles(ctx, repository, append(edition.Names(files), lock.FileName), o.message); err != nil {
 			return &Failure{Code: ExitFailed, Err: err, Remedy: "the files are written; commit them yourself"}
@@ -104,4 +93,27 @@ func (a *app) add(ctx context.Context, packages []string, o addOptions) error {
 	}
 	page.line("next: `stet switch` on the machine, or `stet build`")
 	return nil
+}
+
+// edition opens the repository for edits of a machine, which nobody else makes
+// until unlock. The remedy is for one that there is not.
+func (a *app) edition(ctx context.Context, machine, remedy string) (e edition.Edition, unlock func(), err error) {
+	repository, err := a.repository()
+	if err != nil {
+		return e, nil, err
+	}
+	if unlock, err = edition.Lock(repository); err != nil {
+		return e, nil, err
+	}
+	c, err := a.evaluate(ctx, repository)
+	if err != nil {
+		unlock()
+		return e, nil, err
+	}
+	m, err := c.Machine(machine)
+	if err != nil {
+		unlock()
+		return e, nil, wrongInput(err, remedy)
+	}
+	return edition.Edition{Configuration: c, Machine: m.Name}, unlock, nil
 }

@@ -79,28 +79,17 @@ func (a *app) adopt(ctx context.Context, s *store.Store, o adoptOptions) error {
 	if err != nil {
 		return err
 	}
-	repository, err := a.repository()
-	if err != nil {
-		return err
-	}
-	unlock, err := edition.Lock(repository)
+	e, unlock, err := a.edition(ctx, report.Machine, "-C names the repository of this machine")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	c, err := a.evaluate(ctx, repository)
-	if err != nil {
-		return err
-	}
-	m, err := c.Machine(report.Machine)
-	if err != nil {
-		return wrongInput(err, "-C names the repository of this machine")
-	}
+	repository := e.Configuration.Dir
 	about, err := a.adoptable(s, report, seen)
 	if err != nil {
 		return err
 	}
-	adopted, files, left, err := edition.Edition{Configuration: c, Machine: m.Name}.Adopt(ctx, about, chosen)
+	adopted, files, left, err := e.Adopt(ctx, about, chosen)
 	if err != nil {
 		return err
 	}

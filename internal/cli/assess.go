@@ -127,7 +127,7 @@ func (i installed) note(e examination) error {
 	if err != nil {
 		return err
 	}
-	return i.place(healthFile, append(text, '\n'))
+	return i.place(healthFile, append(text, '\n'), 0o644)
 }
 
 // good is the end of a boot that went well.
@@ -172,13 +172,13 @@ func (j judgement) tell() error {
 		}
 		return nil
 	}
-	return j.place(noticeFile, []byte(text))
+	return j.place(noticeFile, []byte(text), 0o644)
 }
 
 // place writes a file below /run, whole.
-func (i installed) place(name string, text []byte) error {
+func (i installed) place(name string, text []byte, mode fs.FileMode) error {
 	hidden := i.at("/run/stet/." + filepath.Base(name))
-	if err := os.WriteFile(hidden, text, 0o644); err != nil {
+	if err := os.WriteFile(hidden, text, mode); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(i.at(name)), 0o755); err != nil {

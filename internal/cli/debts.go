@@ -50,7 +50,7 @@ func (l live) owe(ctx context.Context, debts []plan.Debt, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return l.place(debtsFile, append(text, '\n'))
+	return l.place(debtsFile, append(text, '\n'), 0o644)
 }
 
 // debts gives what is owed still.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +35,8 @@ type driftedFinding struct {
 }
 
 func newDrift(a *app) *cobra.Command {
-	var exitCode, saved bool
+	var exitCode, saved, watch bool
+	var metrics string
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Say how this machine differs from what it declares",
@@ -44,7 +46,11 @@ with where it was declared, and with what undoing it would do. What a machine is
 keep, and what users may choose themselves, is none. "stet undo" puts back what is
 declared. With --saved it lists what was let go so far, by starts, switches and undos.
 
-Exit code 3 says, with --exit-code, that there is any.`,
+With --watch it is as the timer of the option drift.watch calls it: it says only what
+is new since the last look, leaves a notice for who logs in, and with --metrics a file
+for the textfile collector of Prometheus' node exporter.
+
+Exit code 3 says, with --exit-code or --watch, that there is any.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.openStore()
@@ -52,8 +58,13 @@ Exit code 3 says, with --exit-code, that there is any.`,
 				return needRoot(err)
 			}
 			defer s.Close()
-			if saved {
+			switch {
+			case saved:
 				return a.listSaved(s)
+			case watch:
+				return a.watch(cmd.Context(), s, metrics)
+			case metrics != "":
+				return wrongInput(errors.New("--metrics is of the watcher"), "say --watch, too")
 			}
 			report, _, err := a.drift(cmd.Context(), s)
 			if err != nil {
@@ -64,6 +75,8 @@ Exit code 3 says, with --exit-code, that there is any.`,
 	}
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 when anything differs")
 	cmd.Flags().BoolVar(&saved, "saved", false, "list what was changed in /etc and let go")
+	cmd.Flags().BoolVar(&watch, "watch", false, "say what is new since the last look, and leave a notice for who logs in")
+	cmd.Flags().StringVar(&metrics, "metrics", "", "a directory where --watch leaves metrics for Prometheus")
 	return cmd
 }
 

@@ -93,7 +93,7 @@ func TestStatusOfAMachineThatIsNotWell(t *testing.T) {
 	}
 	i.file(t, state.BootFile, string(record))
 	j := judgement{installed: i}
-	if err := j.place(healthFile, []byte(`{"generation": 2, "checks": [{"name": "a", "what": "x", "passed": true}, {"name": "b", "what": "y", "failure": "b.service is failed"}]}`)); err != nil {
+	if err := j.place(healthFile, []byte(`{"generation": 2, "checks": [{"name": "a", "what": "x", "passed": true}, {"name": "b", "what": "y", "failure": "b.service is failed"}]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	report, text := mustStatus(t, i)
@@ -120,7 +120,7 @@ func TestStatusOfAMachineThatIsNotWell(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.file(t, state.BootFile, string(healthy))
-	if err := j.place(healthFile, []byte(`{"generation": 2, "checks": [{"name": "a", "what": "x", "passed": true}]}`)); err != nil {
+	if err := j.place(healthFile, []byte(`{"generation": 2, "checks": [{"name": "a", "what": "x", "passed": true}]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(i.at("/efi/loader/entries/stet-3+0-3.conf"), i.at("/efi/loader/entries/stet-3+3.conf")); err != nil {

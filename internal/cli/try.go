@@ -91,7 +91,7 @@ func (l live) begin(ctx context.Context, try attempt, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := l.place(attemptFile, append(text, '\n')); err != nil || try.Until == nil {
+	if err := l.place(attemptFile, append(text, '\n'), 0o644); err != nil || try.Until == nil {
 		return err
 	}
 	program, err := os.Executable()

@@ -43,6 +43,9 @@ const (
 
 var kinds = []Kind{File, User, Group, Unit, Variable, Parameter}
 
+// Kinds are all there are, in the order in which they are told.
+func Kinds() []Kind { return slices.Clone(kinds) }
+
 // Finding is one thing that differs.
 type Finding struct {
 	Kind   Kind        `json:"kind"`

@@ -42,6 +42,7 @@ network:
     office: {address: [203.0.113.1/24], extra: ConfigureWithoutCarrier=true}
     wg0: {address: [10.9.0.1/24]}
   wireguard: {wg0: {listen_port: 51820, peers: {far: {public_key: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=, allowed_ips: [10.9.0.2/32]}}}}
+drift: {watch: [hourly], metrics: /run}
 units:
   echo.socket: {enable: true, text: "[Socket]\nListenStream=7001\nListenStream=7002\nAccept=yes\n[Install]\nWantedBy=sockets.target\n"}
   "echo@.service": {text: "[Service]\nExecStart=-/usr/bin/cat\nStandardInput=socket\n"}
@@ -82,6 +83,10 @@ func TestModulesDoWhatTheySay(t *testing.T) {
 		{"a VLAN has its number", "ip -d link show office", "vlan protocol 802.1Q id 10"},
 		{"a VLAN has its address", "ip -br addr show office", "203.0.113.1/24"},
 		{"a tunnel has a key and its peer", "wg show wg0", "peer: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="},
+		{"a watcher tells in the journal what nobody declared", "touch /etc/by-hand && systemctl start stet-drift.service && journalctl -b -o cat -u stet-drift.service", "new: file added /etc/by-hand"},
+		{"it tells who logs in", "cat /run/motd.d/stet-drift", "`stet drift` says more."},
+		{"it leaves metrics", "cat /run/stet.prom", `stet_drift_findings{kind="file"} 1`},
+		{"it is content when all is as declared", "rm /etc/by-hand && stet drift --watch && ls /run/motd.d", ""},
 		{"only networkd reads the key", "stat -c '%a %U:%G' /var/lib/wireguard/wg0.key", "640 root:systemd-network"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -87,6 +87,10 @@ func (e *WentBackError) Unwrap() error { return e.Err }
 type Outcome struct {
 	Problems []string // sentences about what was not as it should be
 	Saved    string   // where the changes of the old /etc are; empty: it was not replaced
+
+	// Swap is how long trees of both systems were in their places: from before the
+	// first is replaced until the last is.
+	Swap time.Duration
 }
 
 // switching is one switch under way.
@@ -95,6 +99,7 @@ type switching struct {
 	record
 	soft     bool // a soft reboot follows: only trees are replaced
 	problems []string
+	swap     time.Duration
 	failed   []plan.UnitName
 	before   map[plan.UnitName]bool // units that had failed already
 }
@@ -243,7 +248,7 @@ func (s *switching) finish(ctx context.Context) (*Outcome, error) {
 	if live, ok := s.live("modules"); ok && !live {
 		boot.Images["modules"] = s.Boot.Images["modules"]
 	}
-	outcome := &Outcome{Problems: s.problems}
+	outcome := &Outcome{Problems: s.problems, Swap: s.swap}
 	if s.Upper != 0 {
 		boot.Upper = s.Upper
 		outcome.Saved = s.previousUpper().Upper()

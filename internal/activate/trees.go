@@ -235,6 +235,9 @@ func (s *switching) replace(ctx context.Context) error {
 		if err := s.note(s.at("usr"), s.Old.Trees["usr"]); err != nil {
 			return err
 		}
+	}
+	began := s.Now()
+	if s.replacesUsr() {
 		if err := mount.Swap(s.next("usr"), s.at("usr")); err != nil {
 			return err
 		}
@@ -245,6 +248,9 @@ func (s *switching) replace(ctx context.Context) error {
 			return err
 		}
 		fault.Reach(fault.EtcReplaced)
+	}
+	s.swap = s.Now().Sub(began)
+	if s.replaces("etc") {
 		if err := protected.readOnly(); err != nil {
 			return err
 		}

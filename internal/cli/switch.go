@@ -24,6 +24,7 @@ type switchReport struct {
 	Plan     *plan.Plan `json:"plan"`
 	Problems []string   `json:"problems"`
 	Saved    string     `json:"saved,omitempty"` // where the changes of the old /etc are
+	Swap     float64    `json:"swap_seconds"`    // in which trees of both systems were in their places
 	Tried    *tried     `json:"tried,omitempty"`
 	Back     bool       `json:"back,omitempty"`   // from what was tried
 	Undone   bool       `json:"undone,omitempty"` // what was no longer as declared
@@ -128,7 +129,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 			return err
 		}
 	}
-	report.Saved = result.Saved
+	report.Saved, report.Swap = result.Saved, result.Swap.Seconds()
 	report.Problems = append(report.Problems, result.Problems...)
 	if w.Try {
 		try, err := l.attempt()

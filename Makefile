@@ -54,6 +54,8 @@ BENCH_PACKAGES := $(DEMO_PACKAGES)
 BENCH_PACKAGES += apt#             the peer in resolving
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
+BENCH_PACKAGES += openssh-client#  reaches the machine that is changed
+BENCH_PACKAGES += ovmf#            starts it as firmware does
 
 .PHONY: build demo test test-long bench lint relock goldens pages install clean setup setup-demo setup-test setup-bench
 

@@ -62,6 +62,8 @@ var measurements = []struct {
 	{"breakdown", (*bench).breakdown},
 	{"initrd", (*bench).initrd},
 	{"generations", (*bench).generations},
+	{"switch", (*bench).switching},
+	{"drift", (*bench).drift},
 }
 
 func names() []string {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -16,8 +15,7 @@ import (
 // mkosiFraction is the promised part of mkosi's time for an image from nothing.
 const mkosiFraction = 1.0 / 4
 
-// mkosiTools is the machine that mkosi runs on: trixie's own, with the versions
-// of all that it calls. It is locked and made before anything is timed.
+// mkosiTools is the machine that mkosi runs on, made before anything is timed.
 const mkosiTools = `name: mkosi-tools
 debian: {suite: trixie, components: [main], architecture: amd64}
 base: minimal
@@ -54,24 +52,6 @@ WithRecommends=no
 BuildSources=
 `
 
-// mkosiStart makes a directory the root file system of a mount namespace and runs mkosi
-// there: mkosi moves mounts, which a plain chroot(2) forbids. $1 is the root, $2
-// the directory that has mkosi.conf.
-const mkosiStart = `set -e
-mount --make-rprivate /
-mount --bind "$1" "$1"
-mkdir -p "$1/bench" "$1/old"
-mount --bind "$2" "$1/bench"
-mount --rbind /dev "$1/dev"
-mount --rbind /sys "$1/sys"
-mount -t proc proc "$1/proc"
-cd "$1"
-pivot_root . old
-umount -l /old
-cd /bench
-exec mkosi --force --output-directory=/bench/out --workspace-directory=/bench/work --package-cache-dir=/bench/cache build
-`
-
 // mkosi makes a bootable disk of the server from packages alone, with Stet and
 // with mkosi, in turns.
 func (b *bench) mkosi(ctx context.Context) ([]result, error) {
@@ -87,7 +67,7 @@ func (b *bench) mkosi(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := b.mkosiRoot(ctx)
+	root, err := b.rootOf(ctx, "mkosi-tools", mkosiTools)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +112,7 @@ func (b *bench) mkosi(ctx context.Context) ([]result, error) {
 			return nil, err
 		}
 		unix.Sync()
-		cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", mkosiStart, "sh", root, work)
-		cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"}
-		if took, _, err = measure(cmd); err != nil {
+		if took, _, err = measure(inRoot(ctx, root, work, "mkosi", "--force", "--output-directory=/bench/out", "--workspace-directory=/bench/work", "--package-cache-dir=/bench/cache", "build")); err != nil {
 			return nil, err
 		}
 		mkosi = append(mkosi, took.wall)
@@ -145,23 +123,4 @@ func (b *bench) mkosi(ctx context.Context) ([]result, error) {
 	a := measured("disk of server190 from packages: stet image, store empty", "s", stet, 0)
 	m := measured("disk of server190 from packages: mkosi", "s", mkosi, 0)
 	return []result{a, m, ratio("disk from packages: stet / mkosi", a, m, mkosiFraction)}, nil
-}
-
-// mkosiRoot makes a root file system that has trixie's mkosi.
-func (b *bench) mkosiRoot(ctx context.Context) (string, error) {
-	tools, err := b.locked(ctx, "mkosi-tools", mkosiTools)
-	if err != nil {
-		return "", err
-	}
-	packages, err := b.archive("mkosi-tools.archive", tools)
-	if err != nil {
-		return "", err
-	}
-	say("make a system that has mkosi")
-	root := filepath.Join(b.dir, "mkosi-root")
-	if err := removeAll(root); err != nil {
-		return "", err
-	}
-	_, err = packages.mmdebstrap(ctx, root)
-	return root, err
 }

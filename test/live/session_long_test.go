@@ -146,6 +146,9 @@ func TestASession(t *testing.T) {
 	}
 	const ask = `runuser -u postgres -- psql -qAt -c `
 	m.Run(t, ask+`"create table t (word text); insert into t values ('kept')"`)
+	if have := m.Run(t, "stet drift"); !strings.HasPrefix(have, "minimal is what") {
+		t.Errorf("a database that was added by a switch is drift: %s", have)
+	}
 
 	t.Log("another build of a library")
 	mapped := m.Run(t, `for p in $(grep -ls libssl /proc/[0-9]*/maps | cut -d/ -f3); do sed 's,.*/,,' /proc/$p/cgroup; done | sort -u`)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"stet/internal/generation"
+	"stet/internal/lock"
+	"stet/internal/mirror/mirrortest"
 	"stet/internal/stage"
 	"stet/internal/systemd"
 	"stet/internal/term"
@@ -192,4 +195,41 @@ func TestWhatElseIsTriedIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(dir + " has changes that are in no commit: they are tried, too")
+}
+
+// TestPackagesThatThereAreNot are refused by the archives, with what may have been
+// meant; no package is fetched, and nothing is left.
+func TestPackagesThatThereAreNot(t *testing.T) {
+	archive := mirrortest.New("trixie", now)
+	archive.Add(mirrortest.Deb{Name: "htop"}, mirrortest.Deb{Name: "systemd-sysv"}, mirrortest.Deb{Name: "linux-image-amd64"})
+	server := archive.Serve(t)
+	i := newInstalled(t)
+	locked := &lock.Lock{Epoch: now.Unix(), Machines: map[string]lock.Machine{}}
+	dir, _ := repository(t, map[string]string{
+		"stet.yaml": "name: hello\nbase: minimal\ndebian: {security: false, updates: false}\n", lock.FileName: string(locked.Format()),
+	})
+	var said bytes.Buffer
+	code := Run(t.Context(), Environment{
+		Stdout: io.Discard, Stderr: &said, Dir: dir, Root: i.root, Keys: archive.Key.Keyring(), Now: func() time.Time { return now },
+		Getenv: func(name string) string {
+			return map[string]string{"STET_STORE": i.store, "STET_MIRROR": server.URL}[name]
+		},
+	}, []string{"try", "-p", "htpo", "--for", "1h"})
+	if code != ExitInput || !strings.Contains(said.String(), "htpo") || !strings.Contains(said.String(), "htop") {
+		t.Errorf("exit code %d:\n%s", code, said.String())
+	}
+	if !strings.Contains(said.String(), "generation 2 was made from 222222222222: what differs is tried, too") {
+		t.Errorf("it does not say what else is tried:\n%s", said.String())
+	}
+	if out, err := exec.Command("git", "-C", dir, "status", "--porcelain").CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("the repository is touched: %v\n%s", err, out)
+	}
+	if left, err := os.ReadDir(filepath.Join(i.store, "tmp")); err != nil || len(left) > 0 {
+		t.Errorf("there is left %v, %v", left, err)
+	}
+	for _, r := range server.Requests() {
+		if strings.HasSuffix(r.Path, ".deb") {
+			t.Errorf("%s was fetched", r.Path)
+		}
+	}
 }

@@ -192,8 +192,8 @@ func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espF
 	return result, nil
 }
 
-// settle is for what runs already: it starts next, too, where another would, or is
-// tried for another while.
+// settle is for what runs already: it starts next, too, where another would, and is
+// tried no more; or it is tried for another while.
 func (a *app) settle(ctx context.Context, l live, w wish, report *switchReport) error {
 	if w.Try {
 		return l.triesAnew(ctx, w, a.Now())
@@ -202,14 +202,21 @@ func (a *app) settle(ctx context.Context, l live, w wish, report *switchReport) 
 		return nil
 	}
 	next, err := l.startsNext()
-	if err != nil || next == w.Staged.System {
+	if err != nil {
 		return err
 	}
-	what, err := a.keep(ctx, l, w.Staged, plan.Live)
-	if err != nil || what == nil {
+	if next != w.Staged.System {
+		what, err := a.keep(ctx, l, w.Staged, plan.Live)
+		if err != nil {
+			return err
+		}
+		if what != nil {
+			report.kept = *what
+		}
+	}
+	if try, err := l.attempt(); err != nil || try == nil {
 		return err
 	}
-	report.kept = *what
 	return l.end(ctx)
 }
 

@@ -105,6 +105,30 @@ func TestWhatIsTriedIsTriedAnew(t *testing.T) {
 	}
 }
 
+// TestWhatIsSwitchedToIsTriedNoMore is for a machine whose clock would go back from
+// what somebody has said that it is to be.
+func TestWhatIsSwitchedToIsTriedNoMore(t *testing.T) {
+	i := newInstalled(t)
+	i.try(t, attempt{System: running, Before: strings.Repeat("a", 64), Packages: []string{"htop"}})
+	var ran []string
+	l := live{installed: i, run: func(_ context.Context, _ *systemd.User, argv []string) ([]byte, error) {
+		ran = append(ran, strings.Join(argv, " "))
+		return nil, nil
+	}}
+	w := wish{Staged: stage.Request{System: running, Origin: generation.Switch}}
+	for range 2 {
+		if err := new(app).settle(t.Context(), l, w, new(switchReport)); err != nil {
+			t.Fatal(err)
+		}
+		if try, err := i.attempt(); err != nil || try != nil {
+			t.Errorf("it is tried still: %+v, %v", try, err)
+		}
+	}
+	if !slices.Equal(ran, []string{"systemctl stop stet-revert.timer"}) {
+		t.Errorf("ran %q", ran)
+	}
+}
+
 // repository is one of git with a machine.
 func repository(t *testing.T, files map[string]string) (dir, commit string) {
 	t.Helper()

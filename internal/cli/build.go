@@ -127,6 +127,11 @@ func (a *app) buildMachine(ctx context.Context, s *store.Store, c *config.Config
 	if err != nil {
 		return nil, err
 	}
+	return a.buildLocked(ctx, s, c, m, l)
+}
+
+// buildLocked builds a machine from a lock and notes nothing of it.
+func (a *app) buildLocked(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine, l *lock.Lock) (*builtMachine, error) {
 	report, done := a.progress()
 	defer done()
 	b, err := a.builder(s, c.Dir, report)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"stet/internal/build"
 )
 
 // fetchReport is what `stet fetch --json` prints.
@@ -39,11 +37,10 @@ func newFetch(a *app) *cobra.Command {
 			defer s.Close()
 			report, done := a.progress()
 			defer done()
-			client, err := a.client(s, flag, report)
+			locker, err := a.locker(s, c.Dir, flag, report)
 			if err != nil {
 				return err
 			}
-			locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Patience: a.Patience, Now: a.Now()}
 			if err := locker.Fetch(cmd.Context(), c.Machines, l); err != nil {
 				return explainLock(err)
 			}

@@ -56,9 +56,9 @@ both only those that both let go; with --free only as many, the oldest first, as
 make so much room (2G).
 
 The booted, the running, the default, the last known good and every pinned
-generation stay, and so does one that a living process still uses. On a host that
-builds, --older-than also removes builds, what stages remember, fetched packages
-and disks that were not used since.`,
+generation stay, and so do one that a living process still uses, and what a try goes
+back to. On a host that builds, --older-than also removes builds, what stages
+remember, fetched packages and disks that were not used since.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			policy, err := flags.policy(a.Now())
@@ -191,6 +191,18 @@ func (a *app) collected(i installed, s *store.Store) (m gc.Machine, unlock func(
 	}
 	if m.Standing, err = i.standing(history); err != nil {
 		return m, unlock, err
+	}
+	try, err := i.attempt()
+	if err != nil {
+		return m, unlock, err
+	}
+	if try != nil {
+		for _, system := range []string{try.System, try.Before} {
+			// A store that is not this machine's has neither.
+			if _, err := s.System(system); !errors.Is(err, fs.ErrNotExist) {
+				m.Tried = append(m.Tried, system)
+			}
+		}
 	}
 	m.Use, err = gc.Living(i.at("/proc"))
 	return m, unlock, err

@@ -120,11 +120,10 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 	defer s.Close()
 	report, done := a.progress()
 	defer done()
-	client, err := a.client(s, o.flag, report)
+	locker, err := a.locker(s, c.Dir, o.flag, report)
 	if err != nil {
 		return err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: c.Dir, Report: report, Patience: a.Patience, Now: a.Now()}
 	var reasons []lockMachine // with --dry-run and --explain
 	if o.dryRun || o.explain {
 		resolved, err := locker.Resolve(ctx, c.Machines, old, o.update)

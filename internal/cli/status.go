@@ -156,7 +156,7 @@ func (i installed) status() (*statusReport, error) {
 	if try, err := i.attempt(); err != nil {
 		return nil, err
 	} else if try != nil {
-		report.Tried = &tried{try.Until}
+		report.Tried = try.tried()
 	}
 	seen, err := i.examination()
 	if err != nil {
@@ -195,7 +195,7 @@ func (r *statusReport) print(out io.Writer) {
 	}
 	rows = append(rows, []string{"system", r.System}, []string{"health", r.Health.String()})
 	if r.Tried != nil {
-		rows = append(rows, []string{"tried", "until " + r.Tried.String() + "; `stet confirm` keeps it"})
+		rows = append(rows, []string{"tried", r.Tried.String()})
 	}
 	for _, o := range r.Owed {
 		rows = append(rows, []string{"not before", strings.Join(debtRow(o.Debt), ": ")})

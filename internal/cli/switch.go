@@ -31,19 +31,6 @@ type switchReport struct {
 	kept
 }
 
-// tried says when a system that is tried goes; without a time, at the next start.
-type tried struct {
-	Until *time.Time `json:"until,omitempty"`
-}
-
-// String says until when.
-func (t tried) String() string {
-	if t.Until == nil {
-		return "the next start"
-	}
-	return t.Until.Local().Format(time.TimeOnly) + ", or the next start"
-}
-
 // kept says what starts next. Without an ESP nothing is kept.
 type kept struct {
 	Generation int   `json:"generation,omitempty"`
@@ -53,13 +40,14 @@ type kept struct {
 
 // wish is a system that is to run.
 type wish struct {
-	Staged  stage.Request `json:"staged"`
-	Discard bool          `json:"discard,omitempty"` // changes of /etc that it makes, too
-	Try     bool          `json:"try,omitempty"`     // it does not start next
-	For     time.Duration `json:"for,omitempty"`     // how long it is tried; 0: until the next start
-	Back    bool          `json:"back,omitempty"`    // it ran before the one that is tried: what starts next stays
-	Restore *plan.Restore `json:"restore,omitempty"` // it runs, and is to be as declared again: what starts next stays
-	Soft    int           `json:"soft,omitempty"`    // the generation it is, which a soft reboot starts; 0: it is switched to
+	Staged   stage.Request `json:"staged"`
+	Discard  bool          `json:"discard,omitempty"`  // changes of /etc that it makes, too
+	Try      bool          `json:"try,omitempty"`      // it does not start next
+	For      time.Duration `json:"for,omitempty"`      // how long it is tried; 0: until the next start
+	Packages []string      `json:"packages,omitempty"` // that it is tried with, beside what is declared
+	Back     bool          `json:"back,omitempty"`     // it ran before the one that is tried: what starts next stays
+	Restore  *plan.Restore `json:"restore,omitempty"`  // it runs, and is to be as declared again: what starts next stays
+	Soft     int           `json:"soft,omitempty"`     // the generation it is, which a soft reboot starts; 0: it is switched to
 }
 
 // switchRequest is what the process that carries a switch out has to know beside
@@ -115,32 +103,37 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 	}
 	report := &switchReport{Plan: p, Problems: []string{}, Back: w.Back, Undone: w.Restore != nil}
 	if p.Empty() {
-		if err := a.settle(ctx, l, w, report); err != nil {
-			return err
-		}
-		return a.reportSwitch(report)
+		err = a.settle(ctx, l, w, report)
+	} else {
+		err = a.change(ctx, l, p, w, esp, report)
 	}
-	result, err := a.detach(ctx, l, p, w, esp)
 	if err != nil {
 		return err
 	}
-	if result.Kept != nil {
-		if err := json.Unmarshal(result.Kept, &report.kept); err != nil {
-			return err
-		}
-	}
-	report.Saved, report.Swap = result.Saved, result.Swap.Seconds()
-	report.Problems = append(report.Problems, result.Problems...)
 	if w.Try {
 		try, err := l.attempt()
 		if err != nil {
 			return err
 		}
 		if try != nil {
-			report.Tried = &tried{try.Until}
+			report.Tried = try.tried()
 		}
 	}
 	return a.reportSwitch(report)
+}
+
+// change has a plan carried out, and notes what came of it.
+func (a *app) change(ctx context.Context, l live, p *plan.Plan, w wish, esp espFlag, report *switchReport) error {
+	result, err := a.detach(ctx, l, p, w, esp)
+	if err != nil {
+		return err
+	}
+	report.Saved, report.Swap = result.Saved, result.Swap.Seconds()
+	report.Problems = append(report.Problems, result.Problems...)
+	if result.Kept == nil {
+		return nil
+	}
+	return json.Unmarshal(result.Kept, &report.kept)
 }
 
 // ready makes the plan that leads to a system which is all there, and reports
@@ -199,20 +192,31 @@ func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espF
 	return result, nil
 }
 
-// settle makes what runs already start next, too, where another would.
+// settle is for what runs already: it starts next, too, where another would, and is
+// tried no more; or it is tried for another while.
 func (a *app) settle(ctx context.Context, l live, w wish, report *switchReport) error {
-	if w.Try || w.Back || w.Restore != nil {
+	if w.Try {
+		return l.triesAnew(ctx, w, a.Now())
+	}
+	if w.Back || w.Restore != nil {
 		return nil
 	}
 	next, err := l.startsNext()
-	if err != nil || next == w.Staged.System {
+	if err != nil {
 		return err
 	}
-	what, err := a.keep(ctx, l, w.Staged, plan.Live)
-	if err != nil || what == nil {
+	if next != w.Staged.System {
+		what, err := a.keep(ctx, l, w.Staged, plan.Live)
+		if err != nil {
+			return err
+		}
+		if what != nil {
+			report.kept = *what
+		}
+	}
+	if try, err := l.attempt(); err != nil || try == nil {
 		return err
 	}
-	report.kept = *what
 	return l.end(ctx)
 }
 
@@ -263,7 +267,7 @@ func (a *app) reportSwitch(r *switchReport) error {
 	}
 	if err := a.reportPlan(&plan.Plan{
 		Machine: r.Plan.Machine, Old: r.Plan.Old, New: r.Plan.New, Kind: r.Plan.Kind, Units: r.Plan.Units, Debt: r.Plan.Debt,
-	}, false); err != nil || r.Plan.Empty() && r.Generation == 0 {
+	}, false); err != nil || r.Plan.Empty() && r.Generation == 0 && r.Tried == nil {
 		return err
 	}
 	if len(r.Plan.Drift) > 0 {
@@ -271,7 +275,7 @@ func (a *app) reportSwitch(r *switchReport) error {
 	}
 	switch {
 	case r.Tried != nil:
-		fmt.Fprintf(a.Stdout, "\ndone; it lasts until %s: `stet confirm` keeps it\n", r.Tried)
+		fmt.Fprintf(a.Stdout, "\ndone; tried %s\n", r.Tried)
 	case r.Undone:
 		fmt.Fprintf(a.Stdout, "\ndone; `stet undo --revert` brings it back\n")
 	case r.Back:

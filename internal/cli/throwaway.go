@@ -87,11 +87,10 @@ func (a *app) resolveThrowaway(ctx context.Context, s *store.Store, dir string, 
 	}
 	report, done := a.progress()
 	defer done()
-	client, err := a.client(s, o.flag, report)
+	locker, err := a.locker(s, dir, o.flag, report)
 	if err != nil {
 		return nil, err
 	}
-	locker := build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: dir, Report: report, Patience: a.Patience, Now: a.Now()}
 	return locker.Throwaway(ctx, m, old)
 }
 

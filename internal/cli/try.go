@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,39 @@ type attempt struct {
 	Until  *time.Time    `json:"until,omitempty"` // when by itself
 	Kind   plan.Kind     `json:"kind"`
 	Staged stage.Request `json:"staged"` // what confirming makes start next
+
+	// Packages are those of -p. No configuration has them, so that there is nothing
+	// to confirm.
+	Packages []string `json:"packages,omitempty"`
+}
+
+// tried is what people are told of it.
+func (t attempt) tried() *tried { return &tried{t.Until, t.Packages} }
+
+// tried says when a system that is tried goes; without a time, at the next start.
+type tried struct {
+	Until    *time.Time `json:"until,omitempty"`
+	Packages []string   `json:"packages,omitempty"` // of -p
+}
+
+// String says until when, with what, and how it is kept.
+func (t tried) String() string {
+	text := "until the next start: "
+	if t.Until != nil {
+		text = fmt.Sprintf("until %s, or the next start: ", t.Until.Local().Format(time.TimeOnly))
+	}
+	if len(t.Packages) > 0 {
+		text = fmt.Sprintf("with %s ", strings.Join(t.Packages, ", ")) + text
+	}
+	return text + t.keeping()
+}
+
+// keeping says how it is kept.
+func (t tried) keeping() string {
+	if len(t.Packages) == 0 {
+		return "`stet confirm` keeps it"
+	}
+	return fmt.Sprintf("`stet add %s` keeps them", strings.Join(t.Packages, " "))
 }
 
 const attemptFile = "/run/stet/try.json"
@@ -59,17 +93,13 @@ func (i installed) attempt() (*attempt, error) {
 // the first of them. What cancel does is for a system that could not be tried: the
 // last one is tried on.
 func (l live) tries(ctx context.Context, w wish, job activate.Job, now time.Time) (cancel func(context.Context) error, err error) {
-	try := attempt{System: job.New.Digest, Before: job.Old.Digest, Kind: job.Plan.Kind, Staged: w.Staged}
+	try := attempt{System: job.New.Digest, Before: job.Old.Digest, Kind: job.Plan.Kind}.wished(w, now)
 	last, err := l.attempt()
 	if err != nil {
 		return nil, err
 	}
 	if last != nil {
 		try.Before = last.Before
-	}
-	if w.For > 0 {
-		until := now.Add(w.For).UTC()
-		try.Until = &until
 	}
 	cancel = func(ctx context.Context) error {
 		err := l.end(ctx)
@@ -82,6 +112,29 @@ func (l live) tries(ctx context.Context, w wish, job activate.Job, now time.Time
 		return nil, err
 	}
 	return cancel, l.begin(ctx, try, now)
+}
+
+// triesAnew is tries of the system that is tried already: it lasts as long as this one
+// is to, and is kept as this one is. One that nobody tries, and runs, stays.
+func (l live) triesAnew(ctx context.Context, w wish, now time.Time) error {
+	try, err := l.attempt()
+	if err != nil || try == nil {
+		return err
+	}
+	if err := l.end(ctx); err != nil {
+		return err
+	}
+	return l.begin(ctx, try.wished(w, now), now)
+}
+
+// wished is an attempt at what somebody wishes, from now on.
+func (t attempt) wished(w wish, now time.Time) attempt {
+	t.Staged, t.Packages, t.Until = w.Staged, w.Packages, nil
+	if w.For > 0 {
+		until := now.Add(w.For).UTC()
+		t.Until = &until
+	}
+	return t
 }
 
 // begin writes an attempt down and sets its clock, which ends it also when the
@@ -118,26 +171,47 @@ func (l live) end(ctx context.Context) error {
 func newTry(a *app) *cobra.Command {
 	var esp espFlag
 	var from fromFlag
+	var mirror mirrorFlag
+	var packages []string
 	var discard bool
 	var lasts time.Duration
 	cmd := &cobra.Command{
-		Use:   "try [MACHINE]",
+		Use:   "try [MACHINE | -p PACKAGE…]",
 		Short: "Make a system the running one until the next start",
 		Long: `Do what "stet switch" does, but leave alone what starts next: a reboot, or "stet
 rollback", goes back to what ran before, and with --for so does the machine itself
-when the time is over. "stet confirm" keeps the system.`,
-		Args: cobra.MaximumNArgs(1),
+when the time is over. "stet confirm" keeps the system.
+
+With -p it is the system of this machine's repository, as it is now, and the packages
+that are named, with what they need. What is locked stays, as with "stet add"; but
+neither the repository nor its lock is touched, and so there is nothing to confirm:
+"stet add" keeps packages. One try at a time: another one takes its place.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("for") && lasts < time.Second {
 				return wrongInput(fmt.Errorf("--for %s is no time to try anything in", lasts), "give it minutes, such as --for 5m")
 			}
+			w := wish{Discard: discard, Try: true, For: lasts}
+			switch {
+			case len(packages) > 0 && from.dir != "":
+				return wrongInput(errors.New("--from brings a system, and -p makes one"), "give one of them")
+			case len(packages) > 0:
+				w.Packages = append(packages, args...)
+				return a.tryPackages(cmd.Context(), w, mirror, esp)
+			case len(mirror.urls) > 0:
+				return wrongInput(errors.New("--mirror is for packages"), "name them after -p")
+			case len(args) > 1:
+				return wrongInput(fmt.Errorf("one machine, not %d", len(args)), "packages follow after -p")
+			}
 			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
 				r.Origin = generation.Switch
-				return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard, Try: true, For: lasts}, esp)
+				w.Staged = r
+				return a.switchTo(cmd.Context(), s, w, esp)
 			})
 		},
 	}
 	from.add(cmd)
+	cmd.Flags().StringArrayVarP(&packages, "package", "p", nil, "a package that this machine has for so long; more may follow")
+	cmd.Flags().StringArrayVar(&mirror.urls, "mirror", nil, "base URL of a mirror; may be given more than once")
 	cmd.Flags().BoolVar(&discard, "discard", false, "let changes in /etc go that the system makes, too; they are saved")
 	cmd.Flags().DurationVar(&lasts, "for", 0, "go back after `TIME`, such as 5m, unless it is confirmed")
 	esp.add(cmd)
@@ -149,8 +223,9 @@ func newConfirm(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "Keep the system that is tried",
-		Long:  `Let the system that "stet try" made the running one start next as well.`,
-		Args:  cobra.NoArgs,
+		Long: `Let the system that "stet try" made the running one start next as well. Packages of
+"stet try -p" are in no configuration: "stet add" keeps them.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.openStore()
 			if err != nil {
@@ -167,6 +242,9 @@ func newConfirm(a *app) *cobra.Command {
 			}
 			if try == nil {
 				return wrongInput(errors.New("nothing is tried on this machine"), "`stet try` makes a system the running one until the next start")
+			}
+			if len(try.Packages) > 0 {
+				return wrongInput(fmt.Errorf("what is tried is in no configuration: %s", strings.Join(try.Packages, ", ")), try.tried().keeping())
 			}
 			what, err := a.keep(cmd.Context(), l, try.Staged, try.Kind)
 			if err != nil {

@@ -101,6 +101,15 @@ func (a *app) client(s *store.Store, flag mirrorFlag, report progress.Func) (*mi
 	})
 }
 
+// locker makes what resolves and fetches packages for a repository.
+func (a *app) locker(s *store.Store, repository string, flag mirrorFlag, report progress.Func) (*build.Locker, error) {
+	client, err := a.client(s, flag, report)
+	if err != nil {
+		return nil, err
+	}
+	return &build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: repository, Report: report, Patience: a.Patience, Now: a.Now()}, nil
+}
+
 // fetched gives the .debs that were fetched before, and those of the
 // repository, and never the network.
 type fetched struct{ dir, repository string }

@@ -209,6 +209,16 @@ func (e Edition) read(edited map[string][]byte, name string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(e.Configuration.Dir, name))
 }
 
+// Draft writes what the configuration consists of, with some files as they are edited,
+// into a directory. It is a configuration of its own there, and nobody's repository.
+func (e Edition) Draft(dir string, files []File) error {
+	edited := map[string][]byte{}
+	for _, f := range files {
+		edited[f.Name] = f.Content
+	}
+	return e.copyTo(dir, edited)
+}
+
 // copyTo copies what the configuration consists of, as it is edited.
 func (e Edition) copyTo(dir string, edited map[string][]byte) error {
 	all := map[string]bool{}

@@ -227,6 +227,29 @@ func TestMountedImagesKeepOneGenerationEach(t *testing.T) {
 	w.whole()
 }
 
+// What a try goes back to need be no generation: a machine that was given a kernel
+// and a disk has none, and a switch without an ESP records none.
+func TestATryKeepsWhatItGoesBackTo(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	before := systemtest.Put(t, w.Store, systemtest.System{Usr: map[string]string{"/own": "before"}})
+	tried := systemtest.Put(t, w.Store, systemtest.System{Usr: map[string]string{"/own": "tried"}})
+	w.Tried = []string{tried, before}
+	w.collect(gc.Policy{})
+	for _, system := range w.Tried {
+		if missing, err := w.Store.Missing(system); err != nil || len(missing) > 0 {
+			t.Errorf("%.12s lacks %v, %v", system, missing, err)
+		}
+	}
+	w.Tried = nil
+	w.collect(gc.Policy{})
+	for _, system := range []string{tried, before} {
+		if _, err := w.Store.System(system); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%.12s is there when the try is over: %v", system, err)
+		}
+	}
+	w.whole()
+}
+
 func TestNothingGoesWhileSomethingCannotBeRead(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	record := filepath.Join(generation.In(w.Store.Dir()).Path(2), "record.json")

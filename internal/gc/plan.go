@@ -23,6 +23,7 @@ type Machine struct {
 	stage.Machine
 	Standing generation.Standing
 	Use      Use
+	Tried    []string // the system that is tried, and the one that is gone back to
 }
 
 // Plan is what goes.
@@ -87,7 +88,7 @@ func (m Machine) Plan(ctx context.Context, policy Policy) (*Plan, error) {
 		return nil, err
 	}
 
-	claims := make([]census.Claim, len(history.Generations), len(history.Generations)+2)
+	claims := make([]census.Claim, len(history.Generations), len(history.Generations)+3)
 	owners := make([]string, len(history.Generations))
 	for i, g := range history.Generations {
 		claims[i] = Claim(g)
@@ -97,14 +98,14 @@ func (m Machine) Plan(ctx context.Context, policy Policy) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims = append(claims, census.Claim{Systems: unrecorded}, builds)
+	claims = append(claims, census.Claim{Systems: unrecorded}, census.Claim{Systems: m.Tried}, builds)
 	if p.census, err = census.Take(ctx, m.Store, claims); err != nil {
 		return nil, err
 	}
 	if err := p.choose(m, policy, history); err != nil {
 		return nil, err
 	}
-	for i, owner := range append(owners, "a living process") {
+	for i, owner := range append(owners, "a living process", "a try") {
 		gone := i < len(history.Generations) && slices.Contains(p.Generations, history.Generations[i].Number)
 		if err := p.census.Errs[i]; err != nil && !gone {
 			return nil, &UnknownError{owner, err}

@@ -122,7 +122,7 @@ func (m *machine) halts(t *testing.T, p fault.Point, command string) *nbd.Disk {
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
 	go func() {
-		result, err := m.Exec(ctx, vm.Shell(fmt.Sprintf("STET_FAULT='%s:halt' %s", p, command)))
+		result, err := m.Exec(ctx, vm.Shell(fmt.Sprintf("STET_FAULT=%q %s", string(p)+":halt", command)))
 		ended <- end{result, err}
 	}()
 	for {

@@ -20,6 +20,11 @@ var where = map[string][]fault.Point{
 		fault.GenerationPrepared, fault.GenerationRecorded, fault.EntryHidden, fault.EntryPlaced,
 		fault.RecordRemoved, fault.EntryRemoved, fault.ObjectRemoved, fault.GenerationMarked, fault.EntryBlessed,
 	},
+	"TestPowerCutsInASwitch": {
+		fault.TreesStaged, fault.UnitsStopped, fault.EtcCarried, fault.UsrReplaced, fault.EtcReplaced, fault.VarApplied,
+		fault.TreesReplaced, fault.TasksDone, fault.ManagersTold, fault.UnitsStarted, fault.SwitchHealthy,
+		fault.GenerationPrepared, fault.GenerationRecorded, fault.EntryHidden, fault.EntryPlaced, fault.GenerationMarked, fault.SwitchDone,
+	},
 	"TestPowerCutsWhileBooting": {fault.UpperBegun, fault.UpperFinished, fault.StateApplied, fault.PartitionGrew, fault.StoreGrew},
 	// In other packages, by a process that kills itself.
 	"internal/gc TestKilledCollections": {fault.UpperRemoved, fault.AgedRemoved},

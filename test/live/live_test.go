@@ -17,13 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stet/internal/plan"
-	"stet/internal/sandbox"
 	"stet/test/guest"
+	"stet/test/loopback"
 	"stet/test/program"
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Main()
+	loopback.Main()
 	os.Exit(m.Run())
 }
 

@@ -17,12 +17,20 @@ import (
 	"stet/internal/namespace"
 	"stet/internal/sandbox"
 	"stet/internal/signature"
+	"stet/internal/state"
 	"stet/test/program"
 )
 
 // keysVariable names the file with the keys that the program trusts. Its
 // presence is what makes the test's binary stet.
 const keysVariable = "STET_LOOPBACK_KEYS"
+
+// keysBeside ends the name of that file where it lies beside the program: a switch
+// starts it again by systemd, which gives it another environment.
+const keysBeside = ".keys"
+
+// rootVariable names the directory that stands for the root of a machine.
+const rootVariable = "STET_LOOPBACK_ROOT"
 
 // patienceVariable is how long the program waits for scripts.
 const patienceVariable = "STET_LOOPBACK_PATIENCE"
@@ -32,7 +40,7 @@ const patienceVariable = "STET_LOOPBACK_PATIENCE"
 func Main() {
 	namespace.Main()
 	sandbox.Main()
-	name, started := os.LookupEnv(keysVariable)
+	name, started := startedAsStet()
 	if !started {
 		return
 	}
@@ -53,8 +61,21 @@ func Main() {
 	}
 	os.Exit(cli.Run(context.Background(), cli.Environment{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Dir: dir, Getenv: os.Getenv, Now: time.Now, Keys: keys, Enter: namespace.Enter, Patience: patience,
+		Dir: dir, Root: os.Getenv(rootVariable), Getenv: os.Getenv, Now: time.Now, Keys: keys, Enter: namespace.Enter, Patience: patience,
 	}, os.Args[1:]))
+}
+
+// startedAsStet reports whether the process was, and where its keys are.
+func startedAsStet() (keys string, started bool) {
+	if keys, started = os.LookupEnv(keysVariable); started {
+		return keys, true
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", false
+	}
+	_, err = os.Stat(self + keysBeside)
+	return self + keysBeside, err == nil
 }
 
 func readKeys(name string) (*signature.Keyring, error) {
@@ -142,6 +163,51 @@ func (w *World) Trust(t testing.TB, key *mirrortest.Key) {
 			w.write(t, name, string(key.Public()))
 		}
 	}
+}
+
+// On gives the program on what stands for the root of a machine that runs a system.
+// No other of its files is there.
+func (w *World) On(t testing.TB, system string) *World {
+	t.Helper()
+	root := t.TempDir()
+	record, err := state.Boot{Machine: filepath.Base(w.Stet.Dir), System: system}.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(root, state.BootFile)
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, at, string(record))
+	other := *w
+	other.Stet = w.Stet.With(rootVariable + "=" + root)
+	return &other
+}
+
+// Carry gives a directory for a guest, with the program and the keys that it trusts
+// ("stet", "stet.keys"), the repository ("repository") and what the server has, for
+// a file:// mirror ("debian", and others beside it).
+func (w *World) Carry(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	program, err := os.ReadFile(w.Stet.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(dir, "stet")
+	if err := os.WriteFile(at, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, at+keysBeside, string(w.Archive.Key.Public()))
+	if err := os.CopyFS(filepath.Join(dir, "repository"), os.DirFS(w.Stet.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range append([]*mirrortest.Archive{w.Archive, w.Updates, w.Security}, w.Beside...) {
+		if err := a.Write(filepath.Join(dir, a.Name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // Deb is a package of the archive, the one added last of its name.

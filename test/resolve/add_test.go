@@ -48,6 +48,10 @@ func TestOnePackageMoreAndLess(t *testing.T) {
 	if r.Code != 2 || !strings.Contains(r.Stderr, "greeting") || read() != before || w.Lock(t) != lock {
 		t.Errorf("a package that there is not: exit code %d\n%s\n%s", r.Code, r.Stderr, read())
 	}
+	tried(t, w, before, lock)
+	if have := git("status", "--porcelain"); have != "" {
+		t.Errorf("after a try git says\n%s", have)
+	}
 	if err := os.WriteFile(filepath.Join(w.Stet.Dir, "other"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +68,9 @@ func TestOnePackageMoreAndLess(t *testing.T) {
 	}
 	if have := git("status", "--porcelain"); have != "A  other" {
 		t.Errorf("git says\n%s", have)
+	}
+	if r := w.Stet.Must(t, "build", "--json"); !strings.Contains(r.Stdout, `"reused": true`) {
+		t.Errorf("what was tried is not what is added:\n%s", r.Stdout)
 	}
 	if r := w.Stet.Run(t, "add", "greeting"); r.Code != 2 || !strings.Contains(r.Stderr, "packages has greeting already") {
 		t.Errorf("once more: exit code %d\n%s", r.Code, r.Stderr)

@@ -3,6 +3,7 @@ package unit
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -53,6 +54,21 @@ func (l *Loader) Naming(name string) ([]Need, error) {
 			for _, a := range e.Sections[section] {
 				if names(a.Value, name) {
 					return a.Key
+				}
+			}
+		}
+		return ""
+	})
+}
+
+// Listening gives the sockets that wait at a port.
+func (l *Loader) Listening(port uint16) ([]Need, error) {
+	number := strconv.Itoa(int(port))
+	return l.each(func(e *Effective) string {
+		for _, key := range []string{"ListenStream", "ListenDatagram"} {
+			for _, at := range e.Values("Socket", key) {
+				if at == number || strings.HasSuffix(at, ":"+number) {
+					return key
 				}
 			}
 		}

@@ -2,14 +2,24 @@ package unit
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
+
+func listeningAt(l *Loader, port string) ([]Need, error) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	return l.Listening(uint16(n))
+}
 
 func TestWhoHasToDoWithSomething(t *testing.T) {
 	files := texts{
 		lib + "web.service":                           "[Unit]\nWants=net.target\n[Service]\nUser=root\nUser=www\nExecStart=!-/usr/sbin/web -c /etc/web.conf\n",
 		lib + "web.socket":                            "[Socket]\nListenStream=80\n",
+		lib + "ssh.socket":                            "[Socket]\nListenStream=0.0.0.0:22\nListenStream=[::]:22\n",
 		lib + "shop.service":                          "[Unit]\nRequires=web.service\nWants=web.service\n[Service]\nEnvironment=\"CONFIG=/etc/web.conf.d\"\nBindPaths=/etc/web.conf:/x\n",
 		lib + "late.service":                          "[Unit]\nAfter=web.service\n[Service]\nExecStart=/opt/usr/sbin/web\n",
 		lib + "net.target":                            "",
@@ -36,6 +46,9 @@ func TestWhoHasToDoWithSomething(t *testing.T) {
 		{(*Loader).Needing, "none.service", ""},
 		{(*Loader).RunAs, "www", "web.service User"},
 		{(*Loader).RunAs, "root", ""},
+		{listeningAt, "80", "web.socket ListenStream"},
+		{listeningAt, "22", "ssh.socket ListenStream"},
+		{listeningAt, "8080", ""},
 		{(*Loader).Naming, "/etc/web.conf", "shop.service BindPaths, web.service ExecStart"},
 		{(*Loader).Naming, "/usr/sbin/web", "web.service ExecStart"},
 		{(*Loader).Naming, "/etc/web", ""},

@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stet/internal/config"
+	"stet/internal/generation"
+	"stet/internal/source"
+	"stet/internal/state"
+	"stet/internal/store"
+	"stet/internal/system/systemtest"
+)
+
+// pastMachine is a machine with a repository, generations and processes, all in
+// directories.
+type pastMachine struct {
+	t *testing.T
+	installed
+	commits int
+}
+
+const whyConfiguration = `name: hello
+packages: [curl]
+users: {ada: {shell: /bin/sh}}
+files: {/etc/motd: {text: "hello\n"}}
+services: {nginx: {sites: {default: {root: /srv/www}}}}
+`
+
+// newPastMachine has generations 2 to 6, of which 5 runs: 4 is what went wrong, and
+// 5 went back to 3; 6 is to start next. The repository has moved on.
+func newPastMachine(t *testing.T) *pastMachine {
+	t.Helper()
+	for name, value := range map[string]string{
+		"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "TZ": "UTC",
+		"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org",
+	} {
+		t.Setenv(name, value)
+	}
+	m := &pastMachine{t: t, installed: installed{root: t.TempDir(), store: t.TempDir()}}
+	m.check(os.MkdirAll(m.repository(), 0o755))
+	m.git("init", "--quiet", "--initial-branch=main")
+	first := m.commit(strings.Replace(whyConfiguration, "hello\\n", "first\\n", 1), "hello: begin")
+	second := m.commit(whyConfiguration, "motd: greet")
+	broken := m.commit(whyConfiguration+"sysctl: {net.ipv4.ip_forward: 1}\n", "sysctl: route \x1b[31m")
+
+	old := m.system("first\n", "1.26.3-2", "/bin/bash")
+	now := m.system("hello\n", "1.26.3-3", "/bin/sh")
+	m.generation(2, old, first)
+	m.generation(3, now, second)
+	m.generation(4, m.system("hello\n", "1.26.3-4", "/bin/sh", "net.ipv4.ip_forward=1\n"), broken)
+	m.generation(5, now, second)
+	m.generation(6, m.system("next\n", "1.26.3-3", "/bin/sh"), second)
+	m.commit("# Moved on.\n# By two lines.\n"+whyConfiguration, "describe it")
+
+	record, err := state.Boot{Machine: "hello", System: now}.Bytes()
+	m.check(err)
+	m.file(t, state.BootFile, string(record))
+	m.file(t, "/proc/cmdline", fmt.Sprintf("quiet stet.system=%s stet.generation=5\n", now))
+	m.listen()
+	return m
+}
+
+func (m *pastMachine) check(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *pastMachine) git(args ...string) {
+	m.t.Helper()
+	if out, err := exec.Command("git", append([]string{"-C", m.repository()}, args...)...).CombinedOutput(); err != nil {
+		m.t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+}
+
+// commit writes the configuration, and gives what a generation of it knows.
+func (m *pastMachine) commit(text, subject string) generation.Provenance {
+	m.t.Helper()
+	m.commits++
+	date := fmt.Sprintf("2026-01-%02dT12:00:00Z", m.commits)
+	m.t.Setenv("GIT_AUTHOR_DATE", date)
+	m.t.Setenv("GIT_COMMITTER_DATE", date)
+	m.check(os.WriteFile(filepath.Join(m.repository(), config.FileName), []byte(text), 0o644))
+	m.git("add", ".")
+	m.git("commit", "--quiet", "--message", subject)
+	return m.provenance()
+}
+
+// provenance is what a build of the repository as it is would know.
+func (m *pastMachine) provenance() (p generation.Provenance) {
+	m.t.Helper()
+	s, err := store.Open(m.store)
+	m.check(err)
+	defer s.Close()
+	p.Commit, err = source.Describe(m.t.Context(), m.repository())
+	m.check(err)
+	p.Bundle, err = bundle(m.t.Context(), s, m.repository(), p.Commit)
+	m.check(err)
+	c, err := config.Load(m.t.Context(), m.repository())
+	m.check(err)
+	places, err := json.Marshal(c.Places("hello"))
+	m.check(err)
+	p.SourceMap, err = s.PutBytes(places)
+	m.check(err)
+	return p
+}
+
+// system has what a text, a version of nginx and a shell decide.
+func (m *pastMachine) system(motd, nginx, shell string, sysctl ...string) string {
+	m.t.Helper()
+	s, err := store.Open(m.store)
+	m.check(err)
+	defer s.Close()
+	status := ""
+	for _, p := range [][3]string{
+		{"libc6", "2.41-12", "Priority: optional"}, {"libssl3t64", "3.5.1-1", "Depends: libc6\nProvides: libssl3 (= 3.5.1-1)"},
+		{"curl", "8.14-2", "Depends: libc6, libssl3t64"}, {"nginx-common", nginx, "Priority: optional"}, {"nginx", nginx, "Depends: nginx-common, libssl3t64"},
+		{"base-passwd", "3.6", "Essential: yes\nPriority: required"},
+	} {
+		status += fmt.Sprintf("Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: amd64\nMaintainer: A <a@example.org>\nDescription: a\n%s\n\n", p[0], p[1], p[2])
+	}
+	const database = "/lib/sysimage/dpkg/"
+	return systemtest.Put(m.t, s, systemtest.System{
+		Usr: map[string]string{
+			database + "status":                     status,
+			database + "info/nginx.list":            "/.\n/usr/sbin/nginx\n",
+			database + "info/nginx-common.list":     "/.\n/etc/nginx/mime.types\n/usr/lib/systemd/system/nginx.service\n",
+			"/sbin/nginx":                           "ELF",
+			"/lib/systemd/system/nginx.service":     "[Service]\nExecStart=/usr/sbin/nginx\n[Install]\nWantedBy=multi-user.target\n",
+			"/lib/systemd/system/page.service":      "[Unit]\nWants=nginx.service\n[Service]\nUser=ada\nExecStart=/bin/cat /etc/motd\n",
+			"/lib/systemd/system/multi-user.target": "[Unit]\n",
+		},
+		Etc: map[string]string{
+			"/motd": motd, "/nginx/mime.types": "types", "/sysctl.d/99.conf": strings.Join(sysctl, ""),
+			"/passwd": "root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:" + shell + "\n", "/group": "root:x:0:\nada:x:1000:\n",
+			"/systemd/system/multi-user.target.wants/nginx.service": "",
+		},
+	})
+}
+
+func (m *pastMachine) generation(number int, system string, p generation.Provenance) {
+	m.t.Helper()
+	m.check(m.generations().Add(generation.Record{
+		Number: number, System: system, Date: time.Date(2026, 11, number, 12, 0, 0, 0, time.UTC), Origin: generation.Switch, Provenance: p,
+	}))
+}
+
+// listen has nginx listen at port 80, and a stranger at 4444.
+func (m *pastMachine) listen() {
+	m.t.Helper()
+	m.file(m.t, "/proc/1/net/tcp", `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 502 1 0000000000000000 100 0 0 10 0
+   1: 00000000:115C 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 503 1 0000000000000000 100 0 0 10 0
+`)
+	for pid, of := range map[int][3]string{
+		612: {"nginx.service", "/usr/sbin/nginx", "502"}, 700: {"stranger.service", "/usr/local/bin/stranger", "503"},
+	} {
+		dir := fmt.Sprintf("/proc/%d/", pid)
+		m.file(m.t, dir+"cgroup", "0::/system.slice/"+of[0]+"\n")
+		m.check(os.MkdirAll(m.at(dir+"fd"), 0o755))
+		m.check(os.Symlink("socket:["+of[2]+"]", m.at(dir+"fd/6")))
+		m.check(os.Symlink(of[1], m.at(dir+"exe")))
+	}
+}
+
+// why runs the command on the machine.
+func (m *pastMachine) why(args ...string) (code int, stdout, stderr string) {
+	m.t.Helper()
+	var out, problems bytes.Buffer
+	code = Run(m.t.Context(), Environment{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &problems, Dir: m.root, Root: m.root, Now: time.Now,
+		Getenv: func(name string) string { return map[string]string{"STET_STORE": m.store}[name] },
+	}, append([]string{"why"}, args...))
+	return code, out.String(), problems.String()
+}
+
+// ownPlace is a place in a module or the schema, which moves with these.
+var ownPlace = regexp.MustCompile(`(?m)^(stet:[a-z/_-]+\.cue):\d+:\d+:`)
+
+// pages asks for words, and gives what is printed.
+func (m *pastMachine) pages(words ...string) (all string) {
+	m.t.Helper()
+	for _, word := range words {
+		code, out, problems := m.why(word)
+		if code != 0 {
+			m.t.Errorf("why %s: exit code %d: %s", word, code, problems)
+		}
+		all += "$ stet why " + word + "\n" + ownPlace.ReplaceAllString(out, "$1:L:C:") + "\n"
+	}
+	return all
+}
+
+var whyWords = []string{
+	"/etc/motd", "ada", "nginx", "curl", "libssl3", "nginx.service", "/etc/nginx/mime.types", "/usr/sbin/nginx", "root", "timezone", "80/tcp", "4444", "base-passwd",
+}
+
+func TestWhyOfTheSystemThatRuns(t *testing.T) {
+	m := newPastMachine(t)
+	have := m.pages(whyWords...)
+	const file = "testdata/why.txt"
+	if *update {
+		m.check(os.WriteFile(file, []byte(have), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	m.check(err)
+	if diff := cmp.Diff(string(want), have); diff != "" {
+		t.Error(diff)
+	}
+
+	// The copy of the repository in the store says the same.
+	m.check(os.RemoveAll(m.repository()))
+	if diff := cmp.Diff(have, m.pages(whyWords...)); diff != "" {
+		t.Errorf("without the repository: %s", diff)
+	}
+}

@@ -225,3 +225,172 @@ func TestWhyOfTheSystemThatRuns(t *testing.T) {
 		t.Errorf("without the repository: %s", diff)
 	}
 }
+
+// runs makes a generation the one that runs.
+func (m *pastMachine) runs(number int, system string) {
+	m.t.Helper()
+	record, err := state.Boot{Machine: "hello", System: system}.Bytes()
+	m.check(err)
+	m.file(m.t, state.BootFile, string(record))
+	m.file(m.t, "/proc/cmdline", fmt.Sprintf("stet.system=%s stet.generation=%d\n", system, number))
+}
+
+func (m *pastMachine) contains(text string, parts ...string) {
+	m.t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			m.t.Errorf("%q is not in\n%s", part, text)
+		}
+	}
+}
+
+func TestWhyTellsProgramsAllGenerations(t *testing.T) {
+	m := newPastMachine(t)
+	_, out, _ := m.why("--json", "nginx")
+	var reports []whyReport
+	m.check(json.Unmarshal([]byte(out), &reports))
+	if len(reports) != 1 || reports[0].Generation != 5 || len(reports[0].History) != 5 {
+		t.Fatal(out)
+	}
+	have := ""
+	for _, g := range reports[0].History {
+		have += fmt.Sprintf("%d %v %v %s %.4s %s\n", g.Number, g.Has, g.Same, g.Value, g.Commit, g.Date.Format("01-02"))
+	}
+	want := "2 true false 1.26.3-2 a0d7 11-02\n3 true true 1.26.3-3 8e65 11-03\n4 true false 1.26.3-4 55f3 11-04\n5 true true 1.26.3-3 8e65 11-05\n6 true true 1.26.3-3 8e65 11-06\n"
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Error(diff)
+	}
+	if _, out, _ = m.why("--json", "80"); json.Unmarshal([]byte(out), &reports) != nil || len(reports) != 2 || reports[1].Sockets[0].PID != 612 || reports[1].Units[0].Unit != "multi-user.target" {
+		t.Error(out)
+	}
+}
+
+func TestWhyOfAVariable(t *testing.T) {
+	m := newPastMachine(t)
+	history, err := m.generations().List()
+	m.check(err)
+	m.runs(4, history.Generations[2].System)
+	_, out, _ := m.why("net.ipv4.ip_forward")
+	m.contains(out, `stet.yaml:6:10: sysctl."net.ipv4.ip_forward"`, "\n1 since generation 4 (2026-11-04, ", "sysctl: route �[31m)\n", "\nbefore: not in 2 and 3\nlater: not in 5 and 6\n")
+}
+
+func TestWhomWhyAsks(t *testing.T) {
+	m := newPastMachine(t)
+	other := t.TempDir()
+	m.check(os.WriteFile(filepath.Join(other, config.FileName), []byte("name: other\nusers: {eve: {}}\n"), 0o644))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-C", m.repository(), "ada"}, "since generation 3"},
+		{[]string{"-C", m.repository(), "--machine", "hello", "ada"}, "stet.yaml:5:9: users.ada"}, // as it is by now
+		{[]string{"-C", other, "eve"}, "stet.yaml:2:9: users.eve"},
+	} {
+		code, out, problems := m.why(c.args...)
+		if code != 0 {
+			t.Errorf("%v: exit code %d: %s", c.args, code, problems)
+		}
+		m.contains(out, c.want)
+		if strings.Contains(out, "generation") != strings.Contains(c.want, "generation") {
+			t.Errorf("%v asks another machine:\n%s", c.args, out)
+		}
+	}
+	if code, _, problems := m.why("-C", other+"/none", "ada"); code != ExitInput {
+		t.Errorf("exit code %d: %s", code, problems)
+	}
+}
+
+func TestWhyOfAGenerationThatNoCommitHas(t *testing.T) {
+	m := newPastMachine(t)
+	file := filepath.Join(m.repository(), config.FileName)
+	m.check(os.WriteFile(file, []byte(whyConfiguration+"timezone: Europe/Berlin\n"), 0o644))
+	p := m.provenance()
+	if !p.Dirty {
+		t.Fatalf("%+v", p)
+	}
+	system := m.system("dirty\n", "1.26.3-3", "/bin/sh")
+	m.generation(7, system, p)
+	m.runs(7, system)
+
+	// The repository is as it was.
+	_, out, _ := m.why("timezone")
+	m.contains(out, "stet.yaml:6:1: timezone\n", "     not committed yet\n", "declared since generation 2 (2026-11-02, a0d76a0d87 hello: begin), the oldest that is there\n")
+	_, out, _ = m.why("/etc/motd")
+	m.contains(out, "Ada  motd: greet\n", "as it is since generation 7 (2026-11-07, ", "+ describe it)\n", "before: otherwise in 2 to 6\n")
+
+	// It is another one: the places are left.
+	m.commit("# above\n"+whyConfiguration, "describe it otherwise")
+	_, out, _ = m.why("timezone")
+	m.contains(out, "stet.yaml:6:11: timezone\n", "generation 7 was built from changes that no commit has, upon ")
+	if strings.Contains(out, "Ada") {
+		t.Errorf("somebody is named who may not have written it:\n%s", out)
+	}
+	_, out, _ = m.why("libssl3t64")
+	m.contains(out, "which curl needs\nstet.yaml:2:12: packages.curl\n")
+}
+
+func TestWhyWhenSomethingIsGone(t *testing.T) {
+	m := newPastMachine(t)
+	history, err := m.generations().List()
+	m.check(err)
+	manifest, err := os.ReadFile(filepath.Join(m.store, "systems", history.Generations[0].System))
+	m.check(err)
+	var of struct{ Trees map[string]string }
+	m.check(json.Unmarshal(manifest, &of))
+	m.check(os.WriteFile(filepath.Join(m.store, "trees", of.Trees["etc"]), []byte("/ damaged\n"), 0o600))
+	_, out, _ := m.why("/etc/motd")
+	m.contains(out, "as it is since generation 3 ", "before: unknown in 2\n")
+
+	m.check(m.generations().Remove(5))
+	m.check(m.generations().Remove(3))
+	_, out, _ = m.why("curl")
+	m.contains(out, "curl is a package\n", "the record of the generation that runs is gone")
+}
+
+func TestWhyOfWhatThereIsNot(t *testing.T) {
+	m := newPastMachine(t)
+	m.file(t, "/etc/stray", "x")
+	for word, want := range map[string]string{
+		"ngnix": `did you mean "nginx"?`, "page.servic": `did you mean "page.service"?`, "/etc/stray": "`stet drift` says", "/var/lib/old": "name a path",
+		"81/tcp": "nothing on hello listens at 81/tcp", "": "name a path",
+	} {
+		code, out, problems := m.why(word)
+		if code != ExitInput || out != "" {
+			t.Errorf("why %q: exit code %d: %s", word, code, out)
+		}
+		m.contains(problems, want)
+	}
+	_, out, _ := m.why("/etc/passwd")
+	m.contains(out, "as it is since generation 3", "no package ships /etc/passwd")
+}
+
+func TestOptionsOfASourceMap(t *testing.T) {
+	places := mapped{
+		`files."/etc/motd".text`: {File: "stet.yaml", Line: 3}, `files."/etc/motd.d".text`: {File: "stet.yaml", Line: 4}, `users.ada.groups.sudo`: {File: "stet.yaml", Line: 9},
+		`users.ada.shell`: {File: "stet:schema/base.cue", Line: 2}, `packages.curl`: {File: "stet.yaml", Line: 1}, `kernel.parameters.quiet`: {File: "stet.yaml", Line: 2}, `timezone`: {File: "stet.yaml", Line: 12},
+	}
+	for word, want := range map[string]string{
+		"/etc/motd": `files."/etc/motd" stet.yaml:3`, "ada": "users.ada stet.yaml:9", "users.ada.shell": "users.ada.shell stet:schema/base.cue:2", "curl": "packages.curl stet.yaml:1",
+		"quiet": "kernel.parameters.quiet stet.yaml:2", "timezone": "timezone stet.yaml:12", "ad": "", "": "", "/etc": "",
+	} {
+		have := ""
+		for _, option := range places.find(word) {
+			place, _ := places.at(option)
+			have += option + " " + place.String()
+		}
+		if have != want {
+			t.Errorf("%q means %q, want %q", word, have, want)
+		}
+	}
+	if !places.wants("curl") || places.wants("wget") {
+		t.Error("the wrong packages are wanted")
+	}
+}
+
+func TestHowGenerationsAreListed(t *testing.T) {
+	for want, numbers := range map[string][]int{"1": {1}, "1 and 2": {1, 2}, "1 to 3": {1, 2, 3}, "1, 3 to 5 and 9": {1, 3, 4, 5, 9}, "": nil} {
+		if have := spans(numbers); have != want {
+			t.Errorf("%v: %q, want %q", numbers, have, want)
+		}
+	}
+}

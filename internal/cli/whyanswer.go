@@ -109,11 +109,19 @@ func (q *question) ofPackage(ctx context.Context, word string) (*whyReport, erro
 	if err != nil {
 		return nil, err
 	}
-	if len(makers) == 0 {
+	r := &whyReport{What: word, Causes: []whyCause{}, thing: thing}
+	if len(makers) > 0 {
+		return r, q.follow(ctx, r, makers)
+	}
+	has, err := q.system.has(thing)
+	if err != nil {
+		return nil, err
+	}
+	if !has {
 		return nil, q.unknown(word)
 	}
-	r := &whyReport{What: word, thing: thing}
-	return r, q.follow(ctx, r, makers)
+	r.Notes = []string{"no package ships " + word + ": scripts of packages, or Stet itself, made it in the build"}
+	return r, nil
 }
 
 // follow fills in the shortest way from what is declared to one of some packages;
@@ -148,8 +156,8 @@ func (q *question) follow(ctx context.Context, r *whyReport, makers []string) (e
 	return err
 }
 
-// unknown says that a machine has nothing of a name, and which it may be. A path
-// below /var and the like, which no package brought, ends here as well.
+// unknown says that a machine has nothing of a name, and which it may be. Paths of
+// state, which no system has, end here, too.
 func (q *question) unknown(word string) error {
 	remedy := "name a path, a unit, a user, a package, a kernel variable, a port or an option"
 	if q.running != nil && q.running.drifted(word) {

@@ -57,7 +57,7 @@ func (a *app) askRunning(ctx context.Context, l live, digest, temp string) (*que
 	if err != nil {
 		return nil, err
 	}
-	r := &whyRunning{facts: l.facts(), store: l.store, past: past.NewReader(l.store), maps: map[verity.Digest]mapped{}}
+	r := &whyRunning{facts: l.facts(), store: l.store, past: running.past, maps: map[verity.Digest]mapped{}}
 	if r.history, err = l.generations().List(); err != nil {
 		return nil, err
 	}

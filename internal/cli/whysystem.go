@@ -21,8 +21,10 @@ import (
 // whySystem is a system that is asked about its packages and units.
 type whySystem struct {
 	*build.Installed
+	digest   string
 	store    *store.Store
 	manifest *system.Manifest
+	past     *past.Reader
 	loader   *unit.Loader // made when it is first needed
 }
 
@@ -32,7 +34,7 @@ func openSystem(s *store.Store, digest string) (*whySystem, error) {
 		return nil, err
 	}
 	manifest, err := readManifest(s, digest)
-	return &whySystem{Installed: installed, store: s, manifest: manifest}, err
+	return &whySystem{Installed: installed, digest: digest, store: s, manifest: manifest, past: past.NewReader(s)}, err
 }
 
 // lastBuild opens the last built system of a machine; nil when there is none. The
@@ -76,8 +78,17 @@ func (s *whySystem) makers(word string) (past.Thing, []string, error) {
 		owners, err := s.AccountMakers(word)
 		return past.Thing{Kind: kind, Name: word}, owners, err
 	}
+	if !strings.Contains(word, ".") {
+		word += ".service"
+	}
 	owners, err := s.Owners("/usr/lib/systemd/system/" + unit.FileName(word))
 	return past.Thing{Kind: past.Unit, Name: word}, owners, err
+}
+
+// has says whether the system has a thing.
+func (s *whySystem) has(thing past.Thing) (bool, error) {
+	look, err := s.past.Look(s.digest, thing)
+	return look.Has(), err
 }
 
 // depend fills in who depends on what a report is about.

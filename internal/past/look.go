@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -65,21 +66,22 @@ func written(e *tree.Entry) string {
 }
 
 // unitPlaces are where trees have unit files.
-var unitPlaces = []struct{ tree, dir string }{{"etc", "/systemd"}, {"usr", "/lib/systemd/system"}, {"usr", "/lib/systemd/user"}}
+var unitPlaces = map[string][]string{"etc": {"/systemd/system", "/systemd/user"}, "usr": {"/lib/systemd/system", "/lib/systemd/user"}}
 
 // unit looks for the files that are a unit: its own, what adds to it, and the links
 // that enable it.
 func (r *Reader) unit(m *system.Manifest, name string) (Look, error) {
 	is := ""
-	for _, place := range unitPlaces {
-		t, err := r.part(m, place.tree, place.dir)
+	file := unit.FileName(name)
+	for _, top := range slices.Sorted(maps.Keys(unitPlaces)) {
+		t, err := r.part(m, top, unitPlaces[top]...)
 		if err != nil {
 			return Look{}, err
 		}
-		for e := range t.Below(place.dir) {
+		for e := range t.All() {
 			base, dir := path.Base(e.Path), path.Base(path.Dir(e.Path))
-			if base == name || base == unit.FileName(name) || dir == name+".d" || dir == unit.FileName(name)+".d" {
-				is += place.tree + written(e)
+			if base == name || base == file || dir == name+".d" || dir == file+".d" {
+				is += top + written(e)
 			}
 		}
 	}

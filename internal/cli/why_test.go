@@ -344,7 +344,7 @@ func TestWhyWhenSomethingIsGone(t *testing.T) {
 	m.check(m.generations().Remove(5))
 	m.check(m.generations().Remove(3))
 	_, out, _ = m.why("curl")
-	m.contains(out, "curl is a package\n", "the record of the generation that runs is gone")
+	m.contains(out, "curl is a package\n", "no generation is recorded of the system that runs")
 }
 
 func TestWhyOfWhatThereIsNot(t *testing.T) {

@@ -23,7 +23,7 @@ type whyRunning struct {
 	facts   facts.Machine
 	store   *store.Store
 	history generation.History
-	number  int // of the generation that runs; 0 when its record is gone
+	number  int // of the generation that runs; 0 when none is recorded
 	past    *past.Reader
 	maps    map[verity.Digest]mapped
 	notes   []string // what is not known of the generation that runs
@@ -70,7 +70,7 @@ func (a *app) askRunning(ctx context.Context, l live, digest, temp string) (*que
 	g, err := r.history.Find(r.number)
 	if err != nil {
 		q.declared = mapped{}
-		r.notes = append(r.notes, "the record of the generation that runs is gone: where it was written is not known")
+		r.notes = append(r.notes, "no generation is recorded of the system that runs: where it was written is not known")
 		return q, nil
 	}
 	q.declared, err = a.declarationOf(ctx, l, q.machine, g, temp, &r.notes)

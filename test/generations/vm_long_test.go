@@ -58,6 +58,11 @@ func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
 	}
 	reboot(t, m)
 	stands(3, "The first.")
+	for of, says := range map[string]string{"/etc/motd": "before: otherwise in 2, the same in 1", "base-files": " since generation 1 ("} {
+		if have := m.Run(t, "stet why "+of); !strings.Contains(have, says) {
+			t.Errorf("why %s lacks %q:\n%s", of, says, have)
+		}
+	}
 
 	for n := 4; n <= 20; n++ {
 		m.Run(t, fmt.Sprintf("stet rollback --boot %d", 2-n%2))

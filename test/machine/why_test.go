@@ -1,0 +1,34 @@
+package machine_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// tellsWhereThingsComeFrom asks the machine itself, which has one generation.
+func (m *life) tellsWhereThingsComeFrom(t *testing.T) {
+	for _, c := range []struct {
+		of   string
+		says []string
+	}{
+		{"/etc/motd", []string{`: files."/etc/motd"`, "as it is since generation 1 ("}},
+		{"/etc/nginx/mime.types", []string{"/etc/nginx/mime.types is of package nginx-common\n", ": services.nginx\n", "as it is since generation 1 ("}},
+		{"curl", []string{": packages.curl\n", " since generation 1 ("}},
+		{"libssl3", []string{"libssl3 is provided by package libssl3t64\n", "needed by "}},
+		{"hello.service", []string{`: units."hello.service"`, "brought along by multi-user.target (Wants=)"}},
+		{"ada", []string{": users.ada\n", "as it is since generation 1 ("}},
+		{"net.ipv4.ip_forward", []string{`: sysctl."net.ipv4.ip_forward"`, "1 since generation 1 ("}},
+		{"80/tcp", []string{": services.nginx.sites.default\n", "80/tcp: nginx.service (/usr/sbin/nginx) listens at "}},
+		{"22", []string{"22/tcp: ssh.service (", ": services.ssh\n"}},
+	} {
+		said := m.Run(t, "stet why "+c.of) + "\n"
+		for _, part := range c.says {
+			if !strings.Contains(said, part) {
+				t.Errorf("why %s lacks %q:\n%s", c.of, part, said)
+			}
+		}
+	}
+	if out, status := m.Try(t, "stet why 4444/tcp"); status != 2 || !strings.Contains(out, "nothing on hello listens at 4444/tcp") {
+		t.Errorf("exit status %d: %s", status, out)
+	}
+}

@@ -24,11 +24,13 @@ type Installed struct {
 	packages map[string]debian.Package // by name
 }
 
-// Places in the usr tree: dpkg's database, declared accounts, and units.
+// Places in the usr tree: dpkg's database, declared accounts, and units; and in the
+// etc tree.
 const (
 	databasePlace = "/lib/sysimage/dpkg"
 	sysusersPlace = "/lib/sysusers.d"
 	unitsPlace    = "/lib/systemd/system"
+	etcUnitsPlace = "/systemd/system"
 )
 
 // ReadInstalled reads the database of a built system.
@@ -45,7 +47,7 @@ func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
 	if i.usr, err = s.TreePart(m.Trees["usr"], databasePlace, sysusersPlace, unitsPlace); err != nil {
 		return nil, err
 	}
-	if i.etc, err = s.TreePart(m.Trees["etc"], "/passwd", "/group"); err != nil {
+	if i.etc, err = s.TreePart(m.Trees["etc"], "/passwd", "/group", etcUnitsPlace); err != nil {
 		return nil, err
 	}
 	status, err := i.read(databasePlace + "/status")
@@ -162,12 +164,14 @@ func (i *Installed) accounts(file string) (names []string) {
 	return names
 }
 
-// Names are the packages, accounts and units of packages that there are, sorted.
+// Names are the packages, accounts and units that there are, sorted.
 func (i *Installed) Names() []string {
 	names := slices.Concat(slices.Collect(maps.Keys(i.packages)), i.accounts("/passwd"), i.accounts("/group"))
-	for e := range i.usr.Below(unitsPlace) {
-		if path.Dir(e.Path) == unitsPlace && e.Type != tree.Directory {
-			names = append(names, path.Base(e.Path))
+	for dir, of := range map[string]*tree.Tree{unitsPlace: i.usr, etcUnitsPlace: i.etc} {
+		for e := range of.Below(dir) {
+			if path.Dir(e.Path) == dir && e.Type != tree.Directory {
+				names = append(names, path.Base(e.Path))
+			}
 		}
 	}
 	slices.Sort(names)

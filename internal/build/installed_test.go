@@ -67,7 +67,7 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 			"/lib/systemd/system/bird.service":       "[Service]\n",
 			"/lib/sysusers.d/bird.conf":              "#Type Name\nu! bird - \"BIRD\"\n",
 		}),
-		"etc": made(map[string]string{"/passwd": "root:x:0:0::/root:/bin/bash\nbird:x:990:990::/:/usr/sbin/nologin\npostfix:x:101:101::/:/bin/false\n"}),
+		"etc": made(map[string]string{"/systemd/system/own.service": "", "/passwd": "root:x:0:0::/root:/bin/bash\nbird:x:990:990::/:/usr/sbin/nologin\npostfix:x:101:101::/:/bin/false\n"}),
 	}}
 	text, err := manifest.Text()
 	if err != nil {
@@ -116,7 +116,7 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 			t.Errorf("%s stands for %q, want %q", name, got, want)
 		}
 	}
-	if names := strings.Join(i.Names(), " "); names != "base-passwd bird bird.service curl libc6 libcurl4t64 libssl3t64 mail-server postfix root wget" {
+	if names := strings.Join(i.Names(), " "); names != "base-passwd bird bird.service curl libc6 libcurl4t64 libssl3t64 mail-server own.service postfix root wget" {
 		t.Errorf("it has %s", names)
 	}
 	if diff := cmp.Diff([]string{"essential", "optional"}, []string{i.Priority("base-passwd"), i.Priority("libc6")}); diff != "" {

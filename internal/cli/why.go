@@ -23,6 +23,7 @@ type whyReport struct {
 	Priority   string          `json:"priority,omitempty"`   // of the last package, where only the base wants it
 	Sockets    []facts.Socket  `json:"sockets,omitempty"`    // of a port: who listens there
 	NeededBy   []string        `json:"needed_by,omitempty"`  // packages that would not work without it
+	ShippedBy  []string        `json:"shipped_by,omitempty"` // packages that have a file at a path that an option decides
 	Units      []unit.Need     `json:"units,omitempty"`      // that bring it along, have it as their user, or name it
 	History    []whyGeneration `json:"history,omitempty"`    // all generations of the machine, by number
 	Notes      []string        `json:"notes,omitempty"`      // what could not be known, and why

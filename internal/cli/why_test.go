@@ -136,7 +136,7 @@ func (m *pastMachine) system(motd, nginx, shell string, sysctl ...string) string
 		Usr: map[string]string{
 			database + "status":                     status,
 			database + "info/nginx.list":            "/.\n/usr/sbin/nginx\n",
-			database + "info/nginx-common.list":     "/.\n/etc/nginx/mime.types\n/usr/lib/systemd/system/nginx.service\n",
+			database + "info/nginx-common.list":     "/.\n/etc/nginx/mime.types\n/etc/motd\n/usr/lib/systemd/system/nginx.service\n",
 			"/sbin/nginx":                           "ELF",
 			"/lib/systemd/system/nginx.service":     "[Service]\nExecStart=/usr/sbin/nginx\n[Install]\nWantedBy=multi-user.target\n",
 			"/lib/systemd/system/page.service":      "[Unit]\nWants=nginx.service\n[Service]\nUser=ada\nExecStart=/bin/cat /etc/motd\n",
@@ -145,7 +145,7 @@ func (m *pastMachine) system(motd, nginx, shell string, sysctl ...string) string
 		Etc: map[string]string{
 			"/motd": motd, "/nginx/mime.types": "types", "/sysctl.d/99.conf": strings.Join(sysctl, ""),
 			"/passwd": "root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:" + shell + "\n", "/group": "root:x:0:\nada:x:1000:\n",
-			"/systemd/system/multi-user.target.wants/nginx.service": "",
+			"/systemd/system/multi-user.target.wants/nginx.service": "", "/systemd/system/own.service": "",
 		},
 	})
 }
@@ -351,7 +351,7 @@ func TestWhyOfWhatThereIsNot(t *testing.T) {
 	m := newPastMachine(t)
 	m.file(t, "/etc/stray", "x")
 	for word, want := range map[string]string{
-		"ngnix": `did you mean "nginx"?`, "page.servic": `did you mean "page.service"?`, "/etc/stray": "`stet drift` says", "/var/lib/old": "name a path",
+		"ngnix": `did you mean "nginx"?`, "page.servic": `did you mean "page.service"?`, "/etc/stray": "`stet drift` says", "/var/lib/old": "name a path", "oner.service": `did you mean "own.service"?`,
 		"81/tcp": "nothing on hello listens at 81/tcp", "": "name a path",
 	} {
 		code, out, problems := m.why(word)
@@ -360,7 +360,19 @@ func TestWhyOfWhatThereIsNot(t *testing.T) {
 		}
 		m.contains(problems, want)
 	}
-	_, out, _ := m.why("/etc/passwd")
+	m.file(t, "/proc/1/net/tcp", "sl\n")
+	_, out, _ := m.why("80")
+	m.contains(out, "nothing listens at 80 now\n")
+	m.check(os.Rename(filepath.Join(m.store, "systems"), filepath.Join(m.store, "gone")))
+	m.check(os.Mkdir(filepath.Join(m.store, "systems"), 0o700))
+	code, _, problems := m.why("ada")
+	if code != ExitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	m.contains(problems, "the system that runs is not in the store", "run it as root")
+	m.check(os.Remove(filepath.Join(m.store, "systems")))
+	m.check(os.Rename(filepath.Join(m.store, "gone"), filepath.Join(m.store, "systems")))
+	_, out, _ = m.why("/etc/passwd")
 	m.contains(out, "as it is since generation 3", "no package ships /etc/passwd")
 }
 

@@ -86,6 +86,9 @@ func (r *whyReport) dependents() (lines []string) {
 		}
 		return strings.Join(names, ", ")
 	}
+	if len(r.ShippedBy) > 0 {
+		lines = append(lines, "shipped by "+listed(r.ShippedBy)+", too")
+	}
 	if len(r.NeededBy) > 0 {
 		lines = append(lines, fmt.Sprintf("needed by %s: %s", count(len(r.NeededBy), "package"), some(r.NeededBy)))
 	}

@@ -17,6 +17,7 @@ func (q *question) listeners(ctx context.Context, word string, port uint16, prot
 	if err != nil {
 		return nil, err
 	}
+	options := len(reports)
 	by := map[string]int{} // unit or program to its report
 	for _, s := range all {
 		if s.Port != port || protocol != "" && s.Protocol != protocol {
@@ -39,7 +40,11 @@ func (q *question) listeners(ctx context.Context, word string, port uint16, prot
 		by[key] = len(reports)
 		reports = append(reports, r)
 	}
-	if len(reports) == 0 {
+	switch {
+	case len(reports) > options:
+	case options > 0:
+		reports[0].Notes = append(reports[0].Notes, "nothing listens at "+word+" now")
+	default:
 		return nil, wrongInput(fmt.Errorf("nothing on %s listens at %s, and no option has it", q.machine, word), "`ss -lntu` on the machine lists who listens")
 	}
 	return reports, nil

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +56,9 @@ func (a *app) askMachine(ctx context.Context, i installed, digest string) (*ques
 // askRunning asks a system; the files of its commit are laid out in temp.
 func (a *app) askRunning(ctx context.Context, l live, digest, temp string) (*question, error) {
 	running, err := openSystem(l.store, digest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Failure{Code: ExitFailed, Err: fmt.Errorf("the system that runs is not in the store %s", l.store.Dir()), Remedy: "run it as root; -C names a repository to ask instead"}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,11 @@ func (s *whySystem) depend(r *whyReport) (err error) {
 	case past.User:
 		r.Units, err = loader.RunAs(r.thing.Name)
 	case past.File:
+		if len(r.Packages) == 0 {
+			if r.ShippedBy, err = s.Owners(r.thing.Name); err != nil {
+				return err
+			}
+		}
 		r.Units, err = loader.Naming(r.thing.Name)
 	}
 	return err

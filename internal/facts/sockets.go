@@ -108,7 +108,8 @@ func parseEndpoint(text string) (netip.Addr, uint16, error) {
 	return address, uint16(n), nil
 }
 
-// findHolders looks which process has each socket. One that ends meanwhile has none.
+// findHolders looks which process has each socket. One that ends meanwhile has none,
+// and whoever is not root sees only its own.
 func (m Machine) findHolders(sockets map[string]*Socket) error {
 	entries, err := os.ReadDir(m.proc())
 	if err != nil {
@@ -119,7 +120,7 @@ func (m Machine) findHolders(sockets map[string]*Socket) error {
 		if err != nil {
 			continue
 		}
-		if err := m.findHeld(pid, sockets); err != nil && !isGone(err) {
+		if err := m.findHeld(pid, sockets); err != nil && !isGone(err) && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("look for sockets of process %d: %w", pid, err)
 		}
 	}

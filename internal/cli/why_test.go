@@ -126,7 +126,8 @@ func (m *pastMachine) system(motd, nginx, shell string, sysctl ...string) string
 	status := ""
 	for _, p := range [][3]string{
 		{"libc6", "2.41-12", "Priority: optional"}, {"libssl3t64", "3.5.1-1", "Depends: libc6\nProvides: libssl3 (= 3.5.1-1)"},
-		{"curl", "8.14-2", "Depends: libc6, libssl3t64"}, {"nginx-common", nginx, "Priority: optional"}, {"nginx", nginx, "Depends: nginx-common, libssl3t64"},
+		{"curl", "8.14-2", "Depends: libc6, libssl3t64\nRecommends: openssh-server"}, {"nginx-common", nginx, "Priority: optional"}, {"nginx", nginx, "Depends: nginx-common, libssl3t64"},
+		{"openssh-server", "10.0-7", "Priority: optional\nDepends: libssl3t64"},
 		{"base-passwd", "3.6", "Essential: yes\nPriority: required"},
 	} {
 		status += fmt.Sprintf("Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: amd64\nMaintainer: A <a@example.org>\nDescription: a\n%s\n\n", p[0], p[1], p[2])
@@ -137,6 +138,8 @@ func (m *pastMachine) system(motd, nginx, shell string, sysctl ...string) string
 			database + "status":                     status,
 			database + "info/nginx.list":            "/.\n/usr/sbin/nginx\n",
 			database + "info/nginx-common.list":     "/.\n/etc/nginx/mime.types\n/etc/motd\n/usr/lib/systemd/system/nginx.service\n",
+			database + "info/openssh-server.list":   "/.\n/usr/lib/systemd/system/ssh.socket\n",
+			"/lib/systemd/system/ssh.socket":        "[Socket]\nListenStream=0.0.0.0:22\n",
 			"/sbin/nginx":                           "ELF",
 			"/lib/systemd/system/nginx.service":     "[Service]\nExecStart=/usr/sbin/nginx\n[Install]\nWantedBy=multi-user.target\n",
 			"/lib/systemd/system/page.service":      "[Unit]\nWants=nginx.service\n[Service]\nUser=ada\nExecStart=/bin/cat /etc/motd\n",
@@ -162,13 +165,15 @@ func (m *pastMachine) listen() {
 	m.t.Helper()
 	m.file(m.t, "/proc/1/net/tcp", `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 502 1 0000000000000000 100 0 0 10 0
+   2: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 504 1 0000000000000000 100 0 0 10 0
    1: 00000000:115C 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 503 1 0000000000000000 100 0 0 10 0
 `)
 	for pid, of := range map[int][3]string{
+		1:   {"init.scope", "/usr/lib/systemd/systemd", "504"},
 		612: {"nginx.service", "/usr/sbin/nginx", "502"}, 700: {"stranger.service", "/usr/local/bin/stranger", "503"},
 	} {
 		dir := fmt.Sprintf("/proc/%d/", pid)
-		m.file(m.t, dir+"cgroup", "0::/system.slice/"+of[0]+"\n")
+		m.file(m.t, dir+"cgroup", "0::/"+of[0]+"\n")
 		m.check(os.MkdirAll(m.at(dir+"fd"), 0o755))
 		m.check(os.Symlink("socket:["+of[2]+"]", m.at(dir+"fd/6")))
 		m.check(os.Symlink(of[1], m.at(dir+"exe")))
@@ -203,7 +208,7 @@ func (m *pastMachine) pages(words ...string) (all string) {
 }
 
 var whyWords = []string{
-	"/etc/motd", "ada", "nginx", "curl", "libssl3", "nginx.service", "/etc/nginx/mime.types", "/usr/sbin/nginx", "root", "timezone", "80/tcp", "4444", "base-passwd",
+	"/etc/motd", "ada", "nginx", "curl", "libssl3", "nginx.service", "/etc/nginx/mime.types", "/usr/sbin/nginx", "root", "timezone", "80/tcp", "22", "4444", "base-passwd",
 }
 
 func TestWhyOfTheSystemThatRuns(t *testing.T) {

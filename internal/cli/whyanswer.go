@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"stet/internal/config"
@@ -103,7 +104,7 @@ func unitOf(name string) (string, bool) {
 // ofPackage looks into the system for the package that something comes from.
 func (q *question) ofPackage(ctx context.Context, word string) (*whyReport, error) {
 	if q.system == nil {
-		return nil, &Failure{Code: ExitInput, Err: fmt.Errorf("%s declares nothing that is called %s", q.machine, word), Remedy: "`stet build` first: then the packages are known too"}
+		return nil, wrongInput(fmt.Errorf("%s declares nothing that is called %s", q.machine, word), "`stet build` first: then the packages are known too")
 	}
 	thing, makers, err := q.system.makers(word)
 	if err != nil {
@@ -145,10 +146,7 @@ func (q *question) follow(ctx context.Context, r *whyReport, makers []string) (e
 	if !q.declared.wants(r.Packages[0]) {
 		option, r.Priority = "base", q.system.Priority(r.Packages[0])
 	}
-	// From the one that has it to the one that is wanted.
-	for i, j := 0, len(r.Packages)-1; i < j; i, j = i+1, j-1 {
-		r.Packages[i], r.Packages[j] = r.Packages[j], r.Packages[i]
-	}
+	slices.Reverse(r.Packages) // from the one that has it to the one that is wanted
 	if r.thing.Kind == past.Package {
 		r.thing.Name = r.Packages[0]
 	}

@@ -8,6 +8,7 @@ import (
 
 	"stet/internal/facts"
 	"stet/internal/past"
+	"stet/internal/unit"
 )
 
 // listeners adds to reports those on who listens at a port: each unit, or program
@@ -67,9 +68,11 @@ func (q *question) socketUnit(s facts.Socket) (string, error) {
 // unit, else the package of its file, else that of the program.
 func (q *question) ofListener(ctx context.Context, r *whyReport, s facts.Socket) (err error) {
 	r.thing = past.Thing{Kind: past.Unit, Name: s.Unit}
-	if options := q.declared.find(s.Unit); s.Unit != "" && len(options) > 0 {
-		r.Causes, err = q.declared.causes(ctx, options[0])
-		return err
+	for _, name := range []string{s.Unit, unit.FileName(s.Unit)} {
+		if options := q.declared.find(name); len(options) > 0 {
+			r.Causes, err = q.declared.causes(ctx, options[0])
+			return err
+		}
 	}
 	for _, word := range []string{s.Unit, s.Program} {
 		thing, makers, err := q.system.makers(word)

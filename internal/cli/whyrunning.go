@@ -116,7 +116,7 @@ func (a *app) declarationOf(ctx context.Context, l live, machine string, g gener
 	case g.ID == "":
 		*notes = append(*notes, fmt.Sprintf("generation %d was built from files that were in no commit", g.Number))
 	default:
-		*notes = append(*notes, fmt.Sprintf("commit %.10s of generation %d, %s, cannot be read: git, the repository or its copy in the store is missing", g.ID, g.Number, g.Subject))
+		*notes = append(*notes, fmt.Sprintf("commit %.10s %s of generation %d cannot be read or evaluated here: where its options were written is all that is known", g.ID, g.Subject, g.Number))
 	}
 	return places, nil
 }

@@ -24,12 +24,13 @@ type Installed struct {
 	packages map[string]debian.Package // by name
 }
 
-// Places in the usr tree: dpkg's database, declared accounts, and units; and in the
-// etc tree.
+// Places in the usr tree: dpkg's database, declared accounts, units, and variables of
+// the kernel; and in the etc tree.
 const (
 	databasePlace = "/lib/sysimage/dpkg"
 	sysusersPlace = "/lib/sysusers.d"
 	unitsPlace    = "/lib/systemd/system"
+	sysctlPlace   = "/lib/sysctl.d"
 	etcUnitsPlace = "/systemd/system"
 )
 
@@ -44,7 +45,7 @@ func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
 		return nil, err
 	}
 	i := &Installed{store: s, packages: map[string]debian.Package{}}
-	if i.usr, err = s.TreePart(m.Trees["usr"], databasePlace, sysusersPlace, unitsPlace); err != nil {
+	if i.usr, err = s.TreePart(m.Trees["usr"], databasePlace, sysusersPlace, unitsPlace, sysctlPlace); err != nil {
 		return nil, err
 	}
 	if i.etc, err = s.TreePart(m.Trees["etc"], "/passwd", "/group", etcUnitsPlace); err != nil {
@@ -217,4 +218,28 @@ func (i *Installed) AccountMakers(name string) ([]string, error) {
 	}
 	slices.Sort(makers)
 	return slices.Compact(makers), nil
+}
+
+// VariableSetters are the packages whose sysctl.d(5) sets a variable of the kernel.
+func (i *Installed) VariableSetters(name string) ([]string, error) {
+	var setters []string
+	sets := regexp.MustCompile(`(?m)^\s*-?` + strings.ReplaceAll(regexp.QuoteMeta(name), `\.`, `[./]`) + `\s*=`)
+	for e := range i.usr.Below(sysctlPlace) {
+		if e.Type != tree.Regular {
+			continue
+		}
+		text, err := i.read(e.Path)
+		if err != nil {
+			return nil, err
+		}
+		if sets.Match(text) {
+			owners, err := i.Owners("/usr" + e.Path)
+			if err != nil {
+				return nil, err
+			}
+			setters = append(setters, owners...)
+		}
+	}
+	slices.Sort(setters)
+	return slices.Compact(setters), nil
 }

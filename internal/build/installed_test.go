@@ -62,7 +62,8 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 			databasePlace + "/status":                status,
 			databasePlace + "/info/libc6:amd64.list": "/.\n/lib\n/lib/x86_64-linux-gnu/libc.so.6\n",
 			databasePlace + "/info/curl.list":        "/.\n/usr\n/usr/bin\n/usr/bin/curl\n",
-			databasePlace + "/info/bird.list":        "/.\n/usr/lib/sysusers.d/bird.conf\n",
+			databasePlace + "/info/bird.list":        "/.\n/usr/lib/sysusers.d/bird.conf\n/usr/lib/sysctl.d/10-bird.conf\n",
+			"/lib/sysctl.d/10-bird.conf":             "# vm.swappiness=1\nnet.ipv4.ip_forward = 1\n-net/ipv6/conf=1\n",
 			databasePlace + "/info/postfix.postinst": "#!/bin/sh\nadduser --system --quiet postfix\n",
 			"/lib/systemd/system/bird.service":       "[Service]\n",
 			"/lib/sysusers.d/bird.conf":              "#Type Name\nu! bird - \"BIRD\"\n",
@@ -109,6 +110,11 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 	for name, want := range map[string]string{"libc6": "curl libcurl4t64 libssl3t64", "postfix": "mail-server", "libssl3t64": "wget", "wget": "", "none": ""} {
 		if got := i.Needing(name); strings.Join(got, " ") != want {
 			t.Errorf("%s is needed by %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"net.ipv4.ip_forward": "bird", "net.ipv6.conf": "bird", "vm.swappiness": "", "net.ipv4": ""} {
+		if got, err := i.VariableSetters(name); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s is set by %q, %v; want %q", name, got, err, want)
 		}
 	}
 	for name, want := range map[string]string{"libc6": "libc6", "libssl3": "libssl3t64", "mail-transport-agent": "postfix", "none": ""} {

@@ -78,7 +78,12 @@ func (s *whySystem) makers(word string) (past.Thing, []string, error) {
 		owners, err := s.AccountMakers(word)
 		return past.Thing{Kind: kind, Name: word}, owners, err
 	}
-	if !strings.Contains(word, ".") {
+	if variable := (past.Thing{Kind: past.Variable, Name: word}); strings.Contains(word, ".") {
+		if set, err := s.has(variable); err != nil || set {
+			setters, errOf := s.VariableSetters(word)
+			return variable, setters, errors.Join(err, errOf)
+		}
+	} else {
 		word += ".service"
 	}
 	owners, err := s.Owners("/usr/lib/systemd/system/" + unit.FileName(word))

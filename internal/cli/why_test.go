@@ -283,10 +283,18 @@ func TestWhomWhyAsks(t *testing.T) {
 	m := newPastMachine(t)
 	other := t.TempDir()
 	m.check(os.WriteFile(filepath.Join(other, config.FileName), []byte("name: other\nusers: {eve: {}}\n"), 0o644))
+	s, err := store.Open(m.store)
+	m.check(err)
+	record, err := json.Marshal(buildRecord{Format: 1, System: m.system("built\n", "1.28.0-1", "/bin/sh")})
+	m.check(err)
+	m.check(s.SetRoot(rootName(m.repository(), "hello"), record))
+	m.check(s.Close())
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"-C", m.repository(), "--machine", "hello", "libssl3"}, "libssl3 is provided by package libssl3t64\nwhich curl needs\nstet.yaml:4:12: packages.curl\n"}, // of the last build
+		{[]string{"-C", m.repository(), "--machine", "hello", "ada"}, "the user of page.service\n"},
 		{[]string{"-C", m.repository(), "ada"}, "since generation 3"},
 		{[]string{"-C", m.repository(), "--machine", "hello", "ada"}, "stet.yaml:5:9: users.ada"}, // as it is by now
 		{[]string{"-C", other, "eve"}, "stet.yaml:2:9: users.eve"},

@@ -89,6 +89,7 @@ var rooms = map[string]room{
 	"internal/fault":             {edge, "", "stet-init has it too, and it does nothing but end a process: it stays small"},
 	"internal/boot":              {edge, "fault verity", "the boot loader reads entries and kernels, and knows no store"},
 	"internal/census":            {edge, "store system tree verity", "it counts what is needed; who may be let go is decided with its figures"},
+	"internal/past":              {edge, "census debian plan store system tree unit verity", "it compares systems; which are the generations of a machine, and what was declared, knows whoever asks"},
 	"internal/generation":        {edge, "fault source store verity", "it keeps what was installed; what is installed next is decided before it"},
 	"internal/health":            {edge, "machine", "it says how a machine is; what follows from that is not its matter"},
 	"internal/assessment":        {edge, "boot generation", "it settles what a boot has shown; whether the machine was well, health says"},
@@ -111,7 +112,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "activate adopt assessment boot build census config debian disk drift edition facts gc generation gpt handover hardware health initrd integrity lock machine mirror mount namespace option plan progress rootfs sandbox signature solve source stage state store surroundings system systemd term tree trial unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "activate adopt assessment boot build census config debian disk drift edition facts gc generation gpt handover hardware health initrd integrity lock machine mirror mount namespace option past plan progress rootfs sandbox signature similar solve source stage state store surroundings system systemd term tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

@@ -3,6 +3,7 @@ package build
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -18,13 +19,20 @@ import (
 // says.
 type Installed struct {
 	store    *store.Store
-	usr      *tree.Tree
+	usr      *tree.Tree // the parts of the trees that tell of packages
 	etc      *tree.Tree
 	packages map[string]debian.Package // by name
 }
 
-// databasePlace is dpkg's database in the usr tree.
-const databasePlace = "/lib/sysimage/dpkg"
+// Places in the usr tree: dpkg's database, declared accounts, units, and variables of
+// the kernel; and in the etc tree.
+const (
+	databasePlace = "/lib/sysimage/dpkg"
+	sysusersPlace = "/lib/sysusers.d"
+	unitsPlace    = "/lib/systemd/system"
+	sysctlPlace   = "/lib/sysctl.d"
+	etcUnitsPlace = "/systemd/system"
+)
 
 // ReadInstalled reads the database of a built system.
 func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
@@ -37,10 +45,10 @@ func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
 		return nil, err
 	}
 	i := &Installed{store: s, packages: map[string]debian.Package{}}
-	if i.usr, err = s.Tree(m.Trees["usr"]); err != nil {
+	if i.usr, err = s.TreePart(m.Trees["usr"], databasePlace, sysusersPlace, unitsPlace, sysctlPlace); err != nil {
 		return nil, err
 	}
-	if i.etc, err = s.Tree(m.Trees["etc"]); err != nil {
+	if i.etc, err = s.TreePart(m.Trees["etc"], "/passwd", "/group", etcUnitsPlace); err != nil {
 		return nil, err
 	}
 	status, err := i.read(databasePlace + "/status")
@@ -134,13 +142,41 @@ func merged(name string) string {
 }
 
 // HasAccount says whether the system has a user of that name.
-func (i *Installed) HasAccount(name string) bool {
-	e, ok := i.etc.Lookup("/passwd")
+func (i *Installed) HasAccount(name string) bool { return slices.Contains(i.accounts("/passwd"), name) }
+
+// HasGroup says whether the system has a group of that name.
+func (i *Installed) HasGroup(name string) bool { return slices.Contains(i.accounts("/group"), name) }
+
+// accounts are the names in passwd(5) or group(5).
+func (i *Installed) accounts(file string) (names []string) {
+	e, ok := i.etc.Lookup(file)
 	if !ok || e.Size == 0 {
-		return false
+		return nil
 	}
 	text, err := i.store.ReadObject(e.Digest)
-	return err == nil && bytes.Contains(append([]byte("\n"), text...), []byte("\n"+name+":"))
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Names are the packages, accounts and units that there are, sorted.
+func (i *Installed) Names() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(i.packages)), i.accounts("/passwd"), i.accounts("/group"))
+	for dir, of := range map[string]*tree.Tree{unitsPlace: i.usr, etcUnitsPlace: i.etc} {
+		for e := range of.Below(dir) {
+			if path.Dir(e.Path) == dir && e.Type != tree.Directory {
+				names = append(names, path.Base(e.Path))
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // AccountMakers are the packages that may have made an account: those whose
@@ -149,7 +185,7 @@ func (i *Installed) HasAccount(name string) bool {
 func (i *Installed) AccountMakers(name string) ([]string, error) {
 	var makers []string
 	declares := regexp.MustCompile(`(?m)^u!?\s+"?` + regexp.QuoteMeta(name) + `"?\s`)
-	for e := range i.usr.Below("/lib/sysusers.d") {
+	for e := range i.usr.Below(sysusersPlace) {
 		if e.Type != tree.Regular {
 			continue
 		}
@@ -184,48 +220,26 @@ func (i *Installed) AccountMakers(name string) ([]string, error) {
 	return slices.Compact(makers), nil
 }
 
-// Chain is the shortest way of dependencies from a package that is wanted by
-// itself to another, both included; nil when nothing leads there.
-func (i *Installed) Chain(to string, wanted func(name string) bool) []string {
-	needs := map[string][]string{} // package to those that need it
-	provided := map[string][]string{}
-	for name, p := range i.packages {
-		provided[name] = append(provided[name], name)
-		for _, alternatives := range p.Provides {
-			for _, virtual := range alternatives {
-				provided[virtual.Name] = append(provided[virtual.Name], name)
+// VariableSetters are the packages whose sysctl.d(5) sets a variable of the kernel.
+func (i *Installed) VariableSetters(name string) ([]string, error) {
+	var setters []string
+	sets := regexp.MustCompile(`(?m)^\s*-?` + strings.ReplaceAll(regexp.QuoteMeta(name), `\.`, `[./]`) + `\s*=`)
+	for e := range i.usr.Below(sysctlPlace) {
+		if e.Type != tree.Regular {
+			continue
+		}
+		text, err := i.read(e.Path)
+		if err != nil {
+			return nil, err
+		}
+		if sets.Match(text) {
+			owners, err := i.Owners("/usr" + e.Path)
+			if err != nil {
+				return nil, err
 			}
+			setters = append(setters, owners...)
 		}
 	}
-	for name, p := range i.packages {
-		for _, relations := range []debian.Relations{p.PreDepends, p.Depends, p.Recommends} {
-			for _, alternatives := range relations {
-				for _, r := range alternatives {
-					for _, fulfils := range provided[r.Name] {
-						needs[fulfils] = append(needs[fulfils], name)
-					}
-				}
-			}
-		}
-	}
-	before := map[string]string{to: ""}
-	for queue := []string{to}; len(queue) > 0; queue = queue[1:] {
-		name := queue[0]
-		if wanted(name) {
-			var chain []string
-			for ; name != ""; name = before[name] {
-				chain = append(chain, name)
-			}
-			return chain
-		}
-		by := slices.Clone(needs[name])
-		slices.Sort(by)
-		for _, next := range slices.Compact(by) {
-			if _, seen := before[next]; !seen {
-				before[next] = name
-				queue = append(queue, next)
-			}
-		}
-	}
-	return nil
+	slices.Sort(setters)
+	return slices.Compact(setters), nil
 }

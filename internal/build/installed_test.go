@@ -44,6 +44,7 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 	for _, p := range []string{
 		"libc6||Priority: optional", "curl|libc6, libcurl4t64|", "libcurl4t64|libc6|", "base-passwd||Essential: yes\nPriority: required",
 		"mail-server|exim4-daemon-light | mail-transport-agent|", "postfix||Provides: mail-transport-agent", "bird||",
+		"libssl3t64|libc6|Provides: libssl3 (= 3.5), libssl3t64-x", "wget|libssl3t64|",
 	} {
 		fields := strings.Split(p, "|")
 		depends := strings.Join(fields[1:len(fields)-1], "|")
@@ -61,11 +62,13 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 			databasePlace + "/status":                status,
 			databasePlace + "/info/libc6:amd64.list": "/.\n/lib\n/lib/x86_64-linux-gnu/libc.so.6\n",
 			databasePlace + "/info/curl.list":        "/.\n/usr\n/usr/bin\n/usr/bin/curl\n",
-			databasePlace + "/info/bird.list":        "/.\n/usr/lib/sysusers.d/bird.conf\n",
+			databasePlace + "/info/bird.list":        "/.\n/usr/lib/sysusers.d/bird.conf\n/usr/lib/sysctl.d/10-bird.conf\n",
+			"/lib/sysctl.d/10-bird.conf":             "# vm.swappiness=1\nnet.ipv4.ip_forward = 1\n-net/ipv6/conf=1\n",
 			databasePlace + "/info/postfix.postinst": "#!/bin/sh\nadduser --system --quiet postfix\n",
+			"/lib/systemd/system/bird.service":       "[Service]\n",
 			"/lib/sysusers.d/bird.conf":              "#Type Name\nu! bird - \"BIRD\"\n",
 		}),
-		"etc": made(map[string]string{"/passwd": "root:x:0:0::/root:/bin/bash\nbird:x:990:990::/:/usr/sbin/nologin\npostfix:x:101:101::/:/bin/false\n"}),
+		"etc": made(map[string]string{"/systemd/system/own.service": "", "/passwd": "root:x:0:0::/root:/bin/bash\nbird:x:990:990::/:/usr/sbin/nologin\npostfix:x:101:101::/:/bin/false\n"}),
 	}}
 	text, err := manifest.Text()
 	if err != nil {
@@ -93,7 +96,7 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 			t.Errorf("%s is made by %q, %v; want %q", name, makers, err, want)
 		}
 	}
-	if i.HasAccount("bir") || i.Has("wget") || !i.Has("curl") {
+	if i.HasAccount("bir") || i.HasGroup("bird") || i.Has("lynx") || !i.Has("curl") {
 		t.Error("it has what it has not")
 	}
 	for _, c := range []struct{ to, wanted, chain string }{
@@ -103,6 +106,24 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 		if strings.Join(got, " ") != c.chain {
 			t.Errorf("%s comes by %q, want %q", c.to, got, c.chain)
 		}
+	}
+	for name, want := range map[string]string{"libc6": "curl libcurl4t64 libssl3t64", "postfix": "mail-server", "libssl3t64": "wget", "wget": "", "none": ""} {
+		if got := i.Needing(name); strings.Join(got, " ") != want {
+			t.Errorf("%s is needed by %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"net.ipv4.ip_forward": "bird", "net.ipv6.conf": "bird", "vm.swappiness": "", "net.ipv4": ""} {
+		if got, err := i.VariableSetters(name); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s is set by %q, %v; want %q", name, got, err, want)
+		}
+	}
+	for name, want := range map[string]string{"libc6": "libc6", "libssl3": "libssl3t64", "mail-transport-agent": "postfix", "none": ""} {
+		if got := i.Named(name); strings.Join(got, " ") != want {
+			t.Errorf("%s stands for %q, want %q", name, got, want)
+		}
+	}
+	if names := strings.Join(i.Names(), " "); names != "base-passwd bird bird.service curl libc6 libcurl4t64 libssl3t64 mail-server own.service postfix root wget" {
+		t.Errorf("it has %s", names)
 	}
 	if diff := cmp.Diff([]string{"essential", "optional"}, []string{i.Priority("base-passwd"), i.Priority("libc6")}); diff != "" {
 		t.Error(diff)

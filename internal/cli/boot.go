@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -177,7 +176,7 @@ func (a *app) advance(ctx context.Context, i installed, s *store.Store, r stage.
 	if r.Bundle.IsZero() || r.Origin == generation.Rollback {
 		return "", nil
 	}
-	dir := filepath.Join(i.store, "repository")
+	dir := i.repository()
 	if at, err := a.repository(); err == nil && at == dir {
 		return "", nil // it was built from it
 	}

@@ -51,6 +51,9 @@ func (i installed) at(name string) string { return filepath.Join(i.root, name) }
 
 func (i installed) esp() string { return cmp.Or(i.mount, i.at(machineESP)) }
 
+// repository is where the machine keeps its own repository.
+func (i installed) repository() string { return filepath.Join(i.store, "repository") }
+
 func (i installed) generations() generation.Directory { return generation.In(i.store) }
 
 // needESP gives where the ESP is mounted. A directory on which nothing is

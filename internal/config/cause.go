@@ -1,12 +1,9 @@
 package config
 
 import (
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
-	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 )
 
@@ -180,75 +177,4 @@ func pathOfExpr(x ast.Expr) []string {
 		}
 	}
 	return nil
-}
-
-// Find gives the paths of a machine that a word may mean: a file by its path, a
-// unit, user, group, package, sysctl by its name, a port by its number, or the
-// path of any option.
-func (c *Configuration) Find(machine, word string) []string {
-	e := c.evaluation(machine)
-	if e == nil || word == "" {
-		return nil
-	}
-	var found []string
-	top := members(e.joined)
-	for _, name := range top {
-		v := lookup(e.joined, []string{name})
-		if isOpen, ok := optionOf(e.language.machine, name); !ok || !hasMembers(isOpen) {
-			continue
-		}
-		if lookup(v, []string{word}).Exists() {
-			found = append(found, PathOf([]string{name, word}))
-		}
-	}
-	if port, err := strconv.Atoi(word); err == nil {
-		found = append(found, e.ports(port)...)
-	}
-	if len(found) == 0 {
-		if elements, _ := e.resolve(word); elements != nil {
-			found = append(found, PathOf(elements))
-		}
-	}
-	return found
-}
-
-func hasMembers(v cue.Value) bool {
-	_, open := memberOf(v)
-	return open
-}
-
-// ports are the options of services whose type is a port, and that have this
-// one.
-func (e *evaluation) ports(port int) []string {
-	found := map[string]bool{}
-	services, _ := optionOf(e.language.machine, "services")
-	var walk func(v, of cue.Value, path []string)
-	walk = func(v, of cue.Value, path []string) {
-		if isPort(of) {
-			if n, err := v.Int64(); err == nil && n == int64(port) {
-				found[PathOf(path)] = true
-			}
-			return
-		}
-		for _, name := range members(v) {
-			inner, ok := optionOf(of, name)
-			if v.IncompleteKind() == cue.ListKind {
-				inner, ok = item(of)
-			}
-			if ok {
-				walk(lookup(v, []string{name}), inner, append(path[:len(path):len(path)], name))
-			}
-		}
-	}
-	walk(lookup(e.joined, []string{"services"}), services, []string{"services"})
-	return slices.Sorted(maps.Keys(found))
-}
-
-// isPort says whether an option's type is #Port, or has it in it.
-func isPort(v cue.Value) bool {
-	if _, path := v.ReferencePath(); strings.HasSuffix(path.String(), "#Port") {
-		return true
-	}
-	op, parts := v.Expr()
-	return (op == cue.OrOp || op == cue.AndOp) && slices.ContainsFunc(parts, isPort)
 }

@@ -1,5 +1,7 @@
 package plan
 
+import "stet/internal/unit"
+
 // Declared is what the trees of a system say of accounts and kernel variables.
 type Declared struct {
 	Users  map[string]Account
@@ -20,4 +22,9 @@ func ReadDeclared(store Store, of System) (*Declared, error) {
 	}
 	variables, err := s.sysctl()
 	return &Declared{ParseUsers(passwd), ParseGroups(group), variables}, err
+}
+
+// UnitFiles are the unit files that the trees of a system have.
+func UnitFiles(store Store, of System) (unit.Files, error) {
+	return newUnitFiles(newSide(of, store), nil, nil)
 }

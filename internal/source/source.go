@@ -134,8 +134,17 @@ type Line struct {
 // Blame asks git which commit a line of a file in dir, as it is now, comes
 // from. Lines count from 1.
 func Blame(ctx context.Context, dir, file string, line int) (Line, error) {
+	return blame(ctx, dir, file, line)
+}
+
+// BlameAt asks which commit a line of a file in dir, as a commit has it, comes from.
+func BlameAt(ctx context.Context, dir, commit, file string, line int) (Line, error) {
+	return blame(ctx, dir, file, line, commit)
+}
+
+func blame(ctx context.Context, dir, file string, line int, commit ...string) (Line, error) {
 	span := fmt.Sprintf("%d,%d", line, line)
-	out, err := git(ctx, dir, "blame", "--porcelain", "-L", span, "--", file)
+	out, err := git(ctx, dir, slices.Concat([]string{"blame", "--porcelain", "-L", span}, commit, []string{"--", file})...)
 	var exit *exec.ExitError
 	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
 		return Line{}, nil // no git, no repository, or a file that git does not know

@@ -115,6 +115,18 @@ func TestBlameFollowsALine(t *testing.T) {
 	if l, err := Blame(ctx, dir, "stet.yaml", 4); err != nil || l != (Line{}) {
 		t.Errorf("a line that changed: %+v, %v", l, err)
 	}
+	c, err := Describe(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("all of it is new\n")
+	do(t, dir, "commit", "-q", "-a", "-m", "begin anew")
+	if l, err := BlameAt(ctx, dir, c.ID, "stet.yaml", 2); err != nil || l.ID != c.ID || l.Subject != "begin: write it down" {
+		t.Errorf("a line that a commit had: %+v, %v", l, err)
+	}
+	if l, err := BlameAt(ctx, dir, c.ID, "stet.yaml", 3); err != nil || l != (Line{}) {
+		t.Errorf("a line that the commit does not have: %+v, %v", l, err)
+	}
 	if l, err := Blame(ctx, dir, "nowhere", 4); err != nil || l != (Line{}) {
 		t.Errorf("no file: %+v, %v", l, err)
 	}

@@ -48,6 +48,20 @@ func (s *Store) Tree(digest string) (*tree.Tree, error) {
 	return tree.ParseDump(bytes.NewReader(text))
 }
 
+// TreePart reads of a tree what is at some places and below them, with the
+// directories that lead there. A damaged tree is an error.
+func (s *Store) TreePart(digest string, places ...string) (*tree.Tree, error) {
+	text, err := s.readChecked("trees", digest)
+	if err != nil {
+		return nil, err
+	}
+	part, err := tree.Part(text, places...)
+	if err != nil {
+		return nil, fmt.Errorf("read tree %s: %w", digest, err)
+	}
+	return part, nil
+}
+
 // PutSystem stores the manifest of a system and gives its digest. Everything
 // the manifest names must be in the store; it is made durable first.
 func (s *Store) PutSystem(manifest []byte) (string, error) {

@@ -58,6 +58,14 @@ func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
 	}
 	reboot(t, m)
 	stands(3, "The first.")
+	for _, c := range [][2]string{
+		{"/etc/motd", `stet.yaml:6:9: files."/etc/motd"`}, {"/etc/motd", "as it is since generation 3 ("}, {"/etc/motd", "before: otherwise in 2, the same in 1"},
+		{"base-files", " since generation 1 ("},
+	} {
+		if have := m.Run(t, "stet why "+c[0]); !strings.Contains(have, c[1]) {
+			t.Errorf("why %s lacks %q:\n%s", c[0], c[1], have)
+		}
+	}
 
 	for n := 4; n <= 20; n++ {
 		m.Run(t, fmt.Sprintf("stet rollback --boot %d", 2-n%2))

@@ -76,6 +76,7 @@ func TestMachine(t *testing.T) {
 	t.Run("is quiet about Stet", m.isQuiet)
 	t.Run("lets its user log in", m.logsIn)
 	t.Run("tells at login what there is to tell", m.isToldAtLogin)
+	t.Run("tells where things come from", m.tellsWhereThingsComeFrom)
 	t.Run("has not drifted", m.hasNotDrifted)
 	t.Run("takes what people change", m.isChanged)
 	t.Run("tells what was changed", m.tellsWhatWasChanged)

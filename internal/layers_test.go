@@ -102,7 +102,7 @@ var rooms = map[string]room{
 	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/systemd":           {edge, "", "it asks and tells managers; what becomes of units is a plan's matter"},
-	"internal/facts":             {edge, "drift ledger mount plan state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
+	"internal/facts":             {edge, "drift ledger mount plan progress state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
 	"internal/activate":          {edge, "facts fault mount plan state systemd", "it carries a plan out; what is done was decided before, and what starts next comes after"},
 	"internal/archive":           {edge, "ledger", "it takes away what it is told to, and brings it back; whether somebody misses it was asked before"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},

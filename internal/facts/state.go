@@ -13,6 +13,7 @@ import (
 
 	"stet/internal/ledger"
 	"stet/internal/mount"
+	"stet/internal/progress"
 )
 
 // The bounds of a walk of the state.
@@ -24,12 +25,12 @@ const (
 
 // Kept looks at the state of the machine: what there is of each part, as apart
 // divides it. It follows no symlink and looks into nothing that is mounted.
-func (m Machine) Kept(ctx context.Context, apart func(name string) bool) ([]ledger.Seen, error) {
+func (m Machine) Kept(ctx context.Context, apart func(name string) bool, report progress.Func) ([]ledger.Seen, error) {
 	mounts, err := m.mountsOfInit()
 	if err != nil {
 		return nil, err
 	}
-	w := &keeping{ctx: ctx, apart: apart, mounts: mounts, points: map[string]bool{}, links: map[[2]uint64]bool{}, left: mostEntries}
+	w := &keeping{ctx: ctx, apart: apart, report: report, mounts: mounts, points: map[string]bool{}, links: map[[2]uint64]bool{}, left: mostEntries}
 	for _, info := range mounts {
 		w.points[info.Point] = true
 	}
@@ -54,6 +55,7 @@ func (m Machine) mountsOfInit() ([]mount.Info, error) {
 type keeping struct {
 	ctx    context.Context
 	apart  func(name string) bool
+	report progress.Func
 	mounts []mount.Info
 	points map[string]bool    // where they are
 	links  map[[2]uint64]bool // files with several names that were counted, by device and inode
@@ -135,7 +137,10 @@ func (w *keeping) entry(dir int, name, base string, part, depth int) error {
 		return err
 	}
 	name = ledger.Name(name[1:]) // in /var is /usr/local
-	if w.left--; w.left < 0 {
+	if w.left--; w.left%batch == 0 {
+		w.report.Report(progress.Event{Stage: "look at the state", Detail: name, Done: int64(mostEntries - w.left)})
+	}
+	if w.left < 0 {
 		w.partial(part)
 		return nil
 	}

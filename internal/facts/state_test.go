@@ -47,7 +47,7 @@ func newState(t *testing.T, files ...string) Machine {
 // kept gives what the walk finds, in short.
 func (m Machine) kept(t *testing.T) map[string]string {
 	t.Helper()
-	seen, err := m.Kept(t.Context(), apart)
+	seen, err := m.Kept(t.Context(), apart, nil)
 	must(t, err)
 	all := map[string]string{}
 	for _, s := range seen {
@@ -123,7 +123,7 @@ func TestAWalkEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := m.Kept(ctx, apart); !errors.Is(err, context.Canceled) {
+	if _, err := m.Kept(ctx, apart, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 }

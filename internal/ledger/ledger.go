@@ -12,25 +12,26 @@ import (
 // Ledger is what the systems of a machine say of its state.
 type Ledger struct {
 	running *Declared
-	earlier []Earlier
+	others  []Other
 	users   map[uint32]string
 
 	claimed  map[string]bool // by any of them, and not in passing
 	patterns []pattern       // of any of them
 }
 
-// Earlier is what an earlier generation said.
-type Earlier struct {
+// Other is what another generation says than the one that runs.
+type Other struct {
 	Generation int
+	Later      bool // it comes after the one that runs: its state is still wanted
 	*Declared
 }
 
-// New makes a ledger of the system that runs, of earlier ones, the newest first, and
-// of the accounts of now, by number.
-func New(running *Declared, earlier []Earlier, users map[uint32]string) *Ledger {
-	l := &Ledger{running: running, earlier: earlier, users: users, claimed: map[string]bool{}}
+// New makes a ledger of the system that runs, of other generations, the newest first,
+// and of the accounts of now, by number.
+func New(running *Declared, others []Other, users map[uint32]string) *Ledger {
+	l := &Ledger{running: running, others: others, users: users, claimed: map[string]bool{}}
 	same := map[string]bool{}
-	for _, d := range append([]Earlier{{Declared: running}}, earlier...) {
+	for _, d := range append([]Other{{Declared: running}}, others...) {
 		for name, c := range d.claims {
 			if c.rank <= around {
 				l.claimed[name] = true
@@ -71,7 +72,7 @@ type Standing string
 // The standings.
 const (
 	Owned   Standing = "owned"
-	Orphan  Standing = "orphan"  // an earlier generation had its owner
+	Orphan  Standing = "orphan"  // only an earlier generation had its owner
 	Unknown Standing = "unknown" // no generation that the machine knows ever declared it
 )
 
@@ -135,18 +136,18 @@ func (l *Ledger) Part(name string) string {
 	return ""
 }
 
-// owners gives those of a path: as the running system has it, else the newest that
-// says anything.
-func (l *Ledger) owners(name string) (owners []Owner, generation int) {
-	if owners = l.running.at(name); len(owners) > 0 {
-		return owners, 0
+// owners gives those of a path, and which generation says so: nil is the running one,
+// else the newest that says anything.
+func (l *Ledger) owners(name string) ([]Owner, *Other) {
+	if owners := l.running.at(name); len(owners) > 0 {
+		return owners, nil
 	}
-	for _, e := range l.earlier {
-		if owners = e.at(name); len(owners) > 0 {
-			return owners, e.Generation
+	for i := range l.others {
+		if owners := l.others[i].at(name); len(owners) > 0 {
+			return owners, &l.others[i]
 		}
 	}
-	return nil, 0
+	return nil, nil
 }
 
 // Find says whose the state at a path is: the entry of the part that it belongs to,
@@ -158,17 +159,21 @@ func (l *Ledger) Find(name string) (Entry, bool) {
 		return Entry{}, false
 	}
 	e := Entry{Path: part, Standing: Owned}
-	e.Owners, e.Generation = l.owners(part)
+	var by *Other
+	e.Owners, by = l.owners(part)
 	switch {
 	case len(e.Owners) == 0:
 		e.Standing = Unknown
-	case e.Generation != 0 && !slices.ContainsFunc(e.Owners, l.isThere):
-		e.Standing = Orphan
+	case by == nil:
+	case by.Later || slices.ContainsFunc(e.Owners, l.isThere):
+		e.Generation = by.Generation
+	default:
+		e.Standing, e.Generation = Orphan, by.Generation
 	}
 	return e, true
 }
 
-// isThere reports whether an owner from an earlier generation is still on the
+// isThere reports whether an owner that another generation names is still on the
 // machine, though it no longer says that it owns this.
 func (l *Ledger) isThere(o Owner) bool {
 	if l.running.knows(o) {

@@ -106,6 +106,16 @@ func TestWhatHasLostItsOwner(t *testing.T) {
 	}
 }
 
+// TestWhatStartsNextKeepsItsState holds that a machine which fell back does not take
+// the state of what it fell back from for left behind.
+func TestWhatStartsNextKeepsItsState(t *testing.T) {
+	l := ledgerOf(t, base, with(map[string]string{list("new-service"): "/var/lib/new-service\n"}))
+	l.others[0].Later = true
+	if e, _ := l.Find("/var/lib/new-service"); said(e) != "/var/lib/new-service: owned: new-service: generation 9" {
+		t.Error(said(e))
+	}
+}
+
 func TestAWalkIsDivided(t *testing.T) {
 	l := ledgerOf(t, base)
 	for name, want := range map[string]bool{

@@ -97,7 +97,7 @@ func ledgerOf(t *testing.T, systems ...map[string]string) *Ledger {
 	w := newWorld()
 	r := w.reader(t)
 	var running *Declared
-	var earlier []Earlier
+	var others []Other
 	for i, files := range systems {
 		d, err := r.Read(w.system(t, files))
 		if err != nil {
@@ -107,9 +107,9 @@ func ledgerOf(t *testing.T, systems ...map[string]string) *Ledger {
 			running = d
 			continue
 		}
-		earlier = append(earlier, Earlier{10 - i, d})
+		others = append(others, Other{10 - i, false, d})
 	}
-	return New(running, earlier, map[uint32]string{0: "root", 1000: "ada", 1001: "intruder"})
+	return New(running, others, map[uint32]string{0: "root", 1000: "ada", 1001: "intruder"})
 }
 
 // package files of a dpkg database.

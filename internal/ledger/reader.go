@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"regexp"
@@ -14,9 +15,9 @@ import (
 	"stet/internal/verity"
 )
 
-// Store has the trees of systems, and the contents of their files.
+// Store has the trees of systems, as their texts, and the contents of their files.
 type Store interface {
-	Tree(digest string) (*tree.Tree, error)
+	ReadTreeText(digest string, buffer []byte) ([]byte, error)
 	ReadObject(verity.Digest) ([]byte, error)
 }
 
@@ -26,6 +27,7 @@ type Reader struct {
 	store Store
 	table *residue.Table
 	said  map[string][]string // kind of file and digest to paths
+	text  []byte              // memory for the texts of trees
 }
 
 // NewReader makes a reader of the systems in a store. The table says what services
@@ -47,12 +49,15 @@ const (
 // Read reads a system by the digests of its trees usr, etc and var.
 func (r *Reader) Read(trees map[string]string) (*Declared, error) {
 	s := &reading{Reader: r, Declared: newDeclared(), shippers: map[string][]string{}}
-	for name, to := range map[string]**tree.Tree{"usr": &s.usr, "etc": &s.etc, "var": &s.state} {
-		t, err := r.store.Tree(trees[name])
+	for name, of := range map[string]struct {
+		to   **tree.Tree
+		dirs []string
+	}{"usr": {&s.usr, []string{database, tmpfilesDir, unitsDir}}, "etc": {&s.etc, nil}, "var": {&s.state, nil}} {
+		t, err := r.tree(trees[name], of.dirs)
 		if err != nil {
 			return nil, fmt.Errorf("%s tree: %w", name, err)
 		}
-		*to = t
+		*of.to = t
 	}
 	s.claim(serviceMarksDir, declares, Owner{Kind: Stet})
 	s.claim(updatedMark, declares, Owner{Kind: Stet})
@@ -64,6 +69,36 @@ func (r *Reader) Read(trees map[string]string) (*Declared, error) {
 	s.varTree()
 	s.claimParents()
 	return s.Declared, nil
+}
+
+// tree reads a tree, or only what it has in some directories: of a usr tree that is a
+// small part, and to read the rest takes most of the time.
+func (r *Reader) tree(digest string, dirs []string) (*tree.Tree, error) {
+	text, err := r.store.ReadTreeText(digest, r.text)
+	if err != nil {
+		return nil, err
+	}
+	r.text = text
+	if dirs != nil {
+		var part []byte
+		for line := range bytes.Lines(text) {
+			name, _, _ := bytes.Cut(line, []byte(" "))
+			if slices.ContainsFunc(dirs, func(dir string) bool { return isOnTheWay(string(name), dir) }) {
+				part = append(part, line...)
+			}
+		}
+		text = part
+	}
+	return tree.ParseDump(bytes.NewReader(text))
+}
+
+// isOnTheWay reports whether a path is a directory, in it, or above it.
+func isOnTheWay(name, dir string) bool {
+	if _, in := within(name, dir); in || name == "/" {
+		return true
+	}
+	_, above := within(dir, name)
+	return above
 }
 
 // reading is a system that is being read.

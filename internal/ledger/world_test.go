@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,11 +24,14 @@ func newWorld() *world {
 	return &world{trees: map[string]*tree.Tree{}, objects: map[verity.Digest][]byte{}}
 }
 
-func (w *world) Tree(digest string) (*tree.Tree, error) {
-	if t, ok := w.trees[digest]; ok {
-		return t, nil
+func (w *world) ReadTreeText(digest string, _ []byte) ([]byte, error) {
+	t, ok := w.trees[digest]
+	if !ok {
+		return nil, fmt.Errorf("no tree %s", digest)
 	}
-	return nil, fmt.Errorf("no tree %s", digest)
+	var text bytes.Buffer
+	err := t.Dump(&text)
+	return text.Bytes(), err
 }
 
 func (w *world) ReadObject(d verity.Digest) ([]byte, error) {

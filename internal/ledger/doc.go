@@ -3,7 +3,9 @@
 //
 // It takes the trees of systems, as data, and what was [Seen] of the state, and
 // gives entries with their owners. An owner is who says in a system that a path is
-// its own: dpkg's database, tmpfiles.d(5), units, the residue table, accounts, the
-// configuration. It opens nothing itself: package facts walks, and package archive
-// takes away. facts, archive and cli may import it.
+// its own: dpkg's database, tmpfiles.d(5), units, logrotate(8), the residue table,
+// accounts, the configuration.
+//
+// It must never open anything itself: package facts walks, and package archive takes
+// away. facts, archive and cli may import it.
 package ledger

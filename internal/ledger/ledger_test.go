@@ -28,6 +28,11 @@ func TestWhoseAPathIs(t *testing.T) {
 	for name, want := range map[string]string{
 		"/var/lib/nginx":               "/var/lib/nginx: owned: nginx-common",
 		"/var/lib/nginx/body/0001":     "/var/lib/nginx: owned: nginx-common",
+		"/var/log/syslog":              "/var/log/syslog: owned: rsyslog",
+		"/var/log/syslog.2.gz":         "/var/log/syslog.2.gz: owned: rsyslog",
+		"/var/log/mail log":            "/var/log/mail log: owned: rsyslog",
+		"/var/log/cron-1.log-20261126": "/var/log/cron-1.log-20261126: owned: rsyslog",
+		"/var/log/none":                "/var/log/none: unknown: nobody",
 		"/var/cache/nginx":             "/var/cache/nginx: owned: nginx-common", // its postrm removes it
 		"/var/lib/systemd/coredump/x":  "/var/lib/systemd: owned: systemd",
 		"/var/lib/systemd/rfkill":      "/var/lib/systemd: owned: systemd",

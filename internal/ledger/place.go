@@ -50,7 +50,7 @@ func within(name, dir string) (string, bool) {
 // shared are directories that belong to nobody: what is in them does.
 var shared = []string{
 	"/home", "/opt", "/srv", "/var",
-	"/var/backups", "/var/cache", "/var/cache/private", "/var/crash", "/var/lib", "/var/lib/misc", "/var/lib/private", "/var/local",
+	"/var/cache", "/var/cache/private", "/var/crash", "/var/lib", "/var/lib/misc", "/var/lib/private", "/var/local",
 	"/var/log", "/var/log/private", "/var/mail", "/var/opt", "/var/spool", "/var/tmp", "/var/www",
 	"/usr/local", "/usr/local/bin", "/usr/local/etc", "/usr/local/games", "/usr/local/include", "/usr/local/lib", "/usr/local/libexec",
 	"/usr/local/sbin", "/usr/local/share", "/usr/local/src",

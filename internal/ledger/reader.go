@@ -61,7 +61,7 @@ func (r *Reader) Read(trees map[string]string) (*Declared, error) {
 	}
 	s.claim(serviceMarksDir, declares, Owner{Kind: Stet})
 	s.claim(updatedMark, declares, Owner{Kind: Stet})
-	for _, step := range []func() error{s.packagesOf, s.tmpfilesOf, s.unitsOf, s.services, s.accounts} {
+	for _, step := range []func() error{s.packagesOf, s.tmpfilesOf, s.logsOf, s.unitsOf, s.services, s.accounts} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func (s *reading) packagesOf() error {
 }
 
 // shipped gives those paths of a list of dpkg's that are state, or say something of
-// it: tmpfiles.d(5) and units.
+// it.
 func shipped(text string) []string {
 	var all []string
 	for line := range strings.Lines(text) {
@@ -171,8 +171,10 @@ func shipped(text string) []string {
 			name = "/usr/lib/systemd" + below
 		}
 		_, ok := Place(name)
-		if ok || strings.HasPrefix(name, "/usr"+tmpfilesDir+"/") || strings.HasPrefix(name, "/usr"+unitsDir+"/") ||
-			strings.HasPrefix(name, "/etc"+tmpfilesEtc+"/") || strings.HasPrefix(name, "/etc"+unitsEtc+"/") {
+		for _, dir := range []string{"/usr" + tmpfilesDir, "/usr" + unitsDir, "/etc" + tmpfilesEtc, "/etc" + unitsEtc, "/etc" + logsEtc} {
+			ok = ok || strings.HasPrefix(name, dir+"/")
+		}
+		if ok {
 			all = append(all, name)
 		}
 	}
@@ -201,9 +203,11 @@ func mentioned(text string) []string {
 	return all
 }
 
+// The same in its etc tree.
 const (
 	tmpfilesEtc = "/tmpfiles.d"
 	unitsEtc    = "/systemd/system"
+	logsEtc     = "/logrotate.d"
 )
 
 // byFile is the owner of what a file of the system says: the packages that ship it,
@@ -249,6 +253,45 @@ func (s *reading) tmpfilesOf() error {
 		}
 	}
 	return nil
+}
+
+// logsOf reads logrotate(8)'s files: who has a log rotated, writes it.
+func (s *reading) logsOf() error {
+	for e := range s.etc.Below(logsEtc) {
+		said, err := s.says("logrotate", e, rotated)
+		if err != nil {
+			return err
+		}
+		for _, name := range said {
+			for _, owner := range s.byFile("/etc"+e.Path, "") {
+				s.claim(name, ships, owner)
+				s.claim(name+`[.\-]*`, ships, owner) // what was rotated
+			}
+		}
+	}
+	return nil
+}
+
+// rotated gives the paths, or patterns, of the logs that a file of logrotate(8)'s
+// names: words before a brace.
+func rotated(text string) []string {
+	var all []string
+	inside := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if inside || line == "" || line[0] == '#' {
+			inside = inside && line != "}"
+			continue
+		}
+		line, _, inside = strings.Cut(line, "{")
+		for line != "" {
+			var name string
+			if name, line = word(strings.TrimSpace(line)); path.IsAbs(name) {
+				all = append(all, path.Clean(name))
+			}
+		}
+	}
+	return all
 }
 
 // unitsOf reads which directories units have (systemd.exec(5), "RuntimeDirectory=").

@@ -40,6 +40,7 @@ func TestTmpfilesLines(t *testing.T) {
 	}
 }
 
+// FuzzTmpfiles reads the files of others, also as logrotate does.
 func FuzzTmpfiles(f *testing.F) {
 	for _, line := range []string{"d /var/lib/x 0755 root root -\n", "R! \"/var/%m\\x2a\" - -\nL+ '/a", "d /%", "d \\", "d /var/lib/[\n"} {
 		f.Add(line)
@@ -53,6 +54,9 @@ func FuzzTmpfiles(f *testing.F) {
 			d.claim(name, ships, Owner{Kind: Package, Name: "x"})
 		}
 		d.claimParents()
+		for _, name := range rotated(text) {
+			d.claim(name, ships, Owner{Kind: Package, Name: "x"})
+		}
 		for name := range d.claims {
 			if _, ok := Place(name); !ok {
 				t.Errorf("%q is owned, and is no state", name)

@@ -117,15 +117,16 @@ func ledgerOf(t *testing.T, systems ...map[string]string) *Ledger {
 }
 
 // package files of a dpkg database.
-func list(name string) string     { return "/usr/lib/sysimage/dpkg/info/" + name + ".list" }
-func postrm(name string) string   { return "/usr/lib/sysimage/dpkg/info/" + name + ".postrm" }
-func postinst(name string) string { return "/usr/lib/sysimage/dpkg/info/" + name + ".postinst" }
+func list(name string) string   { return "/usr/lib/sysimage/dpkg/info/" + name + ".list" }
+func postrm(name string) string { return "/usr/lib/sysimage/dpkg/info/" + name + ".postrm" }
 
 // base is what every system of the tests has.
 var base = map[string]string{
 	list("base-files"):                                   "/.\n/var\n/var/lib\n/var/lib/misc\n/var/log\n/home\n/root\n/usr/local/bin\n",
 	list("systemd"):                                      "/usr/lib/tmpfiles.d/systemd.conf\n/usr/lib/systemd/system/systemd-rfkill.service\n/var/lib/systemd\n",
 	list("nginx-common:all"):                             "/usr/lib/systemd/system/nginx.service\n/var/lib/nginx\n/var/log/nginx\n/var/www/html\n",
+	list("rsyslog"):                                      "/etc/logrotate.d/rsyslog\n",
+	"/etc/logrotate.d/rsyslog":                           "# system logs\n/var/log/syslog\n\"/var/log/mail log\" /var/log/cron*.log\n{\n\tpostrotate\n\t\ttouch /var/log/none\n\tendscript\n}\n",
 	postrm("nginx-common"):                               "#!/bin/sh\nrm -rf /var/log/nginx /var/lib/nginx /var/cache/nginx\nrm -f /var/lib/dpkg/info/nginx.* \"/var/lib/$x\" /srv/x/${y}\n",
 	"/usr/lib/tmpfiles.d/systemd.conf":                   "d /var/lib/systemd/coredump 0755 root root 2w\nd /run/log\nR! /var/tmp/systemd-private-*\n",
 	"/usr/lib/systemd/system/systemd-rfkill.service":     "[Service]\nStateDirectory=systemd/rfkill\n",

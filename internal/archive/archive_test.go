@@ -394,6 +394,30 @@ func TestTheNextCommandEndsWhatACrashLeft(t *testing.T) {
 	}
 }
 
+func TestOnlyOneTakesAtATime(t *testing.T) {
+	s := newShelf(t)
+	root := s.fill(t, "var/lib/old")
+	unlock, _, err := s.open()
+	must(t, err)
+	if _, _, err := s.Take(t.Context(), "/var/lib/old"); !errors.Is(err, ErrBusy) {
+		t.Errorf("%v", err)
+	}
+	unlock()
+	want := describe(t, root)
+	for range 2 { // in the same second: the second archive has another name
+		a, _, err := s.Take(t.Context(), "/var/lib/old")
+		must(t, err)
+		_, _, err = s.Restore(t.Context(), a.Path)
+		must(t, err)
+	}
+	if diff := cmp.Diff(want, describe(t, root)); diff != "" {
+		t.Error(diff)
+	}
+	if have := s.left(t); len(have) != 2 || have[0] != "20261126T104500Z-var-lib-old-2.tar.gz" {
+		t.Errorf("the shelf has %q", have)
+	}
+}
+
 // TestHostileArchives holds that an archive brings nothing but the path that it is of.
 func TestHostileArchives(t *testing.T) {
 	s := newShelf(t)

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path"
@@ -13,22 +14,23 @@ import (
 
 // A Holder is who uses something.
 type Holder struct {
-	Process int    // its number; 0: it is a mount
-	Command string // its name
-	What    string // the path that it has, or that is mounted
+	Process int    // its number; 0: it is the kernel
+	Command string // its name; of the kernel, what it does: "mounted"
+	What    string // the path that it has
 }
 
 // String says it in words.
-func (u Holder) String() string {
-	if u.Process == 0 {
-		return u.What + " is mounted"
+func (h Holder) String() string {
+	if h.Process == 0 {
+		return h.What + " is " + h.Command
 	}
-	return fmt.Sprintf("process %d (%s) has %s", u.Process, u.Command, u.What)
+	return fmt.Sprintf("process %d (%s) has %s", h.Process, h.Command, h.What)
 }
 
 // Holders looks who has something that matches: processes with an open or mapped file,
-// or their directory, there; and mounts, of any process, at it or of it. Paths are
-// those of the machine; of what is on no path any more, whatever the kernel says.
+// or their directory, there; mounts, of any process, at it or of it; and the kernel.
+// Paths are those of the machine; of what is on no path any more, whatever the kernel
+// says.
 func (m Machine) Holders(matches func(name string) bool) ([]Holder, error) {
 	world, err := readProcesses(m.proc())
 	if err != nil {
@@ -51,13 +53,38 @@ func (m Machine) Holders(matches func(name string) bool) ([]Holder, error) {
 			for _, name := range append([]string{info.Point}, mountedParts(own, info)...) {
 				if matches(name) && !known[name] {
 					known[name] = true
-					holders = append(holders, Holder{What: name})
+					holders = append(holders, Holder{Command: "mounted", What: name})
 				}
 			}
 		}
 	}
-	slices.SortFunc(holders, func(a, b Holder) int { return a.Process - b.Process })
+	for _, h := range m.heldByKernel() {
+		if matches(h.What) {
+			holders = append(holders, h)
+		}
+	}
+	slices.SortFunc(holders, func(a, b Holder) int { return cmp.Or(a.Process-b.Process, cmp.Compare(a.What, b.What)) })
 	return holders, nil
+}
+
+// heldByKernel are the files that no process has open: swap space (proc_swaps(5)), and
+// what loop devices are made of.
+func (m Machine) heldByKernel() []Holder {
+	var all []Holder
+	swaps, _ := os.ReadFile(filepath.Join(m.proc(), "swaps"))
+	for line := range strings.Lines(string(swaps)) {
+		name, _, _ := strings.Cut(line, " ")
+		if path.IsAbs(name) {
+			all = append(all, Holder{Command: "swap space", What: strings.ReplaceAll(name, `\040`, " ")})
+		}
+	}
+	files, _ := filepath.Glob(m.at("sys/block/loop*/loop/backing_file"))
+	for _, file := range files {
+		if name, err := os.ReadFile(file); err == nil {
+			all = append(all, Holder{Command: "a loop device", What: strings.TrimSuffix(string(name), "\n")})
+		}
+	}
+	return all
 }
 
 // has tells what of a process matches.

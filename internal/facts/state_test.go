@@ -140,7 +140,10 @@ func TestWhoUsesThePath(t *testing.T) {
 	p.process(14, "system.slice/b.service", "machine", machineMounts, "254:0 /var/lib/mapped/index")
 	p.process(15, "system.slice/b.service", "its own", machineMounts+"70 25 0:99 / /var/lib/mounted/x rw - tmpfs tmpfs rw\n")
 	p.process(os.Getpid(), "system.slice/stet.service", "machine", machineMounts, "254:0 /var/lib/other/x")
+	p.write("proc/swaps", "Filename\tType\n/var/lib/swaps/a\\040file             file\t1024\n/dev/dm-0  partition 1\n")
+	p.write("sys/block/loop0/loop/backing_file", "/var/lib/loops/image\n")
 	for name, want := range map[string]string{
+		"swaps": "/var/lib/swaps/a file is swap space", "loops": "/var/lib/loops/image is a loop device",
 		"cwd": "process 10 (sleep) has /var/lib/cwd/x", "open": "process 11 (sleep) has /var/lib/open/file", "gone": "process 13 (sleep) has /var/lib/gone/file (deleted)",
 		"mapped": "process 14 () has /var/lib/mapped/index", "mounted": "/var/lib/mounted/x is mounted", "other": "", "ope": "",
 	} {

@@ -161,26 +161,6 @@ func treesOf(s *store.Store, digest string) (map[string]string, error) {
 	return m.Trees, nil
 }
 
-// stateOf says whose the state at a path is, without a look at it; nil for a path that
-// is no state, or a directory that is everybody's.
-func (a *app) stateOf(ctx context.Context, s *store.Store, name string) (*ledger.Entry, error) {
-	l, err := a.live(s, espFlag{})
-	if err != nil {
-		return nil, err
-	}
-	report, done := a.progress()
-	defer done()
-	book, _, err := l.ledger(ctx, report)
-	if err != nil {
-		return nil, err
-	}
-	e, ok := book.Find(filepath.Clean(name))
-	if !ok {
-		return nil, nil
-	}
-	return &e, nil
-}
-
 // only leaves the entries that paths belong to, or that are below them.
 func (r *stateReport) only(names []string) error {
 	var chosen []ledger.Entry

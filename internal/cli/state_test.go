@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system/systemtest"
-	"stet/internal/term"
 )
 
 // stateful is a machine that had a service until its second generation.
@@ -36,11 +34,12 @@ func newStateful(t *testing.T) stateful {
 	}
 	defer s.Close()
 	const passwd = "root:x:0:0:root:/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n"
-	database := "/lib/sysimage/dpkg/info/"
-	new := systemtest.Put(t, s, systemtest.System{Usr: map[string]string{database + "nginx-common.list": "/var/lib/nginx\n"}, Etc: map[string]string{"/passwd": passwd}})
+	const database = "/lib/sysimage/dpkg/info/"
+	const status = "Package: nginx-common\nStatus: install ok installed\nVersion: 1.26\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: a\nPriority: optional\n"
+	new := systemtest.Put(t, s, systemtest.System{Usr: map[string]string{"/lib/sysimage/dpkg/status": status, database + "nginx-common.list": "/var/lib/nginx\n"}, Etc: map[string]string{"/passwd": passwd}})
 	old := systemtest.Put(t, s, systemtest.System{
 		Usr: map[string]string{
-			database + "nginx-common.list": "/var/lib/nginx\n", database + "old-service.list": "/usr/lib/systemd/system/old.service\n",
+			"/lib/sysimage/dpkg/status": status, database + "nginx-common.list": "/var/lib/nginx\n", database + "old-service.list": "/usr/lib/systemd/system/old.service\n",
 			"/lib/systemd/system/old.service": "[Service]\nStateDirectory=old-service\nCacheDirectory=old-service\n",
 		},
 		Etc: map[string]string{"/passwd": passwd},
@@ -148,23 +147,20 @@ func TestStateNamesWhatHasLostItsOwner(t *testing.T) {
 	}
 }
 
-func TestWhoseOnePathIs(t *testing.T) {
+func TestWhySaysWhoseStateIs(t *testing.T) {
 	m := newStateful(t)
-	s, err := store.Open(m.store)
-	must(t, err)
-	defer s.Close()
-	a := &app{Environment: Environment{Root: m.root, Getenv: func(string) string { return m.store }, Now: time.Now}, term: term.New(io.Discard, func(string) string { return "" })}
+	m.put("var/cache/nginx/x", "x")
 	for name, want := range map[string]string{
-		"/var/lib/old-service/data/": "orphan: old-service, in generation 1", "/home/ada/mine": "owned: user ada", "/srv/found": "unknown: nobody", "/var/lib": "", "/etc/passwd": "",
+		"/var/lib/old-service/data/": "/var/lib/old-service/data is in /var/lib/old-service, which is state of old-service, which generation 1 had last\n`stet state clean /var/lib/old-service` archives and removes it\n",
+		"/home/ada":                  "/home/ada is state of user ada: /etc/passwd says so\n",
+		"/usr/local/bin/tool":        "/usr/local/bin/tool is state that nobody ever declared, written by root\n",
+		"/var/lib/nginx/body":        "/var/lib/nginx/body is of package nginx-common\nwhich is optional\nbase, by default\n/var/lib/nginx/body is in /var/lib/nginx, which is state of nginx-common\n",
+		"/var/lib":                   "has nothing that is called /var/lib",
+		"/var/lib/none":              "has nothing that is called /var/lib/none",
 	} {
-		e, err := a.stateOf(t.Context(), s, name)
-		must(t, err)
-		have := ""
-		if e != nil {
-			have = string(e.Standing) + ": " + ownership(*e)
-		}
-		if have != want {
-			t.Errorf("%s: %q, want %q", name, have, want)
+		out, _ := m.run("why", name)
+		if !strings.Contains(out, want) {
+			t.Errorf("%s: have\n%s\nwant\n%s", name, out, want)
 		}
 	}
 }

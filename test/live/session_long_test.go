@@ -242,6 +242,9 @@ func cleansWhatADatabaseLeft(t *testing.T, m *guest.Machine) {
 	if e := all["/var/lib/nginx"]; e.Standing != ledger.Owned {
 		t.Errorf("what still has its package: %+v", e)
 	}
+	if out := m.Run(t, "stet why "+data+"/17"); !strings.Contains(out, data+"/17 is in "+data+", which is state of ") || !strings.Contains(out, " had last\n") {
+		t.Errorf("why says\n%s", out)
+	}
 	if out, status := m.Try(t, "stet state clean </dev/null"); status != 3 || !strings.Contains(out, data) {
 		t.Errorf("when nobody can be asked: exit status %d: %s", status, out)
 	}

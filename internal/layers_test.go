@@ -64,6 +64,7 @@ var rooms = map[string]room{
 	"internal/adopt":    {pure, "drift edit machine plan tree", "it says what to edit; the edits are made, and judged by the evaluated result, after it"},
 	"internal/edit":     {pure, "", "it edits trees in a text; what they mean is config's matter, and a file's name and bytes come from who opens it"},
 	"internal/drift":    {pure, "plan tree", "what differs is a function of a system and of what was seen; who looks comes before, and who mends after"},
+	"internal/ledger":   {pure, "residue tree unit verity", "whose the state is follows from what systems say; who looks at it, and who takes it away, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},
@@ -101,8 +102,9 @@ var rooms = map[string]room{
 	"internal/grow":              {edge, "fault gpt", "stet-init has it too: it stays small"},
 	"internal/state":             {edge, "", "stet-init has it too: it stays small"},
 	"internal/systemd":           {edge, "", "it asks and tells managers; what becomes of units is a plan's matter"},
-	"internal/facts":             {edge, "drift mount plan state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
+	"internal/facts":             {edge, "drift ledger mount plan progress state store system systemd tree unified verity", "it sees, and changes nothing: what follows is a plan's matter"},
 	"internal/activate":          {edge, "facts fault mount plan state systemd", "it carries a plan out; what is done was decided before, and what starts next comes after"},
+	"internal/archive":           {edge, "ledger", "it takes away what it is told to, and brings it back; whether somebody misses it was asked before"},
 	"internal/surroundings":      {edge, "mount", "it changes how a process starts; what the process does is not its matter"},
 	"internal/sandbox":           {edge, "mount", "it runs one program in a root; what is in the root is not its matter"},
 	"internal/understudy":        {edge, "", "it is in the root while scripts run, as the program that it stands for: it stays small"},
@@ -112,7 +114,7 @@ var rooms = map[string]room{
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "activate adopt assessment boot build census config debian disk drift edition facts gc generation gpt handover hardware health initrd integrity lock machine mirror mount namespace option past plan progress rootfs sandbox signature similar solve source stage state store surroundings system systemd term tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/cli":   {edge, "activate adopt archive assessment boot build census config debian disk drift edition facts gc generation gpt handover hardware health initrd integrity ledger lock machine mirror mount namespace option past plan progress residue rootfs sandbox signature similar solve source stage state store surroundings system systemd term tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

@@ -16,7 +16,7 @@ import (
 func (a *app) complete(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		words := strings.Fields(cmd.Use)[1:]
-		if len(words) == 0 {
+		if len(words) == 0 || cmd.ValidArgsFunction != nil {
 			continue
 		}
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, beginning string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -24,10 +24,7 @@ func newManual(a *app) *cobra.Command {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return fmt.Errorf("make the directory of the man pages: %w", err)
 			}
-			for _, c := range append([]*cobra.Command{cmd.Root()}, cmd.Root().Commands()...) {
-				if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
-					continue
-				}
+			for _, c := range described(cmd.Root()) {
 				name := filepath.Join(dir, strings.ReplaceAll(c.CommandPath(), " ", "-")+".1")
 				if err := os.WriteFile(name, manualPage(c), 0o644); err != nil {
 					return fmt.Errorf("write a man page: %w", err)
@@ -36,6 +33,18 @@ func newManual(a *app) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// described are the commands that have a page: one and those below it.
+func described(c *cobra.Command) []*cobra.Command {
+	if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
+		return nil
+	}
+	all := []*cobra.Command{c}
+	for _, child := range c.Commands() {
+		all = append(all, described(child)...)
+	}
+	return all
 }
 
 // manualPage writes the page of a command in man(7). It has no date: the same
@@ -62,11 +71,11 @@ func manualPage(c *cobra.Command) []byte {
 		}
 		b.WriteString(roff(paragraph) + "\n")
 	}
-	if !c.HasParent() {
+	if c.HasSubCommands() {
 		b.WriteString(".SH COMMANDS\n")
 		for _, sub := range c.Commands() {
 			if !sub.Hidden && sub.Name() != "help" && sub.Name() != "completion" {
-				fmt.Fprintf(&b, ".TP\n.BR stet\\-%s (1)\n%s\n", roff(sub.Name()), roff(sub.Short))
+				fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s\n", roff(strings.ReplaceAll(sub.CommandPath(), " ", "-")), roff(sub.Short))
 			}
 		}
 	}

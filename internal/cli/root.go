@@ -87,6 +87,7 @@ func (a *app) command() *cobra.Command {
 		newDrift(a),
 		newUndo(a),
 		newAdopt(a),
+		newState(a),
 		newAssess(a),
 		newVM(a),
 		newTest(a),

@@ -114,6 +114,9 @@ func (q *question) ofPackage(ctx context.Context, word string) (*whyReport, erro
 	if len(makers) > 0 {
 		return r, q.follow(ctx, r, makers)
 	}
+	if r, err := q.ofState(ctx, word); r != nil || err != nil {
+		return r, err
+	}
 	has, err := q.system.has(thing)
 	if err != nil {
 		return nil, err
@@ -154,8 +157,7 @@ func (q *question) follow(ctx context.Context, r *whyReport, makers []string) (e
 	return err
 }
 
-// unknown says that a machine has nothing of a name, and which it may be. Paths of
-// state, which no system has, end here, too.
+// unknown says that a machine has nothing of a name, and which it may be.
 func (q *question) unknown(word string) error {
 	remedy := "name a path, a unit, a user, a package, a kernel variable, a port or an option"
 	if q.running != nil && q.running.drifted(word) {

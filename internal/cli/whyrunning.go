@@ -14,6 +14,7 @@ import (
 	"stet/internal/config"
 	"stet/internal/facts"
 	"stet/internal/generation"
+	"stet/internal/ledger"
 	"stet/internal/past"
 	"stet/internal/source"
 	"stet/internal/store"
@@ -29,6 +30,8 @@ type whyRunning struct {
 	past    *past.Reader
 	maps    map[verity.Digest]mapped
 	notes   []string // what is not known of the generation that runs
+
+	ledger func(context.Context) (*ledger.Ledger, error) // of the machine's state
 }
 
 // askMachine asks the system that runs.
@@ -63,6 +66,12 @@ func (a *app) askRunning(ctx context.Context, l live, digest, temp string) (*que
 		return nil, err
 	}
 	r := &whyRunning{facts: l.facts(), store: l.store, past: running.past, maps: map[verity.Digest]mapped{}}
+	r.ledger = func(ctx context.Context) (*ledger.Ledger, error) {
+		report, done := a.progress()
+		defer done()
+		book, _, err := l.ledger(ctx, report)
+		return book, err
+	}
 	if r.history, err = l.generations().List(); err != nil {
 		return nil, err
 	}

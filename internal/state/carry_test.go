@@ -318,3 +318,58 @@ func TestWithoutThePreviousImageTheRestIsCarried(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestAPathMovesOutOfTheVolatileEtcAndBack declares persist for what a machine has
+// already, takes it back, and declares it again.
+func TestAPathMovesOutOfTheVolatileEtcAndBack(t *testing.T) {
+	base := t.TempDir()
+	lower := filepath.Join(base, "lower")
+	must(t, os.Mkdir(lower, 0o755))
+	files{"conf/declared": "1", "motd": "1"}.make(t, lower)
+	none, kept := Policy{Format: 1}, Policy{Format: 1, Persist: []string{"/etc/conf"}}
+	upper := func(number string) Upper { return Upper{Directory: filepath.Join(base, number)} }
+	now := mountEtc(t, lower, upper("1").Upper())
+	carry := func(policy Policy, from string) {
+		t.Helper()
+		etc, err := os.OpenRoot(now.merged)
+		must(t, err)
+		defer etc.Close()
+		problems, err := Carry{Policy: policy, Upper: from, Etc: etc}.Run()
+		if err != nil || len(problems) > 0 {
+			t.Fatalf("%v, %q", err, problems)
+		}
+	}
+	next := func(number string, policy Policy) {
+		t.Helper()
+		before := now
+		must(t, unix.Unmount(before.merged, 0))
+		now = mountEtc(t, lower, upper(number).Upper())
+		carry(policy, before.upper)
+	}
+	has := func(want files) {
+		t.Helper()
+		if diff := cmp.Diff(want, readFiles(t, now.merged)); diff != "" {
+			t.Errorf("/etc: %s", diff)
+		}
+	}
+
+	written := files{"conf/declared": "mine", "conf/sub/new": "mine", "conf/link": "-> sub/new", "motd": "1"}
+	files{"conf/sub/new": "mine", "conf/link": "-> sub/new"}.make(t, now.merged)
+	must(t, os.WriteFile(filepath.Join(now.merged, "conf/declared"), []byte("mine"), 0o644))
+	next("2", kept)
+	has(written) // written before anybody said that it is kept
+
+	next("3", none)
+	has(files{"conf/declared": "1", "motd": "1"})
+	saved, _, err := upper("2").Saved(none)
+	must(t, err)
+	if diff := cmp.Diff([]string{"/etc/conf/declared", "/etc/conf/link", "/etc/conf/sub/new"}, saved); diff != "" {
+		t.Errorf("what was let go: %s", diff)
+	}
+
+	// What was let go is brought back as undo --revert does it: by carrying it.
+	carry(Policy{Format: 1, Persist: saved}, upper("2").Upper())
+	has(written)
+	next("4", kept)
+	has(written)
+}

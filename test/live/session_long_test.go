@@ -3,6 +3,7 @@
 package live_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"stet/internal/ledger"
 	"stet/internal/mirror/mirrortest"
 	"stet/internal/plan"
 	"stet/internal/signature"
@@ -192,6 +194,77 @@ func TestASession(t *testing.T) {
 	}
 	if state := m.Run(t, "systemctl is-system-running"); state != "running" {
 		t.Errorf("in the end it is %s", state)
+	}
+
+	t.Log("without the database")
+	cleansWhatADatabaseLeft(t, m)
+	// What it keeps in /etc was let go with it, and is wanted again.
+	m.Run(t, "stet undo --revert /etc/postgresql && stet switch --from /mnt/database && systemctl start postgresql@17-main.service")
+	if have := m.Run(t, ask+"'select word from t'"); have != "kept" {
+		t.Errorf("after its state came back there is %q", have)
+	}
+}
+
+// standings are those of the parts of a machine's state, by path.
+func standings(t *testing.T, m *guest.Machine) map[string]ledger.Entry {
+	t.Helper()
+	var report struct{ Entries []ledger.Entry }
+	if err := json.Unmarshal([]byte(m.Run(t, "stet state --json 2>/dev/null")), &report); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]ledger.Entry{}
+	for _, e := range report.Entries {
+		all[e.Path] = e
+	}
+	return all
+}
+
+// cleansWhatADatabaseLeft drops postgresql, has its state archived and removed, and
+// brings all of it back.
+func cleansWhatADatabaseLeft(t *testing.T, m *guest.Machine) {
+	const data = "/var/lib/postgresql"
+	if e := standings(t, m)[data]; e.Standing != ledger.Owned || !slices.ContainsFunc(e.Owners, func(o ledger.Owner) bool { return o.Name == "postgresql-common" }) {
+		t.Errorf("while it runs: %+v", e)
+	}
+	if out, status := m.Try(t, "stet state clean --yes "+data); status != 2 || !strings.Contains(out, data+" stays: it is of ") {
+		t.Errorf("what has its owner: exit status %d: %s", status, out)
+	}
+	m.Run(t, "stet switch --from /mnt/page")
+	all := standings(t, m)
+	for path, e := range all {
+		if e.Standing != ledger.Owned {
+			t.Logf("%s: %s, %s, in generation %d, %d bytes", path, e.Standing, e.Whose(), e.Generation, e.Bytes)
+		}
+	}
+	if e := all[data]; e.Standing != ledger.Orphan || e.Generation == 0 || e.Bytes < 10<<20 {
+		t.Errorf("when its package is gone: %+v", e)
+	}
+	if e := all["/var/lib/nginx"]; e.Standing != ledger.Owned {
+		t.Errorf("what still has its package: %+v", e)
+	}
+	if out := m.Run(t, "stet why "+data+"/17"); !strings.Contains(out, data+"/17 is in "+data+", which is state of ") || !strings.Contains(out, " had last\n") {
+		t.Errorf("why says\n%s", out)
+	}
+	if out, status := m.Try(t, "stet state clean </dev/null"); status != 3 || !strings.Contains(out, data) {
+		t.Errorf("when nobody can be asked: exit status %d: %s", status, out)
+	}
+	// All that tells one file from another; how large a directory is, only its past tells.
+	const every = "find " + data + " ! -type d -printf '%p %y %m %U:%G %s %n %T@ %l\\n' | sort; find " + data + " -type d -printf '%p %m %U:%G %T@\\n' | sort; find " + data + " -type f -print0 | sort -z | xargs -0 sha256sum"
+	before := m.Run(t, every)
+	out, status := m.Try(t, "cd "+data+" && stet state clean --yes "+data)
+	if status != 3 || !strings.Contains(out, "left: "+data+": process ") {
+		t.Errorf("with a shell in it: exit status %d: %s", status, out)
+	}
+	if have := m.Run(t, every); have != before {
+		t.Errorf("what was left is another:\n%s", have)
+	}
+	t.Log(m.Run(t, "stet state clean --yes"))
+	if have := m.Run(t, "test -e "+data+" || echo gone; stet state clean --yes 2>/dev/null"); have != "gone\nnothing has lost its owner" {
+		t.Errorf("after it was cleaned: %s", have)
+	}
+	m.Run(t, "cd /stet/state/saved/archives && for a in *.tar.gz; do stet state restore $a || exit 1; done")
+	if have := m.Run(t, every); have != before {
+		t.Errorf("what came back is another:\n%s", have)
 	}
 }
 

@@ -80,6 +80,7 @@ func TestMachine(t *testing.T) {
 	t.Run("has not drifted", m.hasNotDrifted)
 	t.Run("takes what people change", m.isChanged)
 	t.Run("tells what was changed", m.tellsWhatWasChanged)
+	t.Run("tells whose its state is", m.tellsWhoseStateIs)
 	t.Run("undoes what was changed", m.undoesWhatWasChanged)
 
 	begin = time.Now()

@@ -86,6 +86,7 @@ func booted(s *Seen) {
 	s.Sockets = []Socket{
 		{"tcp", any, 22, in("ssh@1.service", "")}, {"tcp", any, 80, in("a.service", "")}, {"tcp", any, 631, in("init.scope", "")},
 		{"udp", here, 51820, nil}, {"tcp", here, 4000, in("user@1000.service", "sync.service")}, {"tcp", here, 4001, in("user@1000.service", "init.scope")},
+		{"tcp", any, 1716, in("user@1000.service", `app-org.kde.connect\x2ddaemon@autostart.service`)},
 	}
 	loaded, kinds := "timeout 3\n", "type1\n"
 	s.ESP = []ESPFile{
@@ -190,17 +191,25 @@ func TestWhatIsBesideTheFilesOfEtcIsFound(t *testing.T) {
 			open([]Process{{PID: 7, Name: "d", User: "root", Program: "/tmp/d (deleted)", Unit: "session-3.scope"}}, all),
 			"added port 8080/tcp: d of root (/tmp/d (deleted)), started by hand [ends the program]", "`kill 7`",
 		},
+		"a server in a container": {
+			open(by("docker-1.scope", ""), all),
+			"added port 8080/tcp: python3 of ada, in docker-1.scope [stops docker-1.scope]", "`systemctl stop docker-1.scope`",
+		},
+		"a server of an autostart that nobody declared": {
+			open(by("user@1000.service", "app-mine@autostart.service"), all),
+			"added port 8080/tcp: python3 of ada, in app-mine@autostart.service of the user's own [ends the program]", "`kill 1234`",
+		},
 		"a property is set": {
 			run("/run/systemd/system.control/a.service.d/50-CPUQuota.conf", plan.RunFile{Text: "# written by systemctl\n[Service]\nCPUQuota=20%\n"}),
 			"modified unit a.service: has the drop-in 50-CPUQuota.conf: CPUQuota=20% [removes it]", "`rm /run/systemd/system.control/a.service.d/50-CPUQuota.conf`, then `systemctl daemon-reload`",
 		},
 		"a unit is masked for this run": {
 			run("/run/systemd/system/a.service", plan.RunFile{Link: "/dev/null"}),
-			"modified unit a.service: is masked for this run [unmasks it]", "`systemctl unmask --runtime a.service`",
+			"modified unit a.service: is masked for this run [unmasks it]", "",
 		},
 		"a unit is enabled for this run": {
 			run("/run/systemd/system/multi-user.target.wants/a.service", plan.RunFile{Link: "/usr/lib/systemd/system/a.service"}),
-			"modified unit a.service: is enabled for this run: multi-user.target wants it [disables it]", "`rm /run/systemd/system/multi-user.target.wants/a.service`, then `systemctl daemon-reload`",
+			"modified unit a.service: is enabled for this run: multi-user.target wants it [disables it]", "",
 		},
 		"a unit has another file": {
 			run("/run/systemd/system/a.service", plan.RunFile{Text: "[Service]\n"}),

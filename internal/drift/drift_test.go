@@ -66,14 +66,15 @@ const (
 
 // declared is a machine's files.
 var declared = map[string]string{
-	"/etc/passwd":                          passwd,
-	"/etc/group":                           group,
-	"/etc/motd":                            "declared\n",
-	"/etc/sysctl.d/50-stet.conf":           "net.ipv4.ip_forward = 1\nkernel.sysrq=0x01b6\nnet.ipv4.tcp_rmem = 4096 131072 6291456\nnet.ipv4.conf.*.rp_filter = 2\nno.such.variable = 1\n",
-	"/usr/lib/systemd/system/a.service":    "[Service]\nExecStart=/usr/bin/a\n",
-	"/usr/lib/systemd/system/tmp.mount":    "[Mount]\nWhat=tmpfs\nWhere=/tmp\n",
-	"/usr/lib/systemd/system/ssh@.service": "[Service]\nExecStart=/usr/sbin/sshd -i\n",
-	"/usr/lib/systemd/user/sync.service":   "[Service]\nExecStart=/usr/bin/sync\n",
+	"/etc/passwd":                                       passwd,
+	"/etc/group":                                        group,
+	"/etc/motd":                                         "declared\n",
+	"/etc/sysctl.d/50-stet.conf":                        "net.ipv4.ip_forward = 1\nkernel.sysrq=0x01b6\nnet.ipv4.tcp_rmem = 4096 131072 6291456\nnet.ipv4.conf.*.rp_filter = 2\nno.such.variable = 1\n",
+	"/usr/lib/systemd/system/a.service":                 "[Service]\nExecStart=/usr/bin/a\n",
+	"/usr/lib/systemd/system/tmp.mount":                 "[Mount]\nWhat=tmpfs\nWhere=/tmp\n",
+	"/usr/lib/systemd/system/ssh@.service":              "[Service]\nExecStart=/usr/sbin/sshd -i\n",
+	"/etc/xdg/autostart/org.kde.connect-daemon.desktop": "[Desktop Entry]\n",
+	"/usr/lib/systemd/user/sync.service":                "[Service]\nExecStart=/usr/bin/sync\n",
 }
 
 // asDeclared is what is seen of a machine that nobody touched.

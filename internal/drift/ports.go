@@ -53,6 +53,9 @@ func (f *finder) port(name string, p Process) Finding {
 		n.What += ", in " + p.UserUnit + " of the user's own"
 	case strings.HasPrefix(p.Unit, "session-") || isLogin(p.Unit):
 		n.What += ", started by hand"
+	case strings.HasSuffix(p.Unit, ".scope"): // of a container or a virtual machine, say
+		n.What += ", in " + p.Unit
+		n.Undone, n.Remedy = "stops "+p.Unit, "`systemctl stop "+p.Unit+"`"
 	case strings.HasSuffix(p.Unit, ".service"):
 		n.What += ", in " + p.Unit
 		if _, byHand := f.seen.Facts.Run[transient+p.Unit]; byHand {

@@ -25,6 +25,12 @@ func Undo(found []Finding, chosen func(Finding) bool, drifted []plan.Drifted) (r
 			left = append(left, f)
 		case f.Stops != "":
 			restore.Stop = append(restore.Stop, f.Stops)
+		case strings.HasPrefix(f.Path, runtimes[0]):
+			if _, wanted := wanter(path.Dir(f.Path)); wanted {
+				restore.Disable = append(restore.Disable, f.Name)
+			} else {
+				restore.Unmask = append(restore.Unmask, f.Name)
+			}
 		case f.Path != "":
 			undone[f.Path] = true
 			if f.Kind == User || f.Kind == Group {

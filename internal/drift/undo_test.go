@@ -28,6 +28,8 @@ func TestOnlyWhatIsChosenIsPutBack(t *testing.T) {
 		{Kind: Mount, Name: "/mnt", Path: "/mnt", Change: plan.Added, Stops: "mnt.mount"},
 		{Kind: Mount, Name: "/etc/x", Path: "/etc/x", Change: plan.Added, Remedy: "`umount /etc/x`"},
 		{Kind: Unit, Name: "b.service", Path: "/run/systemd/system/b.service", Change: plan.Added, Remedy: "`rm`"},
+		{Kind: Unit, Name: "c.service", Path: "/run/systemd/system/c.service", Change: plan.Modified},
+		{Kind: Unit, Name: "d.service", Path: "/run/systemd/system/a.target.wants/d.service", Change: plan.Modified},
 		{Kind: Software, Name: "/usr/local/bin/tool", Path: "/usr/local/bin/tool", Change: plan.Added, Remedy: "`stet state clean`"},
 	}
 	for name, c := range map[string]struct {
@@ -37,7 +39,7 @@ func TestOnlyWhatIsChosenIsPutBack(t *testing.T) {
 		unknown string
 	}{
 		"all": {
-			"", plan.Restore{Variables: []string{"net.ipv4.ip_forward"}, Start: []string{"a.service"}, Stop: []string{"mnt.mount", "run-1.service"}}, "quiet /etc/x b.service /usr/local/bin/tool", "",
+			"", plan.Restore{Variables: []string{"net.ipv4.ip_forward"}, Start: []string{"a.service"}, Stop: []string{"mnt.mount", "run-1.service"}, Unmask: []string{"c.service"}, Disable: []string{"d.service"}}, "quiet /etc/x b.service /usr/local/bin/tool", "",
 		},
 		"a file":             {"/etc/motd", plan.Restore{Keep: []string{"/etc/group", "/etc/new", "/etc/new/a", "/etc/new/b", "/etc/passwd", "/etc/passwd-"}}, "", ""},
 		"one of two":         {"/etc/new/a", plan.Restore{Keep: []string{"/etc/group", "/etc/motd", "/etc/new/b", "/etc/passwd", "/etc/passwd-"}}, "", ""},

@@ -105,6 +105,9 @@ func (f *finder) runFile(at, name string) Finding {
 	dir := path.Dir(name)
 	by, wanted := wanter(dir)
 	of, dropIn := strings.CutSuffix(dir, ".d")
+	if systemctls := strings.HasPrefix(at, runtimes[0]); systemctls && (wanted || file.Link == "/dev/null") {
+		n.Remedy = "" // systemctl undoes what it did, and nothing is lost that anybody wrote
+	}
 	switch {
 	case wanted:
 		n.What, n.Undone = "is enabled for this run: "+by+" wants it", "disables it"
@@ -114,7 +117,7 @@ func (f *finder) runFile(at, name string) Finding {
 			n.What += ": " + set
 		}
 	case file.Link == "/dev/null":
-		n.What, n.Undone, n.Remedy = "is masked for this run", "unmasks it", "`systemctl unmask --runtime "+n.Name+"`"
+		n.What, n.Undone = "is masked for this run", "unmasks it"
 	case f.hasUnit(n.Name):
 		n.What = "has another unit file for this run"
 	default:
@@ -155,8 +158,14 @@ func (f *finder) hasUnit(name string) bool {
 	})
 }
 
-// hasUserUnit reports whether a unit of users' managers is written down.
+// hasUserUnit reports whether a unit of users' managers is written down: in a tree,
+// or as what is to be started with a session, of which
+// systemd-xdg-autostart-generator(8) makes one.
 func (f *finder) hasUserUnit(name string) bool {
+	if app, ok := strings.CutSuffix(strings.TrimPrefix(name, "app-"), "@autostart.service"); ok {
+		_, ok := f.etc.Lookup("/xdg/autostart/" + strings.ReplaceAll(app, `\x2d`, "-") + ".desktop")
+		return ok
+	}
 	return slices.ContainsFunc([]string{name, unit.FileName(name)}, func(file string) bool {
 		_, inUsr := f.usr.Lookup("/lib/systemd/user/" + file)
 		_, inEtc := f.etc.Lookup("/systemd/user/" + file)

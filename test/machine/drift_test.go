@@ -53,7 +53,7 @@ func (m *life) tellsWhatWasChanged(t *testing.T) {
 	// systemd-run takes what begins with a dollar for a variable.
 	const listen = "@s = IO::Socket::INET->new(Listen => 1, LocalPort => 8080) or die; sleep"
 	m.Run(t, "sysctl -qw net.ipv4.ip_forward=0; systemd-run --quiet --unit=left-over --uid=ada perl -MIO::Socket::INET -e '"+listen+"'; systemd-run --quiet --unit=broken false; until systemctl is-failed -q broken; do sleep 0.2; done")
-	m.Run(t, "systemctl set-property --runtime nginx.service CPUWeight=50; mount -t tmpfs notes /mnt; echo '5 5 * * * true' | crontab -u ada -; until ss -Hltn | grep -q ':8080 '; do sleep 0.2; done")
+	m.Run(t, "systemctl set-property --runtime nginx.service CPUWeight=50; mount -t tmpfs notes /mnt; systemctl mask --runtime rescue.service; echo '5 5 * * * true' | crontab -u ada -; until ss -Hltn | grep -q ':8080 '; do sleep 0.2; done")
 	want := []string{
 		"added file /etc/drift",
 		"modified file /etc/motd",
@@ -65,6 +65,7 @@ func (m *life) tellsWhatWasChanged(t *testing.T) {
 		"modified unit hello.service: is disabled: multi-user.target no longer wants it",
 		"added unit left-over.service: runs, and is written down nowhere",
 		byHand[0],
+		"modified unit rescue.service: is masked for this run",
 		"added port 8080/tcp: perl of ada, in left-over.service",
 		byHand[1],
 		byHand[2],
@@ -110,7 +111,7 @@ func (m *life) undoesWhatWasChanged(t *testing.T) {
 	if diff := cmp.Diff(byHand, m.driftNow(t)); diff != "" {
 		t.Errorf("after all was undone: %s", diff)
 	}
-	m.expect(t, "findmnt /mnt || echo unmounted; ss -Hltn | grep ':8080 ' || echo closed", "unmounted\nclosed")
+	m.expect(t, "systemctl is-enabled rescue.service; findmnt /mnt || echo unmounted; ss -Hltn | grep ':8080 ' || echo closed", "static\nunmounted\nclosed")
 	m.expect(t, "stet drift --all | sed -n '/no deviation/,$p' | grep -e machine-id -e /etc/kept", "  added /etc/kept: the machine is to keep it\n  added /etc/machine-id: the machine is to keep it")
 	m.Run(t, "crontab -u ada -r; rm -r /run/systemd/system.control/nginx.service.d; systemctl daemon-reload")
 	m.expect(t, "systemctl is-active left-over; systemctl is-system-running; getent passwd intruder || echo gone", "inactive\nrunning\ngone")

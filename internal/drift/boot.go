@@ -20,7 +20,7 @@ func (f *finder) boot() {
 		name := espPoint + file.Path
 		n := Finding{Kind: Boot, Name: name, Path: name, Since: file.Changed}
 		rewrite := "write what it was, `" + wanted(file) + "`, into it"
-		if strings.HasPrefix(file.Path, "loader/entries/") {
+		if strings.HasPrefix(strings.ToLower(file.Path), "loader/entries/") {
 			rewrite = "`stet boot` writes it anew"
 		}
 		switch {

@@ -32,8 +32,12 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 	if err != nil {
 		return running, nil, err
 	}
+	policy, err := m.Policy(running)
+	if err != nil {
+		return running, nil, err
+	}
 	seen := &drift.Seen{}
-	if seen.Facts, err = m.gather(ctx, boot, running, running, w); err != nil {
+	if seen.Facts, err = m.gather(ctx, boot, running, running, policy, w); err != nil {
 		return running, nil, err
 	}
 	for _, mounted := range w.mounts() {
@@ -44,7 +48,7 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 		look func() error
 	}{
 		{"when what differs was changed", func() error { return m.changes(boot, seen) }},
-		{"accounts", func() error { return m.accounts(running, seen) }},
+		{"accounts", func() error { return m.accounts(running, policy, seen) }},
 		{"the kernel", func() error { return m.kernel(running, seen) }},
 		{"ports", func() error { return m.ports(running, w, seen) }},
 		{"/usr/local, /opt and links in /var", func() error { return m.state(running, seen) }},
@@ -89,11 +93,7 @@ func changed(name string) (at time.Time, ok bool) {
 }
 
 // accounts reads them, and puts what is a user's own to choose back.
-func (m Machine) accounts(running plan.System, seen *drift.Seen) error {
-	policy, err := m.Policy(running)
-	if err != nil {
-		return err
-	}
+func (m Machine) accounts(running plan.System, policy state.Policy, seen *drift.Seen) error {
 	etc, err := m.Store.Tree(running.Trees["etc"])
 	if err != nil {
 		return err

@@ -96,10 +96,14 @@ func (m Machine) Gather(ctx context.Context, next plan.System) (*plan.Facts, err
 	if err != nil {
 		return nil, err
 	}
-	return m.gather(ctx, boot, running, next, w)
+	policy, err := m.Policy(next)
+	if err != nil {
+		return nil, err
+	}
+	return m.gather(ctx, boot, running, next, policy, w)
 }
 
-func (m Machine) gather(ctx context.Context, boot state.Boot, running, next plan.System, w *world) (f *plan.Facts, err error) {
+func (m Machine) gather(ctx context.Context, boot state.Boot, running, next plan.System, policy state.Policy, w *world) (f *plan.Facts, err error) {
 	f = &plan.Facts{Format: plan.Format}
 	if f.Booted, err = m.booted(running); err != nil {
 		return nil, err
@@ -108,10 +112,6 @@ func (m Machine) gather(ctx context.Context, boot state.Boot, running, next plan
 		return nil, err
 	}
 	f.Mounts = newNamespaces(w).others()
-	policy, err := m.Policy(next)
-	if err != nil {
-		return nil, err
-	}
 	if f.Drift, err = m.drift(boot, running, policy); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (m Machine) loader(seen *drift.Seen) error {
 		if file.Text != nil || !file.Known {
 			found.Changed, _ = changed(filepath.Join(m.ESP, file.Path))
 		}
-		if entry, ok := boot.ParseName(path.Base(file.Path)); ok && file.Known && path.Dir(file.Path) == boot.EntriesDir {
+		if entry, ok := boot.ParseName(path.Base(file.Path)); ok && file.Known && strings.EqualFold(path.Dir(file.Path), boot.EntriesDir) {
 			found.Known = known[entry.Generation]
 			if text, ok := texts[entry.Generation]; ok {
 				found.Want = &text

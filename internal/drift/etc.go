@@ -16,10 +16,6 @@ func (f *finder) files(store plan.Store, running plan.System) error {
 	if err != nil {
 		return err
 	}
-	etc, err := store.Tree(running.Trees["etc"])
-	if err != nil {
-		return fmt.Errorf("etc tree of system %.12s: %w", running.Digest, err)
-	}
 	for i := range f.seen.Facts.Drift {
 		d := &f.seen.Facts.Drift[i]
 		name := strings.TrimPrefix(d.Path, "/etc/")
@@ -34,7 +30,7 @@ func (f *finder) files(store plan.Store, running plan.System) error {
 		if at := slices.IndexFunc(p.Drift, func(of plan.Drift) bool { return of.Path == d.Path }); at >= 0 {
 			n.Diff, n.Hidden = p.Drift[at].Diff, p.Drift[at].Hidden
 		}
-		e, _ := etc.Lookup("/" + name)
+		e, _ := f.etc.Lookup("/" + name)
 		n.What = inWords(d, e)
 		n.Undone = "removes it"
 		if d.Change != plan.Added {

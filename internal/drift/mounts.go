@@ -49,15 +49,14 @@ func (f *finder) mounts() {
 		if !hides && f.isMounted(m) {
 			continue
 		}
-		n := Finding{Kind: Mount, Name: m.Point, Path: m.Point, Change: plan.Added, What: describeMount(m) + ", declared nowhere", Undone: "unmounts it", Until: nextFullStart}
+		n := Finding{Kind: Mount, Name: m.Point, Path: m.Point, Change: plan.Added, What: describeMount(m), Undone: "unmounts it", Until: nextFullStart}
 		if hides {
-			n.What = describeMount(m) + ", over what is declared"
-		}
-		// systemd unmounts a point until nothing is mounted there, the declared as well;
-		// and while something is mounted in a tree, the tree cannot be replaced.
-		if hides {
+			// systemd unmounts a point until nothing is mounted there, the declared as
+			// well; and while something is mounted in a tree, no other takes its place.
+			n.What += ", over what is declared"
 			n.Remedy = "`umount " + m.Point + "`"
 		} else {
+			n.What += ", declared nowhere"
 			n.Stops = unit.Escape(m.Point) + ".mount"
 		}
 		f.noteOf(n, m.Type)

@@ -63,7 +63,8 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 }
 
 // changes finds out when what differs was changed last: the status of a file, not
-// its content, because an old file may have come today.
+// its content, because an old file may have come today. Of what was deleted nothing
+// tells: overlayfs notes all that in one inode.
 func (m Machine) changes(boot state.Boot, seen *drift.Seen) error {
 	upper, err := m.Upper(boot)
 	if err != nil {
@@ -71,6 +72,9 @@ func (m Machine) changes(boot state.Boot, seen *drift.Seen) error {
 	}
 	seen.Changed = map[string]time.Time{}
 	for _, d := range seen.Facts.Drift {
+		if d.Change == plan.Deleted {
+			continue
+		}
 		if at, ok := changed(filepath.Join(upper.Upper(), strings.TrimPrefix(d.Path, "/etc"))); ok {
 			seen.Changed[d.Path] = at
 		}

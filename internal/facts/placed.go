@@ -86,7 +86,7 @@ type placing struct {
 
 func (p *placing) directory(below string) error {
 	entries, err := os.ReadDir(filepath.Join(p.at, below))
-	if errors.Is(err, fs.ErrNotExist) {
+	if isAway(err) {
 		return nil
 	}
 	if err != nil {
@@ -103,8 +103,8 @@ func (p *placing) directory(below string) error {
 func (p *placing) entry(below string) error {
 	at := filepath.Join(p.at, below)
 	info, err := os.Lstat(at)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it went while we looked
+	if isAway(err) {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (p *placing) entry(below string) error {
 func countFiles(dir string) (n int, more bool, err error) {
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case isAway(err):
 			return nil
 		case err != nil:
 			return err
@@ -163,4 +163,16 @@ func countFiles(dir string) (n int, more bool, err error) {
 		return nil
 	})
 	return n, more, err
+}
+
+// isAway reports whether something went while it was looked at, or is of a file
+// system that shows it to its user alone, or whose server is gone (mount.fuse(8)):
+// that is told as a mount.
+func isAway(err error) bool {
+	for _, of := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.ENOTCONN, syscall.ESTALE} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
 }

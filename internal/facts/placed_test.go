@@ -15,6 +15,7 @@ import (
 
 	"stet/internal/drift"
 	"stet/internal/plan"
+	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/tree"
 )
@@ -166,6 +167,26 @@ func TestEntriesThatTheFirmwareWasToldAreFound(t *testing.T) {
 	for _, raw := range []string{"", "abc", "abcde", "abcd\x00"} {
 		if have := decodeVariable([]byte(raw)); have != "" {
 			t.Errorf("%q: %q", raw, have)
+		}
+	}
+}
+
+func TestWhenSomethingWasChangedIsTold(t *testing.T) {
+	p := newProc(t)
+	p.write("state/etc/1/upper/d/old", "x")
+	must(t, os.Chtimes(filepath.Join(p.root, "state/etc/1/upper/d/old"), time.Unix(1, 0), time.Unix(1, 0)))
+	p.write("run/systemd/system/a.service", "")
+	seen := &drift.Seen{Facts: &plan.Facts{
+		Drift: []plan.Drifted{{Path: "/etc/d/old", Change: plan.Added}, {Path: "/etc/gone", Change: plan.Deleted}, {Path: "/etc/moved/x", Change: plan.Added}},
+		Run:   map[string]plan.RunFile{"/run/systemd/system/a.service": {}},
+	}}
+	must(t, Machine{Root: p.root, State: filepath.Join(p.root, "state")}.changes(state.Boot{Upper: 1}, seen))
+	if len(seen.Changed) != 2 {
+		t.Errorf("%v", seen.Changed)
+	}
+	for _, name := range []string{"/etc/d/old", "/run/systemd/system/a.service"} {
+		if at := seen.Changed[name]; time.Since(at) > time.Hour {
+			t.Errorf("%s came just now, and not %v", name, at)
 		}
 	}
 }

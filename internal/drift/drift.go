@@ -9,6 +9,7 @@ import (
 	"stet/internal/plan"
 	"stet/internal/residue"
 	"stet/internal/tree"
+	"stet/internal/unit"
 )
 
 // Kind is what sort of thing differs.
@@ -74,12 +75,13 @@ func Find(store plan.Store, running plan.System, seen *Seen) (found, noise []Fin
 	if f.known, err = residue.BuiltinNoise(); err != nil {
 		return nil, nil, err
 	}
-	for name, into := range map[string]**tree.Tree{"usr": &f.usr, "etc": &f.etc} {
-		if *into, err = store.Tree(running.Trees[name]); err != nil {
-			return nil, nil, fmt.Errorf("%s tree of system %.12s: %w", name, running.Digest, err)
-		}
+	if f.files, err = plan.UnitFiles(store, running); err != nil {
+		return nil, nil, err
 	}
-	if err := f.files(store, running); err != nil {
+	if f.etc, err = store.Tree(running.Trees["etc"]); err != nil {
+		return nil, nil, fmt.Errorf("etc tree of system %.12s: %w", running.Digest, err)
+	}
+	if err := f.changes(store, running); err != nil {
 		return nil, nil, err
 	}
 	f.units()
@@ -126,7 +128,8 @@ func (r *remembering) Tree(digest string) (t *tree.Tree, err error) {
 type finder struct {
 	seen     *Seen
 	declared *plan.Declared
-	usr, etc *tree.Tree
+	etc      *tree.Tree
+	files    unit.Files // of the trees
 	known    *residue.Noise
 	found    []Finding
 }

@@ -9,8 +9,8 @@ import (
 	"stet/internal/tree"
 )
 
-// files tells what differs in /etc and is no account.
-func (f *finder) files(store plan.Store, running plan.System) error {
+// changes tells what differs in /etc and is no account.
+func (f *finder) changes(store plan.Store, running plan.System) error {
 	// A plan that leads to where the machine is has the differences.
 	p, err := plan.Make(store, running, running, f.seen.Facts)
 	if err != nil {

@@ -151,10 +151,19 @@ var generators = []string{"/run/systemd/generator.early/", "/run/systemd/generat
 // hasUnit reports whether a unit of the system's manager is written down: in a
 // tree, or in what a generator makes of one.
 func (f *finder) hasUnit(name string) bool {
-	return slices.ContainsFunc([]string{name, unit.FileName(name)}, func(file string) bool {
-		_, inUsr := f.usr.Lookup("/lib/systemd/system/" + file)
-		_, inEtc := f.etc.Lookup("/systemd/system/" + file)
-		return inUsr || inEtc || slices.ContainsFunc(generators, func(dir string) bool { _, made := f.seen.Facts.Run[dir+file]; return made })
+	return f.hasFile(name, unit.SystemPath()) || slices.ContainsFunc(generators, func(dir string) bool {
+		_, made := f.seen.Facts.Run[dir+name]
+		_, template := f.seen.Facts.Run[dir+unit.FileName(name)]
+		return made || template
+	})
+}
+
+// hasFile reports whether a tree has the file of a unit, in one of the directories.
+func (f *finder) hasFile(name string, loadPath []string) bool {
+	return slices.ContainsFunc(loadPath, func(dir string) bool {
+		_, own := f.files.Lookup(path.Join(dir, name))
+		_, template := f.files.Lookup(path.Join(dir, unit.FileName(name)))
+		return own || template
 	})
 }
 
@@ -166,9 +175,5 @@ func (f *finder) hasUserUnit(name string) bool {
 		_, ok := f.etc.Lookup("/xdg/autostart/" + strings.ReplaceAll(app, `\x2d`, "-") + ".desktop")
 		return ok
 	}
-	return slices.ContainsFunc([]string{name, unit.FileName(name)}, func(file string) bool {
-		_, inUsr := f.usr.Lookup("/lib/systemd/user/" + file)
-		_, inEtc := f.etc.Lookup("/systemd/user/" + file)
-		return inUsr || inEtc
-	})
+	return f.hasFile(name, unit.UserPath())
 }

@@ -1,6 +1,8 @@
 package adopt
 
 import (
+	"strings"
+
 	"stet/internal/drift"
 	"stet/internal/edit"
 	"stet/internal/machine"
@@ -90,6 +92,8 @@ func Propose(m Machine, found []drift.Finding) *Proposal {
 			a.variable(f)
 		case drift.Parameter:
 			a.parameter(f)
+		default:
+			a.other(f)
 		}
 	}
 	return a.proposal
@@ -111,6 +115,8 @@ func (a *adopter) leave(f drift.Finding, why, remedy string) {
 func (a *adopter) unit(f drift.Finding) {
 	option := func(name string) []string { return []string{"units", f.Name, name} }
 	switch link := a.Drifted[f.Path]; {
+	case strings.HasPrefix(f.Path, "/run/"):
+		a.leave(f, "it lasts only until the next start", "declare it: units."+f.Name+" has text, drop_ins, enable and mask")
 	case f.Path == "" && f.Change == plan.Added:
 		a.leave(f, "nobody knows how it was started", "declare a unit of your own: units."+f.Name+".text")
 	case f.Path == "":
@@ -120,6 +126,25 @@ func (a *adopter) unit(f drift.Finding) {
 	default:
 		a.change(edit.Set(option("enable"), edit.Bool(link.Change == plan.Added)))
 	}
+}
+
+// elsewhere is what a person can declare in the place of what no option stands for.
+var elsewhere = map[drift.Kind]struct{ why, remedy string }{
+	drift.Port:      {"a program that somebody started is nothing to declare", "declare a unit of your own that starts it: units.NAME.service"},
+	drift.Software:  {"it is state: a configuration has no bytes of programs", "declare a package that has it, or what is a text as one of files:"},
+	drift.Scheduled: {"it is a person's, and state", "declare a timer: units.NAME.timer and units.NAME.service"},
+	drift.Mount:     {"how it is to be found at the next start is not known", "declare it: storage.mounts has the path, and the file system by its UUID or label"},
+	drift.Boot:      {"what the boot loader reads follows from the generations", ""},
+	drift.State:     {"the link leads to what belongs to the generation", ""},
+	drift.Module:    {"nobody knows where it is from", "declare a package that has it, and kernel.modules"},
+}
+
+func (a *adopter) other(f drift.Finding) {
+	of := elsewhere[f.Kind]
+	if of.remedy == "" {
+		of.remedy = f.Remedy
+	}
+	a.leave(f, of.why, of.remedy)
 }
 
 // variable adopts the value of a kernel variable.

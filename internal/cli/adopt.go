@@ -71,7 +71,7 @@ itself is as it was; "stet switch" then finds that it is what is declared.`,
 }
 
 func (a *app) adopt(ctx context.Context, s *store.Store, o adoptOptions) error {
-	report, seen, err := a.drift(ctx, s)
+	report, seen, err := a.drift(ctx, s, espFlag{})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,9 @@ type driftReport struct {
 	System     string           `json:"system"`
 	Generation int              `json:"generation,omitempty"`
 	Findings   []driftedFinding `json:"findings"`
+	Noise      []drift.Finding  `json:"noise,omitempty"` // with --all
+
+	noise []drift.Finding // what Noise is, when it is asked for
 }
 
 // driftedFinding is a finding, and where what it differs from is declared.
@@ -35,16 +39,22 @@ type driftedFinding struct {
 }
 
 func newDrift(a *app) *cobra.Command {
-	var exitCode, saved, watch bool
+	var esp espFlag
+	var exitCode, saved, all, watch bool
 	var metrics string
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Say how this machine differs from what it declares",
-		Long: `Compare the running machine with the system that it runs: files of /etc, users and
-groups, passwords, units, kernel variables and parameters. Each difference is named
-with where it was declared, and with what undoing it would do. What a machine is to
-keep, and what users may choose themselves, is none. "stet undo" puts back what is
-declared. With --saved it lists what was let go so far, by starts, switches and undos.
+		Long: `Compare the running machine with the system that it runs: files of /etc, units and
+what changes them for this run, users, groups and passwords, programs that can be
+reached, what is in /usr/local and /opt, tables of cron, mounts, what the boot loader
+reads, the kernel's modules, variables and parameters. Each difference is named with
+where it was declared, since when it is there, and with what undoing it would do.
+"stet undo" puts back what is declared. With --saved it lists what was let go so far,
+by starts, switches and undos.
+
+What a machine is to keep, what users may choose themselves, and what software does
+by design is none: --all shows it, with the reason.
 
 With --watch it is as the timer of the option drift.watch calls it: it says only what
 is new since the last look, leaves a notice for who logs in, and with --metrics a file
@@ -62,39 +72,48 @@ Exit code 3 says, with --exit-code or --watch, that there is any.`,
 			case saved:
 				return a.listSaved(s)
 			case watch:
-				return a.watch(cmd.Context(), s, metrics)
+				return a.watch(cmd.Context(), s, esp, metrics)
 			case metrics != "":
 				return wrongInput(errors.New("--metrics is of the watcher"), "say --watch, too")
 			}
-			report, _, err := a.drift(cmd.Context(), s)
+			report, _, err := a.drift(cmd.Context(), s, esp)
 			if err != nil {
 				return err
+			}
+			if all {
+				report.Noise = report.noise
 			}
 			return a.reportDrift(report, exitCode)
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "show what is no deviation, too, with the reason")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 when anything differs")
 	cmd.Flags().BoolVar(&saved, "saved", false, "list what was changed in /etc and let go")
 	cmd.Flags().BoolVar(&watch, "watch", false, "say what is new since the last look, and leave a notice for who logs in")
 	cmd.Flags().StringVar(&metrics, "metrics", "", "a directory where --watch leaves metrics for Prometheus")
+	esp.add(cmd)
 	return cmd
 }
 
 // drift looks at the machine and compares. It gives what was seen, too.
-func (a *app) drift(ctx context.Context, s *store.Store) (*driftReport, *drift.Seen, error) {
-	l, err := a.live(s, espFlag{})
+func (a *app) drift(ctx context.Context, s *store.Store, esp espFlag) (*driftReport, *drift.Seen, error) {
+	l, err := a.live(s, esp)
 	if err != nil {
 		return nil, nil, err
 	}
-	running, seen, err := l.facts().See(ctx)
+	look := l.facts()
+	if dir, err := l.needESP(); err == nil { // a machine may be started without one
+		look.ESP = dir
+	}
+	running, seen, err := look.See(ctx)
 	if err != nil {
 		return nil, nil, explainLive(err)
 	}
-	found, err := drift.Find(s, running, seen)
+	found, noise, err := drift.Find(s, running, seen)
 	if err != nil {
 		return nil, nil, err
 	}
-	report := &driftReport{Machine: running.Machine, System: running.Digest, Findings: []driftedFinding{}}
+	report := &driftReport{Machine: running.Machine, System: running.Digest, Findings: []driftedFinding{}, noise: noise}
 	places, number, err := l.places(running.Digest)
 	if err != nil {
 		return nil, nil, err
@@ -201,7 +220,9 @@ func (a *app) reportDrift(r *driftReport, exitCode bool) error {
 
 // driftTitles are the sections of the page.
 var driftTitles = map[drift.Kind]string{
-	drift.File: "files", drift.User: "users", drift.Group: "groups", drift.Unit: "units",
+	drift.File: "files", drift.Unit: "units", drift.User: "users", drift.Group: "groups",
+	drift.Port: "ports", drift.Software: "software beside the packages", drift.Scheduled: "scheduled",
+	drift.Mount: "mounts", drift.Boot: "boot loader", drift.State: "links to the system in /var", drift.Module: "kernel modules",
 	drift.Variable: "kernel variables", drift.Parameter: "kernel parameters",
 }
 
@@ -211,6 +232,7 @@ func (p planPage) deviations(r *driftReport) {
 	if r.Generation != 0 {
 		of = fmt.Sprintf("generation %d", r.Generation)
 	}
+	defer p.noise(r.Noise)
 	if len(r.Findings) == 0 {
 		p.line(fmt.Sprintf("%s is what %s declares", r.Machine, of))
 		return
@@ -223,6 +245,17 @@ func (p planPage) deviations(r *driftReport) {
 			p.line("\n" + driftTitles[section])
 		}
 		p.deviation(f)
+	}
+}
+
+// noise writes what is no deviation, and why.
+func (p planPage) noise(all []drift.Finding) {
+	if len(all) == 0 {
+		return
+	}
+	p.line("\nno deviation")
+	for _, f := range all {
+		p.line("  " + string(f.Change) + " " + f.Name + ": " + f.Noise)
 	}
 }
 
@@ -241,6 +274,9 @@ func (p planPage) deviation(f driftedFinding) {
 		p.line("      " + f.Place.String() + " declares it")
 	case len(f.Packages) > 0:
 		p.line("      of " + strings.Join(f.Packages, ", "))
+	}
+	if !f.Since.IsZero() {
+		p.line("      since " + f.Since.Local().Format(time.DateTime))
 	}
 	p.difference(f.Diff)
 }

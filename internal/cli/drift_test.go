@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"stet/internal/config"
 	"stet/internal/drift"
@@ -16,8 +17,9 @@ func TestDriftIsReadable(t *testing.T) {
 		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/motd", Change: plan.Modified, Diff: "@@ -1 +1 @@\n-declared\n+changed\n"}, Option: `files."/etc/motd"`, Place: &config.Place{File: "stet.yaml", Line: 12, Column: 3}},
 		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/nginx/mime.types", Change: plan.Deleted}, Packages: []string{"nginx-common"}},
 		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/secret\x1b[2J", Change: plan.Added, Hidden: plan.HiddenSecret}},
-		{Finding: drift.Finding{Kind: drift.User, Name: "intruder", Change: plan.Added, What: "uid 1001, home /home/intruder"}},
 		{Finding: drift.Finding{Kind: drift.Unit, Name: "broken.service", Change: plan.Modified, What: "has failed"}},
+		{Finding: drift.Finding{Kind: drift.User, Name: "intruder", Change: plan.Added, What: "uid 1001, home /home/intruder"}},
+		{Finding: drift.Finding{Kind: drift.Port, Name: "8080/tcp", Change: plan.Added, What: "python3 of ada, started by hand", Since: time.Date(2026, 11, 26, 9, 30, 0, 0, time.Local)}},
 		{Finding: drift.Finding{Kind: drift.Variable, Name: "net.ipv4.ip_forward", Change: plan.Modified, What: "0, declared 1"}, Place: &config.Place{File: "roles/router.cue", Line: 4, Column: 2}},
 	}}
 	var out bytes.Buffer
@@ -40,6 +42,26 @@ func TestDriftIsReadable(t *testing.T) {
 	}
 	if err := a.reportDrift(report, true); err == nil {
 		t.Error("--exit-code finds nothing")
+	}
+}
+
+func TestEveryKindHasATitle(t *testing.T) {
+	for _, kind := range drift.Kinds() {
+		if driftTitles[kind] == "" {
+			t.Errorf("%s has none", kind)
+		}
+	}
+}
+
+func TestWhatIsNoDeviationIsToldLast(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{Environment: Environment{Stdout: &out, Getenv: func(string) string { return "" }}}
+	report := &driftReport{Machine: "web", Generation: 3, Noise: []drift.Finding{{Kind: drift.File, Name: "/etc/shadow-", Change: plan.Added, Noise: "the account tools keep it"}}}
+	if err := a.reportDrift(report, true); err != nil {
+		t.Error(err)
+	}
+	if want := "web is what generation 3 declares\n\nno deviation\n  added /etc/shadow-: the account tools keep it\n"; out.String() != want {
+		t.Errorf("have\n%s\nwant\n%s", out.String(), want)
 	}
 }
 

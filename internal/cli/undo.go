@@ -56,7 +56,7 @@ was let go last, by an undo, a switch or a start. Then nothing restarts.`,
 
 // undo puts back what is named; without a name, everything.
 func (a *app) undo(ctx context.Context, s *store.Store, names []string, esp espFlag, dryRun bool) error {
-	report, seen, err := a.drift(ctx, s)
+	report, seen, err := a.drift(ctx, s, esp)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *app) undo(ctx context.Context, s *store.Store, names []string, esp espF
 	}
 	restore, left := drift.Undo(found, chosen, seen.Facts.Drift)
 	for _, f := range left {
-		a.term.Note(fmt.Sprintf("%s: only a start of the machine undoes it", f.Name))
+		a.term.Note(fmt.Sprintf("%s stays; what undoes it: %s", f.Name, f.Remedy))
 	}
 	w := wish{Staged: stage.Request{System: report.System}, Restore: restore}
 	if !dryRun {

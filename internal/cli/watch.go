@@ -40,12 +40,12 @@ type look struct {
 
 // watch looks for drift as a timer has it done: it says what is new since the last
 // look, and leaves the rest to the notice at login and to the metrics.
-func (a *app) watch(ctx context.Context, s *store.Store, metrics string) error {
-	l, err := a.live(s, espFlag{})
+func (a *app) watch(ctx context.Context, s *store.Store, esp espFlag, metrics string) error {
+	l, err := a.live(s, esp)
 	if err != nil {
 		return err
 	}
-	report, _, err := a.drift(ctx, s)
+	report, _, err := a.drift(ctx, s, esp)
 	if err != nil {
 		return err
 	}

@@ -16,9 +16,6 @@ import (
 // bootLoader is where the package systemd-boot-efi has it.
 const bootLoader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 
-// loaderConf is never changed after this: order decides what boots.
-const loaderConf = "timeout 3\n"
-
 // writeESP writes the file system that the firmware boots from.
 func writeESP(disk io.WriterAt, c Content, t Tools, ids Identities, at gpt.Partition) error {
 	loader, ok := t.Root.Lookup(bootLoader)
@@ -32,16 +29,17 @@ func writeESP(disk io.WriterAt, c Content, t Tools, ids Identities, at gpt.Parti
 	v := fat.Volume{
 		Size: at.Size, Label: "ESP", Time: time.Unix(t.Epoch, 0), Serial: serial(ids("esp file system")),
 		Files: []fat.File{
-			text("loader/loader.conf", []byte(loaderConf)),
-			text("loader/entries.srel", []byte("type1\n")),
+			text(boot.LoaderConfPath, []byte(boot.LoaderConf)),
+			text(boot.EntryKindsPath, []byte(boot.EntryKinds)),
 			// There is no other generation to go back to, so it is not counted.
 			text(boot.EntriesDir+"/"+boot.Name{Generation: entry.Generation}.String(), entry.Text()),
 		},
 	}
-	for name, digest := range map[string]verity.Digest{
-		"EFI/BOOT/BOOTX64.EFI": loader.Digest, "EFI/systemd/systemd-bootx64.efi": loader.Digest,
-		boot.KernelPath(entry.Kernel): entry.Kernel, boot.InitrdPath(entry.Initrd): entry.Initrd,
-	} {
+	contents := map[string]verity.Digest{boot.KernelPath(entry.Kernel): entry.Kernel, boot.InitrdPath(entry.Initrd): entry.Initrd}
+	for _, name := range boot.LoaderPaths() {
+		contents[name] = loader.Digest
+	}
+	for name, digest := range contents {
 		file, err := object(c, name, digest)
 		if err != nil {
 			return err

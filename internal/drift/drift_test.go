@@ -66,11 +66,15 @@ const (
 
 // declared is a machine's files.
 var declared = map[string]string{
-	"/etc/passwd":                       passwd,
-	"/etc/group":                        group,
-	"/etc/motd":                         "declared\n",
-	"/etc/sysctl.d/50-stet.conf":        "net.ipv4.ip_forward = 1\nkernel.sysrq=0x01b6\nnet.ipv4.tcp_rmem = 4096 131072 6291456\nnet.ipv4.conf.*.rp_filter = 2\nno.such.variable = 1\n",
-	"/usr/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/a\n",
+	"/etc/passwd":                                       passwd,
+	"/etc/group":                                        group,
+	"/etc/motd":                                         "declared\n",
+	"/etc/sysctl.d/50-stet.conf":                        "net.ipv4.ip_forward = 1\nkernel.sysrq=0x01b6\nnet.ipv4.tcp_rmem = 4096 131072 6291456\nnet.ipv4.conf.*.rp_filter = 2\nno.such.variable = 1\n",
+	"/usr/lib/systemd/system/a.service":                 "[Service]\nExecStart=/usr/bin/a\n",
+	"/usr/lib/systemd/system/tmp.mount":                 "[Mount]\nWhat=tmpfs\nWhere=/tmp\n",
+	"/usr/lib/systemd/system/ssh@.service":              "[Service]\nExecStart=/usr/sbin/sshd -i\n",
+	"/etc/xdg/autostart/org.kde.connect-daemon.desktop": "[Desktop Entry]\n",
+	"/usr/lib/systemd/user/sync.service":                "[Service]\nExecStart=/usr/bin/sync\n",
 }
 
 // asDeclared is what is seen of a machine that nobody touched.
@@ -168,19 +172,38 @@ func TestWhatDiffersIsFound(t *testing.T) {
 			w := &world{map[string]*tree.Tree{}, map[verity.Digest][]byte{}}
 			seen := asDeclared()
 			c.happens(seen)
-			found, err := Find(w, w.system(t, declared), seen)
+			found, _, err := Find(w, w.system(t, declared), seen)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var have []string
-			for _, f := range found {
-				have = append(have, fmt.Sprintf("%s %s %s: %s [%s]", f.Change, f.Kind, f.Name, f.What, f.Undone))
-			}
+			have := lines(found)
 			if diff := cmp.Diff(c.want, have); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
+}
+
+// lines are findings as a test writes them.
+func lines(found []Finding) (all []string) {
+	for _, f := range found {
+		all = append(all, fmt.Sprintf("%s %s %s: %s [%s]", f.Change, f.Kind, f.Name, f.What, f.Undone))
+	}
+	return all
+}
+
+// find gives what is found when something happens to a machine that nobody
+// touched.
+func find(t *testing.T, happens func(*Seen)) (found, noise []Finding) {
+	t.Helper()
+	w := &world{map[string]*tree.Tree{}, map[verity.Digest][]byte{}}
+	seen := asDeclared()
+	happens(seen)
+	found, noise, err := Find(w, w.system(t, declared), seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, noise
 }
 
 func TestAChangedFileHasItsDifference(t *testing.T) {
@@ -190,7 +213,7 @@ func TestAChangedFileHasItsDifference(t *testing.T) {
 		{Path: "/etc/motd", Change: plan.Modified, Type: tree.Regular.String(), Mode: 0o644, Size: 8, Digest: verity.Sum([]byte(text)), Text: &text},
 		{Path: "/etc/secret", Change: plan.Added, Type: tree.Regular.String(), Mode: 0o600, Size: 7, Digest: verity.Sum([]byte(secret))},
 	}
-	found, err := Find(w, w.system(t, declared), seen)
+	found, _, err := Find(w, w.system(t, declared), seen)
 	if err != nil || len(found) != 2 {
 		t.Fatalf("%v, %v", found, err)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Undo says what puts the chosen findings back and leaves all others. Of those it
-// returns what cannot be put back while the machine runs.
+// returns what has to be undone by other means: that is their remedy.
 //
 // Accounts go together, since they are in the same files; so do a directory and
 // what is in it, where only the directory's own attributes would stay.
@@ -21,6 +21,16 @@ func Undo(found []Finding, chosen func(Finding) bool, drifted []plan.Drifted) (r
 			continue
 		}
 		switch {
+		case f.Remedy != "":
+			left = append(left, f)
+		case f.Stops != "":
+			restore.Stop = append(restore.Stop, f.Stops)
+		case strings.HasPrefix(f.Path, runtimes[0]):
+			if _, wanted := wanter(path.Dir(f.Path)); wanted {
+				restore.Disable = append(restore.Disable, f.Name)
+			} else {
+				restore.Unmask = append(restore.Unmask, f.Name)
+			}
 		case f.Path != "":
 			undone[f.Path] = true
 			if f.Kind == User || f.Kind == Group {
@@ -34,10 +44,10 @@ func Undo(found []Finding, chosen func(Finding) bool, drifted []plan.Drifted) (r
 			restore.Stop = append(restore.Stop, f.Name)
 		case f.Kind == Unit:
 			restore.Start = append(restore.Start, f.Name)
-		default:
-			left = append(left, f)
 		}
 	}
+	slices.Sort(restore.Stop) // a unit and its port are told, and stopped once
+	restore.Stop = slices.Compact(restore.Stop)
 	// What is kept is kept with all below it: so no directory with something in it
 	// that goes.
 	holds := map[string]bool{}

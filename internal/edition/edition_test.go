@@ -226,6 +226,9 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 		{Kind: drift.Unit, Name: "a.service", Change: plan.Modified},
 		{Kind: drift.User, Name: "ada", Path: "/etc/shadow", Change: plan.Modified},
 		{Kind: drift.User, Name: "www", Path: "/etc/passwd", Change: plan.Modified},
+		{Kind: drift.Unit, Name: "b.service", Path: "/run/systemd/system/b.service", Change: plan.Modified},
+		{Kind: drift.Mount, Name: "/mnt", Path: "/mnt", Change: plan.Added},
+		{Kind: drift.Boot, Name: "/efi/EFI/x", Path: "/efi/EFI/x", Change: plan.Added, Remedy: "`rm`"},
 	}
 	there := map[string]string{"/etc/motd": "new\n", "/etc/secret": "s", sshd: "Port 2222\nX11Forwarding yes\n"}
 	adopted, now, left := adopting(t, map[string]string{"stet.yaml": before, "banner": "x"}, there, func(m *adopt.Machine) {
@@ -248,6 +251,9 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 		"a.service: a failure is nothing to declare",
 		"ada: a password is in no configuration",
 		"www: no option declares this user: it is of a package",
+		"b.service: it lasts only until the next start",
+		"/mnt: how it is to be found at the next start is not known",
+		"/efi/EFI/x: what the boot loader reads follows from the generations",
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)

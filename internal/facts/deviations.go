@@ -1,15 +1,19 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"stet/internal/drift"
 	"stet/internal/plan"
@@ -20,35 +24,80 @@ import (
 // See looks at what a running machine could have otherwise than its system, and
 // gives that system.
 func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
-	_, running, err := m.Running()
+	boot, running, err := m.Running()
+	if err != nil {
+		return running, nil, err
+	}
+	w, err := readProcesses(m.proc())
+	if err != nil {
+		return running, nil, err
+	}
+	policy, err := m.Policy(running)
 	if err != nil {
 		return running, nil, err
 	}
 	seen := &drift.Seen{}
-	if seen.Facts, err = m.Gather(ctx, running); err != nil {
+	if seen.Facts, err = m.gather(ctx, boot, running, running, policy, w); err != nil {
 		return running, nil, err
 	}
-	if err := m.accounts(running, seen); err != nil {
-		return running, nil, fmt.Errorf("look at accounts: %w", err)
+	for _, mounted := range w.mounts() {
+		seen.Mounts = append(seen.Mounts, drift.Mounted{Point: mounted.Point, Type: mounted.Type, Source: mounted.Source, Root: mounted.Root})
 	}
-	declared, err := plan.ReadDeclared(m.Store, running)
-	if err != nil {
-		return running, nil, err
+	for _, look := range []struct {
+		at   string
+		look func() error
+	}{
+		{"when what differs was changed", func() error { return m.changes(boot, seen) }},
+		{"accounts", func() error { return m.accounts(running, policy, seen) }},
+		{"the kernel", func() error { return m.kernel(running, seen) }},
+		{"ports", func() error { return m.ports(running, w, seen) }},
+		{"/usr/local, /opt and links in /var", func() error { return m.state(running, seen) }},
+		{"cron and at", func() error { return m.schedules(seen) }},
+		{"the boot loader", func() error { return m.loader(seen) }},
+	} {
+		if err := look.look(); err != nil {
+			return running, nil, fmt.Errorf("look at %s: %w", look.at, err)
+		}
 	}
-	if seen.Variables, err = m.variables(slices.Collect(maps.Keys(declared.Sysctl))); err != nil {
-		return running, nil, err
-	}
-	text, err := os.ReadFile(m.at("proc/cmdline"))
-	seen.CommandLine = strings.TrimSpace(string(text))
-	return running, seen, err
+	return running, seen, nil
 }
 
-// accounts reads them, and puts what is a user's own to choose back.
-func (m Machine) accounts(running plan.System, seen *drift.Seen) error {
-	policy, err := m.Policy(running)
+// changes finds out when what differs was changed last: the status of a file, not
+// its content, because an old file may have come today. Of what was deleted nothing
+// tells: overlayfs notes all that in one inode.
+func (m Machine) changes(boot state.Boot, seen *drift.Seen) error {
+	upper, err := m.Upper(boot)
 	if err != nil {
 		return err
 	}
+	seen.Changed = map[string]time.Time{}
+	for _, d := range seen.Facts.Drift {
+		if d.Change == plan.Deleted {
+			continue
+		}
+		if at, ok := changed(filepath.Join(upper.Upper(), strings.TrimPrefix(d.Path, "/etc"))); ok {
+			seen.Changed[d.Path] = at
+		}
+	}
+	for name := range seen.Facts.Run {
+		if at, ok := changed(m.at(name)); ok {
+			seen.Changed[name] = at
+		}
+	}
+	return nil
+}
+
+// changed is when what is at a path came there, or was changed last.
+func changed(name string) (at time.Time, ok bool) {
+	var stat unix.Stat_t
+	if err := unix.Lstat(name, &stat); err != nil {
+		return at, false // it went while we looked
+	}
+	return time.Unix(stat.Ctim.Unix()).UTC().Truncate(time.Second), true
+}
+
+// accounts reads them, and puts what is a user's own to choose back.
+func (m Machine) accounts(running plan.System, policy state.Policy, seen *drift.Seen) error {
 	etc, err := m.Store.Tree(running.Trees["etc"])
 	if err != nil {
 		return err
@@ -106,21 +155,21 @@ func passwords(text string) map[string]string {
 	return all
 }
 
-// variables reads kernel variables; those that this kernel does not have, or that
-// nobody may read, are left out, and so are patterns.
-func (m Machine) variables(names []string) (map[string]string, error) {
-	values := map[string]string{}
-	for _, name := range names {
-		// A dot between the parts is a slash, and a slash in one is a dot (sysctl.d(5)).
-		at := m.at(filepath.Join("proc/sys", strings.NewReplacer(".", "/", "/", ".").Replace(name)))
-		text, err := os.ReadFile(at)
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("read the kernel variable %s: %w", name, err)
-		}
-		values[name] = strings.Join(strings.Fields(string(text)), " ")
+// userNames are the names of users by their numbers, as the machine has them now.
+// Who has none is called by the number.
+func (m Machine) userNames() (func(uid uint32) string, error) {
+	text, err := m.etcFile("passwd")
+	if err != nil {
+		return nil, err
 	}
-	return values, nil
+	names := map[string]string{}
+	for name, account := range plan.ParseUsers(string(text)) {
+		if before, taken := names[account.UID]; !taken || name < before {
+			names[account.UID] = name
+		}
+	}
+	return func(uid uint32) string {
+		number := strconv.FormatUint(uint64(uid), 10)
+		return cmp.Or(names[number], number)
+	}, nil
 }

@@ -26,6 +26,7 @@ type Machine struct {
 	Root  string // "/", or a directory that has proc, run and etc
 	Store *store.Store
 	State string // the directory of its state
+	ESP   string // where it is mounted; "" where none is
 
 	// Units lists the units of a manager; nil is the system's.
 	Units func(ctx context.Context, of *systemd.User) ([]systemd.Unit, error)
@@ -91,22 +92,26 @@ func (m Machine) Gather(ctx context.Context, next plan.System) (*plan.Facts, err
 	if err != nil {
 		return nil, err
 	}
-	f := &plan.Facts{Format: plan.Format}
-	if f.Booted, err = m.booted(running); err != nil {
-		return nil, err
-	}
 	w, err := readProcesses(m.proc())
 	if err != nil {
+		return nil, err
+	}
+	policy, err := m.Policy(next)
+	if err != nil {
+		return nil, err
+	}
+	return m.gather(ctx, boot, running, next, policy, w)
+}
+
+func (m Machine) gather(ctx context.Context, boot state.Boot, running, next plan.System, policy state.Policy, w *world) (f *plan.Facts, err error) {
+	f = &plan.Facts{Format: plan.Format}
+	if f.Booted, err = m.booted(running); err != nil {
 		return nil, err
 	}
 	if f.Managers, err = m.managers(ctx, w, running.Trees["usr"]); err != nil {
 		return nil, err
 	}
 	f.Mounts = newNamespaces(w).others()
-	policy, err := m.Policy(next)
-	if err != nil {
-		return nil, err
-	}
 	if f.Drift, err = m.drift(boot, running, policy); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,28 @@ var socketTables = []struct{ file, protocol, state string }{
 // others, by port. Of several processes that have one, such as a server and its
 // workers, it names the first that is not PID 1, which opens sockets for others.
 func (m Machine) Listening() ([]Socket, error) {
-	found := map[string]*Socket{} // by inode
+	found, err := m.waiting()
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 0 {
+		if err := m.findHolders(found); err != nil {
+			return nil, err
+		}
+	}
+	var all []Socket
+	for _, s := range found {
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b Socket) int {
+		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol), a.Address.Compare(b.Address), cmp.Compare(a.PID, b.PID))
+	})
+	return all, nil
+}
+
+// waiting gives those sockets by their inodes; who has them is not looked for.
+func (m Machine) waiting() (map[string]*Socket, error) {
+	found := map[string]*Socket{}
 	for _, table := range socketTables {
 		text, err := os.ReadFile(filepath.Join(m.proc(), "1/net", table.file))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -54,19 +75,7 @@ func (m Machine) Listening() ([]Socket, error) {
 			found[inode] = &s
 		}
 	}
-	if len(found) > 0 {
-		if err := m.findHolders(found); err != nil {
-			return nil, err
-		}
-	}
-	var all []Socket
-	for _, s := range found {
-		all = append(all, *s)
-	}
-	slices.SortFunc(all, func(a, b Socket) int {
-		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol), a.Address.Compare(b.Address), cmp.Compare(a.PID, b.PID))
-	})
-	return all, nil
+	return found, nil
 }
 
 // parseSockets reads one table: the sockets in a state, by inode.

@@ -170,15 +170,17 @@ func TestUndoingDriftIsAPlanLikeAnother(t *testing.T) {
 func TestAnUndoLeavesWhatIsKept(t *testing.T) {
 	w := newWorld()
 	s := w.system(t, base())
-	f := w.facts(s, w.active(s, "web.service", "/usr/sbin/web"), RunningUnit{Name: "left.service", Active: "active"}, RunningUnit{Name: "lost.service", Active: "failed"}, RunningUnit{Name: "ill.service", Active: "failed"})
+	f := w.facts(s, w.active(s, "web.service", "/usr/sbin/web"), RunningUnit{Name: "left.service", Active: "active"}, RunningUnit{Name: "lost.service", Active: "failed"}, RunningUnit{Name: "mnt.mount", Active: "active"}, RunningUnit{Name: "ill.service", Active: "failed"})
 	f.Drift = []Drifted{drifted("/etc/web/web.conf", "mine\n"), drifted("/etc/motd", "mine\n"), drifted("/etc/motd.d/x", "mine\n")}
-	f.Restore = &Restore{Keep: []string{"/etc/motd", "/etc/motd.d"}, Variables: []string{"net.ipv4.conf.eth0/1.rp_filter"}, Stop: []string{"left.service", "lost.service"}, Start: []string{"ill.service"}}
+	f.Restore = &Restore{Keep: []string{"/etc/motd", "/etc/motd.d"}, Variables: []string{"net.ipv4.conf.eth0/1.rp_filter"}, Stop: []string{"left.service", "lost.service", "mnt.mount"}, Start: []string{"ill.service"}, Unmask: []string{"masked.service"}, Disable: []string{"enabled.service"}}
 	p := w.make(t, s, s, f)
-	if want := "reload web.service (file /etc/web/web.conf)\nstop left.service (drift runs, and is declared nowhere)\nstart ill.service (drift has failed)"; actions(p) != want {
+	if want := "reload web.service (file /etc/web/web.conf)\nstop left.service (drift runs, and is declared nowhere)\nstop mnt.mount (drift is mounted, and is declared nowhere)\nstart ill.service (drift has failed)"; actions(p) != want {
 		t.Errorf("%s\nwant\n%s", actions(p), want)
 	}
 	want := []Task{
 		{[]string{"/usr/lib/systemd/systemd-sysctl", "--prefix=/net/ipv4/conf/eth0.1/rp_filter"}, "net.ipv4.conf.eth0/1.rp_filter is another than declared"},
+		{[]string{"systemctl", "unmask", "--runtime", "--", "masked.service"}, "masked.service is masked for this run, and is not declared so"},
+		{[]string{"systemctl", "disable", "--runtime", "--", "enabled.service"}, "enabled.service is enabled for this run, and is not declared so"},
 		{[]string{"systemctl", "reset-failed", "--", "lost.service"}, "lost.service has failed, and is declared nowhere"},
 	}
 	if diff := cmp.Diff(want, p.Tasks); diff != "" {

@@ -264,7 +264,7 @@ func (w *applying) symlink(name string, info fs.FileInfo) error {
 	}
 	uid, gid := owner(info)
 	want := applied{kind: "link", uid: uid, gid: gid, content: target}
-	if isOwned(target) {
+	if IsOwned(target) {
 		want = applied{kind: "owned", content: target}
 	}
 	have, err := w.describe(name)
@@ -415,7 +415,7 @@ func describe(root *os.Root, name string) (*applied, error) {
 		if err != nil {
 			return nil, err
 		}
-		if isOwned(target) {
+		if IsOwned(target) {
 			return &applied{kind: "owned", content: target}, nil
 		}
 		return &applied{kind: "link", uid: uid, gid: gid, content: target}, nil
@@ -435,7 +435,9 @@ func describe(root *os.Root, name string) (*applied, error) {
 	}
 }
 
-func isOwned(target string) bool {
+// IsOwned reports whether a symlink in the state that leads to target belongs to
+// Stet for good.
+func IsOwned(target string) bool {
 	return slices.ContainsFunc(ownedTargets(), func(prefix string) bool { return strings.HasPrefix(target, prefix) })
 }
 

@@ -26,6 +26,21 @@ func (m *life) driftNow(t *testing.T) (lines []string) {
 	return lines
 }
 
+// byHand is what of the changes is state, or else than what a switch makes: an undo
+// leaves it, and says what does undo it.
+var byHand = []string{
+	"modified unit nginx.service: has the drop-in 50-CPUWeight.conf: CPUWeight=50",
+	"added software /usr/local/bin/tool: of root",
+	"added scheduled crontab of ada: 1 entry",
+}
+
+// hasDriftOfState expects what isChanged did and no start undoes.
+func (m *life) hasDriftOfState(t *testing.T) {
+	if diff := cmp.Diff(byHand[1:2], m.driftNow(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func (m *life) hasNotDrifted(t *testing.T) {
 	if lines := m.driftNow(t); len(lines) > 0 {
 		t.Errorf("nobody did anything, and there is drift:\n%s", strings.Join(lines, "\n"))
@@ -35,7 +50,10 @@ func (m *life) hasNotDrifted(t *testing.T) {
 
 // tellsWhatWasChanged holds what is told against what isChanged did.
 func (m *life) tellsWhatWasChanged(t *testing.T) {
-	m.Run(t, "sysctl -qw net.ipv4.ip_forward=0; systemd-run --quiet --unit=left-over sleep infinity; systemd-run --quiet --unit=broken false; until systemctl is-failed -q broken; do sleep 0.2; done")
+	// systemd-run takes what begins with a dollar for a variable.
+	const listen = "@s = IO::Socket::INET->new(Listen => 1, LocalPort => 8080) or die; sleep"
+	m.Run(t, "sysctl -qw net.ipv4.ip_forward=0; systemd-run --quiet --unit=left-over --uid=ada perl -MIO::Socket::INET -e '"+listen+"'; systemd-run --quiet --unit=broken false; until systemctl is-failed -q broken; do sleep 0.2; done")
+	m.Run(t, "systemctl set-property --runtime nginx.service CPUWeight=50; mount -t tmpfs notes /mnt; systemctl mask --runtime rescue.service; echo '5 5 * * * true' | crontab -u ada -; until ss -Hltn | grep -q ':8080 '; do sleep 0.2; done")
 	want := []string{
 		"added file /etc/drift",
 		"modified file /etc/motd",
@@ -46,6 +64,12 @@ func (m *life) tellsWhatWasChanged(t *testing.T) {
 		"added unit broken.service: has failed, and is written down nowhere",
 		"modified unit hello.service: is disabled: multi-user.target no longer wants it",
 		"added unit left-over.service: runs, and is written down nowhere",
+		byHand[0],
+		"modified unit rescue.service: is masked for this run",
+		"added port 8080/tcp: perl of ada, in left-over.service",
+		byHand[1],
+		byHand[2],
+		"added mount /mnt: notes (tmpfs), declared nowhere",
 		"modified sysctl net.ipv4.ip_forward: 0, declared 1",
 	}
 	have := m.driftNow(t)
@@ -60,7 +84,7 @@ func (m *life) tellsWhatWasChanged(t *testing.T) {
 		}
 	}
 	said, status := m.Try(t, "stet drift --exit-code")
-	if status != 3 || !strings.Contains(said, "-This machine is written down.\n") || !strings.Contains(said, "+changed\n") || !strings.Contains(said, "of nginx-common") {
+	if status != 3 || !strings.Contains(said, "      since ") || !strings.Contains(said, "-This machine is written down.\n") || !strings.Contains(said, "+changed\n") || !strings.Contains(said, "of nginx-common") {
 		t.Errorf("exit status %d\n%s", status, said)
 	}
 }
@@ -81,8 +105,15 @@ func (m *life) undoesWhatWasChanged(t *testing.T) {
 		t.Errorf("after a part was undone: %s", diff)
 	}
 
-	m.Run(t, "stet undo --all")
-	m.hasNotDrifted(t)
+	if out := m.Run(t, "stet undo --all 2>&1"); !strings.Contains(out, "crontab of ada stays; what undoes it: `crontab -u ada -r`") {
+		t.Errorf("it does not say what it leaves: %s", out)
+	}
+	if diff := cmp.Diff(byHand, m.driftNow(t)); diff != "" {
+		t.Errorf("after all was undone: %s", diff)
+	}
+	m.expect(t, "systemctl is-enabled rescue.service; findmnt /mnt || echo unmounted; ss -Hltn | grep ':8080 ' || echo closed", "static\nunmounted\nclosed")
+	m.expect(t, "stet drift --all | sed -n '/no deviation/,$p' | grep -e machine-id -e /etc/kept", "  added /etc/kept: the machine is to keep it\n  added /etc/machine-id: the machine is to keep it")
+	m.Run(t, "crontab -u ada -r; rm -r /run/systemd/system.control/nginx.service.d; systemctl daemon-reload")
 	m.expect(t, "systemctl is-active left-over; systemctl is-system-running; getent passwd intruder || echo gone", "inactive\nrunning\ngone")
 	m.expect(t, "getent shadow ada | cut -d: -f2; cat /etc/kept", hash+"\nkept")
 

@@ -89,7 +89,7 @@ func TestMachine(t *testing.T) {
 	t.Run("runs after a reboot", m.runs)
 	t.Run("is still itself", m.isStillItself)
 	t.Run("has forgotten what was not declared", m.hasForgotten)
-	t.Run("has no drift any more", m.hasNotDrifted)
+	t.Run("has no drift but in its state", m.hasDriftOfState)
 	t.Run("has kept what is state", m.hasKept)
 	t.Run("still serves its page", m.servesPage)
 	t.Run("still lets its user log in", m.logsIn)

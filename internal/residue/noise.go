@@ -1,0 +1,90 @@
+package residue
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+)
+
+// Noise is what software does by design on a running machine and nobody declares:
+// drift that is none. It changes no system, so it is a table of its own.
+type Noise struct {
+	rules []noiseRule
+}
+
+type noiseRule struct {
+	kind  string
+	names []string
+	of    []string // programs of ports, types of file systems; none: any
+	why   string
+}
+
+//go:embed noise.txt
+var builtinNoise []byte
+
+// BuiltinNoise gives Stet's own table.
+func BuiltinNoise() (*Noise, error) { return ParseNoise(builtinNoise) }
+
+// ParseNoise reads a table. Errors name the line.
+func ParseNoise(text []byte) (*Noise, error) {
+	scanner := debian.NewScanner(bytes.NewReader(text))
+	scanner.Comments = true
+	head, err := scanner.Next()
+	if err != nil {
+		return nil, fmt.Errorf("noise table: %w", err)
+	}
+	if v := head.Get("Format"); v != formatVersion {
+		return nil, fmt.Errorf("noise table: format %q; this Stet reads %s: use a newer Stet", v, formatVersion)
+	}
+	n := &Noise{}
+	for {
+		stanza, err := scanner.Next()
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("noise table: %w", err)
+		}
+		r := noiseRule{stanza.Get("Kind"), strings.Fields(stanza.Get("Names")), strings.Fields(stanza.Get("Of")), stanza.Get("Why")}
+		if r.kind == "" || len(r.names) == 0 || r.why == "" {
+			return nil, fmt.Errorf("noise table: line %d: a rule needs Kind, Names and Why", stanza.Line)
+		}
+		for _, p := range slices.Concat(r.names, r.of) {
+			if _, err := path.Match(strings.ReplaceAll(p, "**", "*"), ""); err != nil {
+				return nil, fmt.Errorf("noise table: line %d: %q is no pattern", stanza.Line, p)
+			}
+		}
+		n.rules = append(n.rules, r)
+	}
+}
+
+// Why gives the reason of the first rule for what differs; "" when there is none.
+// Of is the program of a port, or the type of a file system that is mounted.
+func (n *Noise) Why(kind, name, of string) string {
+	matching := func(text string) func(string) bool {
+		return func(pattern string) bool { return matches(pattern, text) }
+	}
+	for _, r := range n.rules {
+		if r.kind == kind && slices.ContainsFunc(r.names, matching(name)) && (len(r.of) == 0 || slices.ContainsFunc(r.of, matching(of))) {
+			return r.why
+		}
+	}
+	return ""
+}
+
+// Kinds are those that the rules are about, sorted.
+func (n *Noise) Kinds() []string {
+	var all []string
+	for _, r := range n.rules {
+		all = append(all, r.kind)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

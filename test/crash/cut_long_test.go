@@ -270,7 +270,8 @@ func TestPowerCuts(t *testing.T) {
 		boots = append(boots, c)
 	}
 
-	for _, p := range []fault.Point{fault.RecordRemoved, fault.EntryRemoved, fault.ObjectRemoved, fault.UpperRemoved} {
+	// In the order in which it comes there: each goes on where the last one stood.
+	for _, p := range []fault.Point{fault.EntryRemoved, fault.RecordRemoved, fault.ObjectRemoved, fault.UpperRemoved} {
 		if stood := m.halts(t, p, "stet gc --keep 1"); stood != nil {
 			reached[p] = true
 			cutPower(t, string(p), stood, dice.Uint64(), third).holds(t, h)

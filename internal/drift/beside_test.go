@@ -223,13 +223,13 @@ func TestWhatIsBesideTheFilesOfEtcIsFound(t *testing.T) {
 			func(s *Seen) {
 				s.Placed = []Placed{{Path: "/usr/local/bin/tool", Type: tree.Regular.String(), User: "root"}}
 			},
-			"added software /usr/local/bin/tool: of root [archives and removes it]", "`stet state clean` archives and removes it",
+			"added software /usr/local/bin/tool: of root [archives and removes it]", "`stet state clean /usr/local/bin/tool` archives and removes it",
 		},
 		"a whole tree": {
 			func(s *Seen) {
 				s.Placed = []Placed{{Path: "/opt/app", Type: tree.Directory.String(), User: "ada", Files: 10000, More: true}}
 			},
-			"added software /opt/app: directory with more than 10000 files, of ada [archives and removes it]", "`stet state clean` archives and removes it",
+			"added software /opt/app: directory with more than 10000 files, of ada [archives and removes it]", "`stet state clean /opt/app` archives and removes it",
 		},
 		"something in the place of a package's": {
 			func(s *Seen) {

@@ -14,7 +14,7 @@ func (f *finder) software() {
 	for _, p := range f.seen.Placed {
 		n := Finding{
 			Kind: Software, Name: p.Path, Path: p.Path, Change: plan.Added, Since: p.Changed,
-			Undone: "archives and removes it", Remedy: "`stet state clean` archives and removes it",
+			Undone: "archives and removes it", Remedy: "`stet state clean " + p.Path + "` archives and removes it",
 		}
 		switch p.Type {
 		case tree.Directory.String():

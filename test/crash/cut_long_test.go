@@ -233,9 +233,7 @@ func TestPowerCuts(t *testing.T) {
 		if stood == nil {
 			t.Fatalf("stet assess did not come to %q", p)
 		}
-		for range 2 {
-			cutPower(t, string(p), stood.Clone(), dice.Uint64(), first).holds(t, h)
-		}
+		cutPower(t, string(p), stood, dice.Uint64(), first).holds(t, h)
 	}
 	m.Run(t, "stet assess good")
 
@@ -248,12 +246,10 @@ func TestPowerCuts(t *testing.T) {
 			continue
 		}
 		reached[p] = true
-		for range 2 {
-			c := cutPower(t, string(p), stood.Clone(), dice.Uint64(), first, second)
-			c.holds(t, h)
-			if p == fault.EntryPlaced || p == fault.EntryHidden {
-				boots = append(boots, c)
-			}
+		c := cutPower(t, string(p), stood, dice.Uint64(), first, second)
+		c.holds(t, h)
+		if p == fault.EntryPlaced || p == fault.EntryHidden {
+			boots = append(boots, c)
 		}
 	}
 	for _, p := range []fault.Point{fault.ObjectWritten, fault.StoreSynced, fault.SystemPublished, fault.GenerationPrepared, fault.GenerationRecorded, fault.EntryHidden, fault.EntryPlaced} {
@@ -321,11 +317,9 @@ func TestPowerCutsWhileBooting(t *testing.T) {
 				CommandLine: fmt.Sprintf(`console=ttyS0 panic=1 stet.system=%s stet.generation=1 stet.fault="%s:halt"`, built.Digest, p),
 			})
 			m.stands(t, p)
-			for range 2 {
-				c := cutPower(t, string(p), m.disk.Clone(), dice.Uint64(), built.Digest)
-				c.holds(t, h)
-				cuts = append(cuts, c)
-			}
+			c := cutPower(t, string(p), m.disk.Clone(), dice.Uint64(), built.Digest)
+			c.holds(t, h)
+			cuts = append(cuts, c)
 		})
 	}
 	for _, c := range some(dice, cuts, 1) {

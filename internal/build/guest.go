@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"stet/internal/disk"
 	"stet/internal/generation"
@@ -77,23 +80,36 @@ func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, fi
 	return name, disk.WriteStore(ctx, content, tools, guestDiskSize, name)
 }
 
-// removeOldDisks makes room for one more: the disks made first go first.
+// removeOldDisks makes room for one more: the disks made first go first, but for
+// those that a VM holds.
 func removeOldDisks(dir string) error {
 	found, err := filepath.Glob(filepath.Join(dir, "*.ext4"))
 	if err != nil {
 		return err
 	}
-	for len(found) >= keptDisks {
-		oldest, at := 0, time.Time{}
-		for i, name := range found {
-			if info, err := os.Stat(name); err == nil && (at.IsZero() || info.ModTime().Before(at)) {
-				oldest, at = i, info.ModTime()
-			}
+	made := map[string]time.Time{}
+	for _, name := range found {
+		if info, err := os.Stat(name); err == nil {
+			made[name] = info.ModTime()
 		}
-		if err := os.Remove(found[oldest]); err != nil && !errors.Is(err, os.ErrNotExist) {
+	}
+	slices.SortFunc(found, func(a, b string) int { return made[a].Compare(made[b]) })
+	for _, name := range found[:max(0, len(found)-keptDisks+1)] {
+		if err := removeUnheld(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		found = append(found[:oldest], found[oldest+1:]...)
 	}
 	return nil
+}
+
+func removeUnheld(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil
+	}
+	return os.Remove(name)
 }

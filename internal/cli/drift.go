@@ -40,7 +40,7 @@ type driftedFinding struct {
 
 func newDrift(a *app) *cobra.Command {
 	var esp espFlag
-	var exitCode, saved, all, watch bool
+	var exitCode, saved, all, full, watch bool
 	var metrics string
 	cmd := &cobra.Command{
 		Use:   "drift",
@@ -54,7 +54,8 @@ where it was declared, since when it is there, and with what undoing it would do
 by starts, switches and undos.
 
 What a machine is to keep, what users may choose themselves, and what software does
-by design is none: --all shows it, with the reason.
+by design is none: --all shows it, with the reason. Only what can differ is read; with
+--full all of the system is, as "stet verify" does, and what is damaged is named.
 
 With --watch it is as the timer of the option drift.watch calls it: it says only what
 is new since the last look, leaves a notice for who logs in, and with --metrics a file
@@ -83,10 +84,16 @@ Exit code 3 says, with --exit-code or --watch, that there is any.`,
 			if all {
 				report.Noise = report.noise
 			}
+			if full {
+				if err := a.readAll(cmd.Context(), s, report); err != nil {
+					return err
+				}
+			}
 			return a.reportDrift(report, exitCode)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "show what is no deviation, too, with the reason")
+	cmd.Flags().BoolVar(&full, "full", false, "read all of the system, too")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 when anything differs")
 	cmd.Flags().BoolVar(&saved, "saved", false, "list what was changed in /etc and let go")
 	cmd.Flags().BoolVar(&watch, "watch", false, "say what is new since the last look, and leave a notice for who logs in")
@@ -220,7 +227,7 @@ func (a *app) reportDrift(r *driftReport, exitCode bool) error {
 
 // driftTitles are the sections of the page.
 var driftTitles = map[drift.Kind]string{
-	drift.File: "files", drift.Unit: "units", drift.User: "users", drift.Group: "groups",
+	drift.Damage: "the system itself", drift.File: "files", drift.Unit: "units", drift.User: "users", drift.Group: "groups",
 	drift.Port: "ports", drift.Software: "software beside the packages", drift.Scheduled: "scheduled",
 	drift.Mount: "mounts", drift.Boot: "boot loader", drift.State: "links to the system in /var", drift.Module: "kernel modules",
 	drift.Variable: "kernel variables", drift.Parameter: "kernel parameters",

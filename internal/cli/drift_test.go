@@ -2,13 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 	"time"
 
 	"stet/internal/config"
 	"stet/internal/drift"
+	"stet/internal/integrity"
 	"stet/internal/plan"
 )
 
@@ -91,5 +95,27 @@ func TestWhereSomethingWasDeclared(t *testing.T) {
 		if have != c.want {
 			t.Errorf("%s %s: %q, want %q", c.kind, c.name, have, c.want)
 		}
+	}
+}
+
+func TestDamageIsToldOfTheSystemThatRuns(t *testing.T) {
+	const running, other = "aaaa", "bbbb"
+	found := damaged([]integrity.Finding{
+		{Problem: integrity.Damaged, Name: "objects/12/34", Detail: "its content has another digest", Hurts: []integrity.Hurt{
+			{Path: "/usr/bin/curl", Package: "curl", Systems: []string{other, running}}, {Path: "/usr/bin/old", Systems: []string{other}},
+		}},
+		{Problem: integrity.Missing, Name: "images/ab", Hurts: []integrity.Hurt{{Systems: []string{running}}}},
+		{Problem: integrity.Damaged, Name: "objects/56/78"}, // nobody needs it
+	}, running)
+	var have []string
+	for _, f := range found {
+		have = append(have, fmt.Sprintf("%s %s %s: %s; of %v", f.Kind, f.Change, f.Name, f.What, f.Packages))
+	}
+	want := []string{
+		"damage modified /usr/bin/curl: damaged: its content has another digest; of [curl]",
+		"damage deleted images/ab: missing; of []",
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Error(diff)
 	}
 }

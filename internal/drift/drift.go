@@ -16,10 +16,12 @@ import (
 type Kind string
 
 // The kinds, in the order in which they are told. A person reads the first lines,
-// so what people do on purpose and forget comes first: what they wrote, who may
-// get in, what can be reached from elsewhere, and what runs without being asked.
-// Then comes what only a start brings, or takes away by itself.
+// so what people do on purpose and forget comes first, after a system that is no
+// longer whole: what they wrote, who may get in, what can be reached from elsewhere,
+// and what runs without being asked. Then comes what only a start brings, or takes
+// away by itself.
 const (
+	Damage    Kind = "damage" // of the system itself, which only reading all of it finds
 	File      Kind = "file"
 	Unit      Kind = "unit"
 	User      Kind = "user"
@@ -37,7 +39,7 @@ const (
 
 // Kinds gives all of them, in their order.
 func Kinds() []Kind {
-	return []Kind{File, Unit, User, Group, Port, Software, Scheduled, Mount, Boot, State, Module, Variable, Parameter}
+	return []Kind{Damage, File, Unit, User, Group, Port, Software, Scheduled, Mount, Boot, State, Module, Variable, Parameter}
 }
 
 // Finding is one thing that differs.

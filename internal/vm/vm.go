@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // VM is one machine in QEMU. Its methods may be called at the same time, and
@@ -23,6 +26,7 @@ type VM struct {
 	ending      context.Context // ends with Start's context and with Close
 	end         context.CancelFunc
 	closing     sync.Once
+	disk        *os.File // held while the VM is there; nil without one, or of a server
 
 	mu      sync.Mutex
 	current *machine      // nil before the first boot
@@ -55,6 +59,7 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 	}
 	if err := vm.prepare(); err != nil {
 		vm.ports.release()
+		vm.disk.Close()
 		vm.directory.remove()
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
@@ -83,7 +88,24 @@ func (vm *VM) prepare() (err error) {
 	if vm.config.Disk == "" || isURL(vm.config.Disk) {
 		return nil
 	}
+	if vm.disk, err = hold(vm.config.Disk); err != nil {
+		return err
+	}
 	return writeOverlay(vm.directory.file("overlay.qcow2"), vm.config.Disk)
+}
+
+// hold opens a disk with a shared lock (flock(2)): who clears old disks away leaves
+// one alone that a machine is still to be booted from.
+func hold(disk string) (*os.File, error) {
+	file, err := os.Open(disk)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH); err != nil {
+		file.Close()
+		return nil, &os.PathError{Op: "lock", Path: disk, Err: err}
+	}
+	return file, nil
 }
 
 func (vm *VM) prepareInitrd() error {
@@ -131,6 +153,7 @@ func (vm *VM) Close() (err error) {
 		vm.mu.Unlock()
 		<-off
 		vm.ports.release()
+		vm.disk.Close()
 		err = vm.directory.remove()
 	})
 	return err

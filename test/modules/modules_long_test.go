@@ -83,6 +83,7 @@ func TestModulesDoWhatTheySay(t *testing.T) {
 		{"a VLAN has its number", "ip -d link show office", "vlan protocol 802.1Q id 10"},
 		{"a VLAN has its address", "ip -br addr show office", "203.0.113.1/24"},
 		{"a tunnel has a key and its peer", "wg show wg0", "peer: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="},
+		{"nobody touched it", "stet drift", "minimal is what"},
 		{"a watcher tells in the journal what nobody declared", "touch /etc/by-hand && systemctl start stet-drift.service && journalctl -b -o cat -u stet-drift.service", "new: file added /etc/by-hand"},
 		{"it tells who logs in", "cat /run/motd.d/stet-drift", "`stet drift` says more."},
 		{"it leaves metrics", "cat /run/stet.prom", `stet_drift_findings{kind="file"} 1`},

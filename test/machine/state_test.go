@@ -33,7 +33,6 @@ func (m *life) tellsWhoseStateIs(t *testing.T) {
 		"/usr/local/bin/tool": "unknown, written by root",
 		"/var/lib/nginx":      "owned, nginx-common",
 		"/var/lib/state":      "unknown, written by root",
-		"/var/lib/stet":       "owned, stet",
 		"/var/log/journal":    "owned, systemd",
 	} {
 		if have[path] != want {

@@ -42,6 +42,9 @@ func (m *maker) migration(r *residue.Rule) error {
 	if err != nil {
 		return err
 	}
+	if len(next) == 0 {
+		return nil // the service is dropped; its data stays, as state that has lost its owner
+	}
 	for _, from := range old {
 		stays := slices.ContainsFunc(next, func(to residue.Instance) bool { return to.Name == from.Name })
 		if stays || !slices.Contains(m.facts.States, from.Name) {

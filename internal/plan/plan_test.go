@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 		"page": {change: []string{"/usr/lib/stet/files/srv/www/index.html", "<p>two</p>\n", "/etc/web/web.conf", "root /srv/www;\nindex index.html;\n"}},
 		"desktop": {
 			change: []string{
-				databaseStatus, status("dbus 1.16", "guard 1.1", "libc6 2.41", "libssl3t64 3.5.1", "systemd 257.13", "postgresql-common 278", "web 1.26"),
+				"/usr/lib/postgresql/18/bin/initdb", "x", databaseStatus, status("dbus 1.16", "guard 1.1", "libc6 2.41", "libssl3t64 3.5.1", "systemd 257.13", "postgresql-18 18.1-1", "postgresql-common 278", "web 1.26"),
 				"/usr/lib/python3/guard.py", "guard 2", "/usr/lib/systemd/system/guard.service", "", "/etc/fstab", "/dev/vdb /srv ext4 noatime\n",
 				"/usr/lib/systemd/user/shell.service", "[Unit]\nPartOf=graphical-session.target\n[Service]\nExecStart=/usr/bin/shell --new\n",
 				"/etc/hostname", "other\n", "/usr/lib/sysctl.d/50-x.conf", "",
@@ -276,6 +276,11 @@ func TestMigrations(t *testing.T) {
 	both := with("18", base().with("/usr/lib/postgresql/17/bin/initdb", "x"), "postgresql-17 17.6-1", "postgresql-18 18.1-1", "mariadb-server 1:11.8.1-2")
 	if p := w.make(t, old, both, f); len(p.Migrations)+len(p.Decisions) != 0 {
 		t.Errorf("both: %v %v", p.Migrations, p.Decisions)
+	}
+	// Who drops the whole service wants its data to be taken over by nobody.
+	dropped := w.system(t, base().with(databaseStatus, status("mariadb-server 1:11.8.1-2")))
+	if p := w.make(t, old, dropped, f); len(p.Migrations)+len(p.Decisions) != 0 {
+		t.Errorf("dropped: %v %v", p.Migrations, p.Decisions)
 	}
 	// Without data there is nothing to take over.
 	f.States = nil

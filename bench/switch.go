@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,59 +28,27 @@ const (
 	swapLimit         = 0.02
 )
 
-// switched is the machine that is changed: a web server whose unit has another
-// limit in each of two systems. Ansible wants Python on it.
-const switched = `name: switched
-debian: {suite: trixie, components: [main], architecture: amd64}
-base: minimal
-kernel: {package: linux-image-cloud-amd64, parameters: [console=ttyS0]}
-packages: [python3]
-services:
-  ssh: {permit_root_login: prohibit-password}
-  nginx: {}
-files:
-  /etc/ssh/authorized_keys.d/root: {text: %q}
-units:
-  nginx.service: {drop_ins: {limit.conf: "[Service]\nLimitNOFILE=%d\n"}}
-`
+// switchData describes the machine that is changed, what a person does by hand, and
+// what Ansible is told.
+//
+//go:embed switch
+var switchData embed.FS
 
-// byHand is what a person does who has written the file.
-const byHand = "systemctl daemon-reload && systemctl restart nginx"
-
-// ansibleTools is the machine that Ansible runs on, made before anything is timed.
-const ansibleTools = `name: ansible-tools
-debian: {suite: trixie, components: [main], architecture: amd64}
-base: minimal
-packages: [ansible-core, openssh-client]
-`
-
-// What Ansible is told: the same change, without asking for facts, by one
-// connection that it keeps.
-const (
-	ansiblePlaybook = `- hosts: all
-  gather_facts: false
-  tasks:
-    - name: the limit
-      ansible.builtin.copy: {dest: /etc/systemd/system/nginx.service.d/limit.conf, content: "[Service]\nLimitNOFILE={{ limit }}\n", mode: "0644"}
-      notify: restart
-  handlers:
-    - name: restart
-      ansible.builtin.systemd_service: {name: nginx, state: restarted, daemon_reload: true}
-`
-	ansibleConfiguration = `[defaults]
-host_key_checking = False
-[ssh_connection]
-pipelining = True
-`
-	ansibleInventory = "guest ansible_host=127.0.0.1 ansible_port=%d ansible_user=root ansible_ssh_private_key_file=/bench/key ansible_python_interpreter=/usr/bin/python3\n"
-)
+// data is one of its files.
+func data(name string) string {
+	text, err := switchData.ReadFile("switch/" + name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(text)
+}
 
 // changing is the machine, and who changes it from outside.
 type changing struct {
 	*vm.VM
 	dir  string // has the key, and what Ansible reads
 	root string // of the system that Ansible runs in
-	port int    // by which sshd of the machine is reached
+	port int    // of this host, that leads into the machine
 }
 
 // switching changes one machine in turns: by `stet switch`, by hand, and by
@@ -90,7 +59,7 @@ func (b *bench) switching(ctx context.Context) (all []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	var stet, hand, swap, unchanged, version, overSSH, ansible []float64
+	var stet, hand, swap, unchanged, version, outside, ansible []float64
 	for i := range max(b.runs, 5) {
 		say("switch, round %d of %d", i+1, max(b.runs, 5))
 		for _, name := range []string{"second", "first"} {
@@ -105,7 +74,7 @@ func (b *bench) switching(ctx context.Context) (all []result, err error) {
 				return nil, fmt.Errorf("%w: %s", err, out)
 			}
 			stet, swap = append(stet, took), append(swap, report.Swap)
-			if took, _, err = m.timed(ctx, byHand); err != nil {
+			if took, _, err = m.timed(ctx, data("by-hand.sh")); err != nil {
 				return nil, err
 			}
 			hand = append(hand, took)
@@ -118,11 +87,11 @@ func (b *bench) switching(ctx context.Context) (all []result, err error) {
 			*into = append(*into, took)
 		}
 		for _, name := range []string{"second", "first"} {
-			took, _, err := measure(m.ssh(ctx, "stet", "switch", "--from", "/mnt/"+name))
+			took, _, err := measure(m.reach(ctx, "stet", "switch", "--from", "/mnt/"+name))
 			if err != nil {
 				return nil, err
 			}
-			overSSH = append(overSSH, took.wall)
+			outside = append(outside, took.wall)
 		}
 		for _, limit := range []string{"8192", "4096"} { // what the first system has comes last
 			took, _, err := measure(inRoot(ctx, m.root, m.dir, "ansible-playbook", "-i", "inventory", "-e", "limit="+limit, "playbook.yaml"))
@@ -133,16 +102,16 @@ func (b *bench) switching(ctx context.Context) (all []result, err error) {
 		}
 	}
 	s := measured("switch: one file and its unit", "s", stet, 0)
-	h := measured("the same by hand: "+byHand, "s", hand, 0)
+	h := measured("the same by hand: systemctl daemon-reload, and a restart", "s", hand, 0)
 	u := measured("switch: nothing changed", "s", unchanged, 0)
 	v := measured("stet version, in the same machine", "s", version, 0)
-	o := measured("switch: one file and its unit, over SSH", "s", overSSH, 0)
+	o := measured("switch: one file and its unit, from outside", "s", outside, 0)
 	a := measured("the same by Ansible", "s", ansible, 0)
 	return []result{
 		s, h, ratio("switch / by hand", s, h, switchFraction),
 		measured("both systems' trees in place", "s", swap, swapLimit),
 		u, v, ratio("switch, nothing changed / stet version", u, v, unchangedFraction),
-		o, a, ratio("over SSH: switch / Ansible", o, a, 0),
+		o, a, ratio("from outside: switch / Ansible", o, a, 0),
 	}, nil
 }
 
@@ -154,11 +123,11 @@ func (b *bench) changing(ctx context.Context) (*changing, error) {
 		return nil, err
 	}
 	key := filepath.Join(m.dir, "key")
-	if _, _, err := measure(exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)); err != nil {
+	if _, _, err := measure(exec.CommandContext(ctx, "sh", "-c", data("key.sh"), "sh", key)); err != nil {
 		return nil, err
 	}
 	public := readText(key + ".pub")
-	first, err := b.locked(ctx, "switched", fmt.Sprintf(switched, public, 4096))
+	first, err := b.locked(ctx, "switched", fmt.Sprintf(data("stet.yaml"), public, 4096))
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +141,7 @@ func (b *bench) changing(ctx context.Context) (*changing, error) {
 	}
 	stick := filepath.Join(b.dir, "switched.stick")
 	for name, limit := range map[string]int{"first": 4096, "second": 8192} {
-		if _, err := b.repository("switched", fmt.Sprintf(switched, public, limit)); err != nil {
+		if _, err := b.repository("switched", fmt.Sprintf(data("stet.yaml"), public, limit)); err != nil {
 			return nil, err
 		}
 		if _, _, err := b.runStet(ctx, first.repository, first.store, "send", "--to", filepath.Join(stick, name)); err != nil {
@@ -182,7 +151,7 @@ func (b *bench) changing(ctx context.Context) (*changing, error) {
 	if _, _, err := measure(exec.CommandContext(ctx, "mke2fs", "-q", "-t", "ext4", "-d", stick, stick+".ext4", "4G")); err != nil {
 		return nil, err
 	}
-	if m.root, err = b.rootOf(ctx, "ansible-tools", ansibleTools); err != nil {
+	if m.root, err = b.rootOf(ctx, "ansible-tools", data("tools.yaml")); err != nil {
 		return nil, err
 	}
 	firmware, err := vm.OVMF()
@@ -224,7 +193,7 @@ func (m *changing) tellAnsible() error {
 	port, _ := m.ForwardedPort(22)
 	m.port = port
 	for name, text := range map[string]string{
-		"playbook.yaml": ansiblePlaybook, "ansible.cfg": ansibleConfiguration, "inventory": fmt.Sprintf(ansibleInventory, port),
+		"playbook.yaml": data("playbook.yaml"), "ansible.cfg": data("ansible.cfg"), "inventory": fmt.Sprintf(data("inventory"), port),
 	} {
 		if err := os.WriteFile(filepath.Join(m.dir, name), []byte(text), 0o644); err != nil {
 			return err
@@ -253,10 +222,8 @@ func (m *changing) timed(ctx context.Context, line string) (float64, string, err
 	return time.Duration(ended - began).Seconds(), string(answer.Stdout), err
 }
 
-// ssh runs a command in the machine, by a connection that it keeps, as Ansible does.
-func (m *changing) ssh(ctx context.Context, command ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "ssh", append([]string{
-		"-i", filepath.Join(m.dir, "key"), "-p", strconv.Itoa(m.port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", "ControlPath=" + filepath.Join(m.dir, "%C"), "root@127.0.0.1",
-	}, command...)...)
+// reach runs a command in the machine, by a connection that it keeps.
+func (m *changing) reach(ctx context.Context, command ...string) *exec.Cmd {
+	args := []string{"-c", data("reach.sh"), "sh", filepath.Join(m.dir, "key"), strconv.Itoa(m.port), m.dir}
+	return exec.CommandContext(ctx, "sh", append(args, command...)...)
 }

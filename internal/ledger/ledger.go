@@ -111,7 +111,7 @@ func (l *Ledger) Apart(name string) bool {
 	if !isState(name) {
 		return false
 	}
-	if isShared(path.Dir(name)) || slices.Contains(Areas(), name) {
+	if isCommon(path.Dir(name)) || slices.Contains(Areas(), name) {
 		return true
 	}
 	if !l.isClaimed(name) {
@@ -128,7 +128,7 @@ func (l *Ledger) Part(name string) string {
 	if _, ok := Place(name); !ok {
 		return ""
 	}
-	for ; !isShared(name) && name != "/"; name = path.Dir(name) {
+	for ; !isCommon(name) && name != "/"; name = path.Dir(name) {
 		if l.Apart(name) {
 			return name
 		}

@@ -47,8 +47,8 @@ func within(name, dir string) (string, bool) {
 	return below, ok && (below == "" || below[0] == '/')
 }
 
-// shared are directories that belong to nobody: what is in them does.
-var shared = []string{
+// common are directories that belong to nobody: what is in them does.
+var common = []string{
 	"/home", "/opt", "/srv", "/var",
 	"/var/cache", "/var/cache/private", "/var/crash", "/var/lib", "/var/lib/misc", "/var/lib/private", "/var/local",
 	"/var/log", "/var/log/private", "/var/mail", "/var/opt", "/var/spool", "/var/tmp", "/var/www",
@@ -56,7 +56,7 @@ var shared = []string{
 	"/usr/local/sbin", "/usr/local/share", "/usr/local/src",
 }
 
-func isShared(name string) bool { return slices.Contains(shared, name) }
+func isCommon(name string) bool { return slices.Contains(common, name) }
 
 // inHome reports whether a path is in somebody's home: that is theirs as a whole.
 func inHome(name string) bool {
@@ -66,7 +66,7 @@ func inHome(name string) bool {
 // isState reports whether somebody can own a path. /var/run and /var/lock lead out
 // of the state.
 func isState(name string) bool {
-	if _, ok := Place(name); !ok || isShared(name) || inHome(name) {
+	if _, ok := Place(name); !ok || isCommon(name) || inHome(name) {
 		return false
 	}
 	for _, out := range []string{"/var/run", "/var/lock"} {

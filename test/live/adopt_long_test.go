@@ -49,6 +49,8 @@ func TestWhatIsAdoptedIsDeclared(t *testing.T) {
 	} {
 		m.Run(t, line)
 	}
+	// A part of it is undone first.
+	m.Run(t, "rm /etc/page; stet undo /etc/page; stet drift --exit-code | grep -q /etc/page && exit 1; grep -q first /etc/page && test -e /etc/www && echo changed >/etc/page")
 	out, status := m.Try(t, "stet -C /run/repository adopt --all")
 	if status != 3 || !strings.Contains(out, "left: /etc/secret: others may not read it") {
 		t.Fatalf("exit status %d: %s", status, out)

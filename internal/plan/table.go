@@ -1,11 +1,9 @@
 package plan
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -50,28 +48,11 @@ type loginRule struct {
 const tableFormat = "1"
 
 func parseTable(text []byte) (*table, error) {
-	scanner := debian.NewScanner(bytes.NewReader(text))
-	scanner.Comments = true
-	head, err := scanner.Next()
-	if err != nil {
-		return nil, fmt.Errorf("plan table: %w", err)
-	}
-	if v := head.Get("Format"); v != tableFormat {
-		return nil, fmt.Errorf("plan table: format %q; this Stet reads %s: use a newer Stet", v, tableFormat)
-	}
 	t := &table{}
-	for {
-		stanza, err := scanner.Next()
-		if errors.Is(err, io.EOF) {
-			return t, nil
-		}
-		if err == nil {
-			err = t.add(stanza)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("plan table: line %d: %w", stanza.Line, err)
-		}
+	if err := debian.ReadTable("plan table", tableFormat, text, t.add); err != nil {
+		return nil, err
 	}
+	return t, nil
 }
 
 func (t *table) add(s debian.Stanza) error {

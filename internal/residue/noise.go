@@ -1,11 +1,9 @@
 package residue
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -34,35 +32,25 @@ func BuiltinNoise() (*Noise, error) { return ParseNoise(builtinNoise) }
 
 // ParseNoise reads a table. Errors name the line.
 func ParseNoise(text []byte) (*Noise, error) {
-	scanner := debian.NewScanner(bytes.NewReader(text))
-	scanner.Comments = true
-	head, err := scanner.Next()
-	if err != nil {
-		return nil, fmt.Errorf("noise table: %w", err)
-	}
-	if v := head.Get("Format"); v != formatVersion {
-		return nil, fmt.Errorf("noise table: format %q; this Stet reads %s: use a newer Stet", v, formatVersion)
-	}
 	n := &Noise{}
-	for {
-		stanza, err := scanner.Next()
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("noise table: %w", err)
-		}
-		r := noiseRule{stanza.Get("Kind"), strings.Fields(stanza.Get("Names")), strings.Fields(stanza.Get("Of")), stanza.Get("Why")}
-		if r.kind == "" || len(r.names) == 0 || r.why == "" {
-			return nil, fmt.Errorf("noise table: line %d: a rule needs Kind, Names and Why", stanza.Line)
-		}
-		for _, p := range slices.Concat(r.names, r.of) {
-			if _, err := path.Match(strings.ReplaceAll(p, "**", "*"), ""); err != nil {
-				return nil, fmt.Errorf("noise table: line %d: %q is no pattern", stanza.Line, p)
-			}
-		}
-		n.rules = append(n.rules, r)
+	if err := debian.ReadTable("noise table", formatVersion, text, n.add); err != nil {
+		return nil, err
 	}
+	return n, nil
+}
+
+func (n *Noise) add(s debian.Stanza) error {
+	r := noiseRule{s.Get("Kind"), strings.Fields(s.Get("Names")), strings.Fields(s.Get("Of")), s.Get("Why")}
+	if r.kind == "" || len(r.names) == 0 || r.why == "" {
+		return errors.New("a rule needs Kind, Names and Why")
+	}
+	for _, p := range slices.Concat(r.names, r.of) {
+		if _, err := path.Match(strings.ReplaceAll(p, "**", "*"), ""); err != nil {
+			return fmt.Errorf("%q is no pattern", p)
+		}
+	}
+	n.rules = append(n.rules, r)
+	return nil
 }
 
 // Why gives the reason of the first rule for what differs; "" when there is none.

@@ -1,11 +1,9 @@
 package residue
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -69,30 +67,16 @@ const formatVersion = "1"
 
 // Parse reads a table. Errors name the line.
 func Parse(text []byte) (*Table, error) {
-	scanner := debian.NewScanner(bytes.NewReader(text))
-	scanner.Comments = true
-	head, err := scanner.Next()
-	if err != nil {
-		return nil, fmt.Errorf("residue table: %w", err)
-	}
-	if v := head.Get("Format"); v != formatVersion {
-		return nil, fmt.Errorf("residue table: format %q; this Stet reads %s: use a newer Stet", v, formatVersion)
-	}
 	t := &Table{}
-	for {
-		stanza, err := scanner.Next()
-		if errors.Is(err, io.EOF) {
-			return t, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("residue table: %w", err)
-		}
-		rule, err := parseRule(stanza)
-		if err != nil {
-			return nil, fmt.Errorf("residue table: line %d: %w", stanza.Line, err)
-		}
+	err := debian.ReadTable("residue table", formatVersion, text, func(s debian.Stanza) error {
+		rule, err := parseRule(s)
 		t.Rules = append(t.Rules, rule)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return t, nil
 }
 
 func parseRule(s debian.Stanza) (Rule, error) {

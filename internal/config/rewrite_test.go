@@ -197,7 +197,7 @@ func TestRewrittenMachinesAreEqual(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := Load(context.Background(), dir); err != nil {
-			t.Skip(err) // such as a text that is no single line
+			t.Fatalf("%v\nof\n%s", err, yaml)
 		}
 		text, _, err := Rewrite(context.Background(), dir) // which compares the machines
 		if err != nil {

@@ -89,7 +89,8 @@ func breakBoots() {
 	}
 	say("count the boots", os.WriteFile("/disk/boots", []byte(strconv.Itoa(boots)), 0o644))
 	unix.Sync()
-	fmt.Println("[    1.320151] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI")
+	// Said by the kernel itself: a program's line is cut in two by the kernel's next.
+	say("say what broke", os.WriteFile("/dev/kmsg", []byte("<0>Oops: int3: 0000 [#1] PREEMPT SMP NOPTI"), 0))
 	os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
 	select {}
 }

@@ -71,15 +71,17 @@ demo: setup-demo build
 test: setup-test build .cache/kernel .cache/trixie/main-amd64 .cache/node
 	go test -count=1 -timeout 25m ./...
 
-# What takes too long for every change: the packages with tests tagged `long`,
-# more rounds of what kills and interrupts, and every fuzz target for a while.
-# What chance draws is printed first; in the environment, it is drawn again.
-LONG_TESTS = $(sort $(dir $(shell git grep -l '^//go:build long' -- '*.go'))) test/wrong/
+# What takes too long for every change: the tests in files tagged `long`, those that
+# do more when there is time, and every fuzz target for a while. What chance draws is
+# printed first; in the environment, it is drawn again.
+LONG_FILES = $(shell git grep -l '^//go:build long' -- '*_test.go') test/wrong/kill_test.go
+LONG_TESTS = $(sort $(shell grep -ho '^func Test[A-Za-z0-9]*' $(LONG_FILES) | cut -c 6- | grep -vx TestMain) TestSolveLikeApt)
+space := $(subst ,, )
 
 test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 	@set -e; export ROUNDS=$${ROUNDS:-5} STET_SEED=$${STET_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "test-long: ROUNDS=$$ROUNDS STET_SEED=$$STET_SEED FUZZTIME=$(FUZZTIME)"; \
-	go test -count=1 -timeout 90m -tags long $(addprefix ./,$(LONG_TESTS)); \
+	go test -count=1 -timeout 90m -tags long -run '^($(subst $(space),|,$(LONG_TESTS)))$$' $(addprefix ./,$(sort $(dir $(LONG_FILES)))); \
 	for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u); do \
 	  for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c 6-); do \
 	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./$$package; \

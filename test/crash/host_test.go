@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,34 +26,6 @@ import (
 func TestMain(m *testing.M) {
 	sandbox.Main()
 	os.Exit(m.Run())
-}
-
-// rounds is how many random moments are tried.
-func rounds(t *testing.T, otherwise int) int {
-	t.Helper()
-	n := otherwise
-	if text := os.Getenv("ROUNDS"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil || n < 1 {
-			t.Fatalf("ROUNDS=%q is no number of rounds", text)
-		}
-	}
-	t.Logf("ROUNDS=%d", n)
-	return n
-}
-
-// draw gives the chance of a test: STET_SEED draws the same again.
-func draw(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("STET_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("STET_SEED: %v", err)
-		}
-	}
-	t.Logf("STET_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // host is where systems are built, and staged onto a directory that stands for

@@ -13,6 +13,7 @@ import (
 
 	"stet/internal/boot"
 	"stet/internal/fault"
+	"stet/test/chance"
 )
 
 // TestKilledBuilds kills a build at each point, one after the other in the same
@@ -95,8 +96,8 @@ func TestKilledStaging(t *testing.T) {
 }
 
 func TestKilledAtRandom(t *testing.T) {
-	n := rounds(t, 12)
-	dice := draw(t)
+	n := chance.Rounds(t, 12)
+	dice := chance.Dice(t)
 	h := newWarmHost(t)
 	h.declare(t, "first")
 	h.Must(t, "boot", "--esp", h.esp)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stet/internal/fault"
+	"stet/test/chance"
 	"stet/test/nbd"
 )
 
@@ -41,12 +42,12 @@ func (h *host) lives(t *testing.T, word string) (system, disk string) {
 }
 
 // TestPowerCutsInASwitch is a machine that goes from one system to another and back.
-// The power is cut at every point of the way there, and at random moments. Until there
-// is a boot entry the old system starts, and afterwards the new one; whichever it is
+// The power is cut at as many points of the way there as there are rounds, and at as
+// many random moments: 17 rounds have every point. Until there is a boot entry the old system starts, and afterwards the new one; whichever it is
 // has all that is its own, and what a person wrote before is saved.
 func TestPowerCutsInASwitch(t *testing.T) {
-	n := rounds(t, 6)
-	dice := draw(t)
+	n := chance.Rounds(t, 6)
+	dice := chance.Dice(t)
 
 	h := newWarmHost(t)
 	second, secondDisk := h.lives(t, "second")
@@ -67,13 +68,13 @@ func TestPowerCutsInASwitch(t *testing.T) {
 
 	var boots []cut
 	points := where["TestPowerCutsInASwitch"]
-	for i, p := range points {
+	for _, p := range chance.Some(dice, points, n) {
 		stood := m.halts(t, p, "stet switch --from /run/second")
 		if stood == nil {
 			t.Fatalf("stet switch did not come to %q", p)
 		}
 		next := first
-		if i >= slices.Index(points, fault.EntryPlaced) {
+		if slices.Index(points, p) >= slices.Index(points, fault.EntryPlaced) {
 			next = second
 		}
 		c := cutPower(t, string(p), stood, dice.Uint64(), next)
@@ -86,18 +87,18 @@ func TestPowerCutsInASwitch(t *testing.T) {
 	}
 
 	clones := m.while(dice, 500*time.Millisecond, func() { m.Run(t, "stet switch --from /run/second") })
-	for i, clone := range some(dice, clones, n) {
+	for i, clone := range chance.Some(dice, clones, n) {
 		c := cutPower(t, fmt.Sprintf("switching %d", i), clone, dice.Uint64(), first, second)
 		c.holds(t, h)
 		boots = append(boots, c)
 	}
-	m.Run(t, "stet verify")
+	m.isWhole(t, h)
 
 	// What is booted next needs the disks that this one has.
 	if err := m.Crash(); err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range some(dice, boots, 2+n/10) {
+	for i, c := range chance.Some(dice, boots, 2+n/10) {
 		t.Run(fmt.Sprintf("boots after %s (%d)", c.when, i), func(t *testing.T) {
 			t.Log(c.loss)
 			m := attach(c.disk)
@@ -107,11 +108,11 @@ func TestPowerCutsInASwitch(t *testing.T) {
 			if have := m.Run(t, "cat /etc/machine-id"); have != identity {
 				t.Errorf("it is %s, and was %s", have, identity)
 			}
-			m.Run(t, "grep -q mine /stet/state/etc/*/upper/mine && stet verify")
-			m.Run(t, "stet switch --from /run/second")
+			m.Run(t, "grep -q mine /stet/state/etc/*/upper/mine && stet switch --from /run/second")
 			if have := m.wholly(t, words); have != second {
 				t.Errorf("after the next switch it runs %.12s", have)
 			}
+			m.isWhole(t, h)
 		})
 	}
 }

@@ -120,7 +120,7 @@ func (m machine) answersOfDpkg(t *testing.T) {
 		{"dpkg -V", ``},
 		{"dpkg --audit", ``},
 		{"dpkg --simulate -r htop", `.*Would remove or purge htop .*`},
-		{"debsums -s", ``},
+		{"debsums -s htop dpkg apt coreutils", ``},
 		{"debconf-show debconf", `.*debconf/frontend.*`},
 	})
 }

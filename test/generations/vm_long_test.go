@@ -82,7 +82,7 @@ func TestAPlainRebootLandsOnTheNextGeneration(t *testing.T) {
 	if slices.Contains(gone.Generations, 3) || !slices.Contains(gone.Generations, 4) {
 		t.Errorf("%v went", gone.Generations)
 	}
-	m.Run(t, "stet verify")
+	m.Run(t, "stet verify --quick")
 }
 
 // declare writes a machine that the lock of examples/minimal is good for.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"stet/internal/fault"
 	"stet/internal/vm"
+	"stet/test/chance"
 	"stet/test/guest"
 	"stet/test/program"
 )
@@ -166,12 +168,10 @@ func TestSwitchesUnderBadStars(t *testing.T) {
 			}
 		}
 	})
-	t.Run("killed at each point", func(t *testing.T) {
+	t.Run("killed at points of it", func(t *testing.T) {
 		now, other := "told", "uid"
-		for i, p := range fault.Points() {
-			if !strings.HasPrefix(string(p), "switch: ") {
-				continue
-			}
+		points := slices.DeleteFunc(fault.Points(), func(p fault.Point) bool { return !strings.HasPrefix(string(p), "switch: ") })
+		for i, p := range chance.Some(chance.Dice(t), points, chance.Rounds(t, 5)) {
 			if out, status := m.Try(t, fmt.Sprintf("STET_FAULT=%q stet switch --from /mnt/%s", p, other)); status != 1 || !strings.Contains(out, "ended before it was done") {
 				t.Errorf("killed at %q: exit status %d: %s", p, status, out)
 			}

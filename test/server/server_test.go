@@ -39,12 +39,9 @@ func TestServersKeepTheirState(t *testing.T) {
 	m.Run(t, addRows)
 	m.identity = m.Run(t, identity)
 
-	for _, boot := range []string{"second", "third"} {
-		m.reboot(t)
-		t.Run("is itself in the "+boot+" boot", m.isItself)
-		t.Run("has kept its rows in the "+boot+" boot", m.hasRows)
-	}
-	t.Run("still answers", m.answers)
+	m.reboot(t)
+	t.Run("is itself", m.isItself)
+	t.Run("has kept its rows", m.hasRows)
 }
 
 func (m *server) boots(t *testing.T) {
@@ -85,8 +82,10 @@ func (m *server) hasMadeState(t *testing.T) {
 	m.expect(t, "systemctl show -P Result stet-service-slapd.service stet-service-mariadb.service stet-service-postgresql-17.service | sort -u", "success")
 }
 
+// Of all packages, those whose scripts do most on a machine: each file costs an
+// emulated processor a sum.
 func (m *server) verifiesPackages(t *testing.T) {
-	if output, status := m.Try(t, "dpkg -V && dpkg --audit"); status != 0 || output != "" {
+	if output, status := m.Try(t, "dpkg -V mariadb-server postgresql-17 slapd postfix cups bind9 apache2-bin && dpkg --audit"); status != 0 || output != "" {
 		t.Errorf("dpkg -V: exit status %d\n%s", status, output)
 	}
 	m.Run(t, "apt-get -qq check")

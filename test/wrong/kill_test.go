@@ -5,25 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
+	"stet/test/chance"
 	"stet/test/program"
 )
-
-// rounds is how often something is killed; `make test-long` raises it.
-func rounds(t *testing.T) int {
-	text := os.Getenv("ROUNDS")
-	if text == "" {
-		return 4
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("ROUNDS=%q is no number of rounds", text)
-	}
-	return n
-}
 
 // A build is killed at random moments, again and again in the same store. In
 // the end it gives the same system, and nothing of the killed ones is left.
@@ -35,7 +22,7 @@ func TestKilledBuilds(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	stet.GiveDebs(t, store)
 	stet = stet.With("STET_STORE=" + store)
-	for round := range rounds(t) {
+	for round := range chance.Rounds(t, 4) {
 		after := time.Duration(rand.Int64N(int64(4 * time.Second)))
 		ctx, cancel := context.WithTimeout(t.Context(), after)
 		cmd := stet.Command(ctx, "build") // ends with SIGKILL

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -132,7 +131,7 @@ func (a *app) drift(ctx context.Context, s *store.Store, esp espFlag) (*driftRep
 	}
 	for _, f := range found {
 		d := driftedFinding{Finding: f}
-		if d.Option, d.Place = declaredAt(f, places); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
+		if d.Option, d.Place = places.ofFinding(f); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
 			if d.Packages, err = installed.Owners(f.Name); err != nil {
 				return nil, nil, err
 			}
@@ -142,10 +141,10 @@ func (a *app) drift(ctx context.Context, s *store.Store, esp espFlag) (*driftRep
 	return report, seen, nil
 }
 
-// places gives the number of the generation that a system runs as, and where the
-// options of its configuration were written. A generation that is gone, or was
-// made of nothing written down, has none.
-func (l live) places(system string) (map[string]config.Place, int, error) {
+// places gives where the options of a system's configuration were written, and the
+// number of the generation that it runs as. A generation that is gone, or was made of
+// nothing written down, has no places.
+func (l live) places(system string) (mapped, int, error) {
 	booted, err := l.booted()
 	if err != nil {
 		return nil, 0, err
@@ -156,58 +155,31 @@ func (l live) places(system string) (map[string]config.Place, int, error) {
 	}
 	number := history.RunningAs(booted, system)
 	g, err := history.Find(number)
-	if err != nil || g.SourceMap.IsZero() {
+	if err != nil {
 		return nil, number, nil
 	}
-	text, err := l.store.ReadObject(g.SourceMap)
-	if err != nil {
-		return nil, 0, err
-	}
-	var places map[string]config.Place
-	if err := json.Unmarshal(text, &places); err != nil {
-		return nil, 0, fmt.Errorf("read where generation %d was written: %w", number, err)
-	}
-	return places, number, nil
+	places, err := readSourceMap(l.store, g)
+	return places, number, err
 }
 
-// declaredAt finds the option that a finding is about.
-func declaredAt(f drift.Finding, places map[string]config.Place) (string, *config.Place) {
-	option := map[drift.Kind]string{drift.File: "files", drift.User: "users", drift.Group: "groups", drift.Unit: "units", drift.Variable: "sysctl", drift.Parameter: "kernel.parameters"}[f.Kind]
-	for _, name := range []string{option + "." + f.Name, fmt.Sprintf("%s.%q", option, f.Name)} {
-		if place, ok := places[name]; ok {
-			return name, &place
-		}
-		// An option that only has parts is where its first part is.
-		var parts []string
-		for path := range places {
-			if strings.HasPrefix(path, name+".") {
-				parts = append(parts, path)
-			}
-		}
-		if len(parts) > 0 {
-			first := slices.MinFunc(parts, func(x, y string) int { return comparePlaces(places[x], places[y]) })
-			place := places[first]
-			return name, &place
-		}
-	}
-	return "", nil
+// driftBlocks are the options whose parts are what findings are about.
+var driftBlocks = map[drift.Kind][]string{
+	drift.File: {"files"}, drift.Unit: {"units"}, drift.User: {"users"}, drift.Group: {"groups"},
+	drift.Variable: {"sysctl"}, drift.Parameter: {"kernel", "parameters"},
 }
 
-// comparePlaces orders places; a person's files come before Stet's own.
-func comparePlaces(a, b config.Place) int {
-	if a.Builtin() != b.Builtin() {
-		if a.Builtin() {
-			return 1
-		}
-		return -1
+// ofFinding gives the option that a finding is about, and where it was written.
+func (m mapped) ofFinding(f drift.Finding) (string, *config.Place) {
+	block, ok := driftBlocks[f.Kind]
+	if !ok {
+		return "", nil
 	}
-	if c := strings.Compare(a.File, b.File); c != 0 {
-		return c
+	option := config.PathOf(append(slices.Clone(block), f.Name))
+	place, ok := m.at(option)
+	if !ok {
+		return "", nil
 	}
-	if a.Line != b.Line {
-		return a.Line - b.Line
-	}
-	return a.Column - b.Column
+	return option, &place
 }
 
 // reportDrift prints it.

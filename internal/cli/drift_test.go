@@ -70,7 +70,7 @@ func TestWhatIsNoDeviationIsToldLast(t *testing.T) {
 }
 
 func TestWhereSomethingWasDeclared(t *testing.T) {
-	places := map[string]config.Place{
+	places := mapped{
 		`files."/etc/motd".text`:       {File: "stet.yaml", Line: 20},
 		`files."/etc/motd".mode`:       {File: "stet:schema/machine.cue", Line: 5},
 		`users.ada.shell`:              {File: "stet.yaml", Line: 9},
@@ -89,7 +89,7 @@ func TestWhereSomethingWasDeclared(t *testing.T) {
 		{drift.File, "/etc/other", ""},
 	} {
 		have := ""
-		if _, place := declaredAt(drift.Finding{Kind: c.kind, Name: c.name}, places); place != nil {
+		if _, place := places.ofFinding(drift.Finding{Kind: c.kind, Name: c.name}); place != nil {
 			have = place.String()
 		}
 		if have != c.want {

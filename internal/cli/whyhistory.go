@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,18 +72,14 @@ func (r *whyRunning) look(g generation.Generation, report *whyReport) (past.Look
 	return past.Look{Is: report.What}, nil
 }
 
-// sourceMap reads where a generation was written.
+// sourceMap reads where a generation was written, once.
 func (r *whyRunning) sourceMap(g generation.Generation) (mapped, error) {
 	if places, known := r.maps[g.SourceMap]; known {
 		return places, nil
 	}
-	text, err := r.store.ReadObject(g.SourceMap)
+	places, err := readSourceMap(r.store, g)
 	if err != nil {
 		return nil, err
-	}
-	places := mapped{}
-	if err := json.Unmarshal(text, &places); err != nil {
-		return nil, fmt.Errorf("read where generation %d was written: %w", g.Number, err)
 	}
 	r.maps[g.SourceMap] = places
 	return places, nil

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,13 +98,9 @@ func (a *app) declarationOf(ctx context.Context, l live, machine string, g gener
 		*notes = append(*notes, fmt.Sprintf("generation %d does not say where it was written", g.Number))
 		return mapped{}, nil
 	}
-	text, err := l.store.ReadObject(g.SourceMap)
+	places, err := readSourceMap(l.store, g)
 	if err != nil {
 		return nil, err
-	}
-	places := mapped{}
-	if err := json.Unmarshal(text, &places); err != nil {
-		return nil, fmt.Errorf("read where generation %d was written: %w", g.Number, err)
 	}
 	if g.ID != "" && !g.Dirty {
 		d, err := a.fromCommit(ctx, l, machine, g, temp)
@@ -116,7 +111,7 @@ func (a *app) declarationOf(ctx context.Context, l live, machine string, g gener
 			return d, nil
 		}
 	}
-	if d := a.fromRepository(ctx, l.repository(), machine, text); d != nil {
+	if d := a.fromRepository(ctx, l.repository(), machine, g.SourceMap); d != nil {
 		return d, nil
 	}
 	switch {
@@ -159,7 +154,7 @@ func (a *app) fromCommit(ctx context.Context, l live, machine string, g generati
 
 // fromRepository evaluates the repository as it is; nil when it does not say what a
 // generation's source map has.
-func (a *app) fromRepository(ctx context.Context, dir, machine string, sourceMap []byte) declaration {
+func (a *app) fromRepository(ctx context.Context, dir, machine string, sourceMap verity.Digest) declaration {
 	if !config.Has(dir) {
 		return nil
 	}
@@ -167,7 +162,7 @@ func (a *app) fromRepository(ctx context.Context, dir, machine string, sourceMap
 	if err != nil || c.Machines[machine] == nil {
 		return nil
 	}
-	if now, err := json.Marshal(c.Places(machine)); err != nil || !bytes.Equal(now, sourceMap) {
+	if now, err := json.Marshal(c.Places(machine)); err != nil || verity.Sum(now) != sourceMap {
 		return nil
 	}
 	return written{c, c.Machines[machine], func(ctx context.Context, p config.Place) (source.Line, error) {

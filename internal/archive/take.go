@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/durable"
 	"stet/internal/ledger"
 )
 
@@ -131,11 +132,11 @@ func (s Shelf) moveAway(taking, place string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(taking, placeFile), place); err != nil {
+	if err := durable.Write(filepath.Join(taking, placeFile), []byte(place)); err != nil {
 		return err
 	}
 	for _, dir := range []string{taking, s.dir()} {
-		if err := syncDirectory(dir); err != nil {
+		if err := durable.Sync(dir); err != nil {
 			return err
 		}
 	}
@@ -174,7 +175,7 @@ func (s Shelf) write(ctx context.Context, dir, place, id string) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(making))
 	}
-	return syncDirectory(s.dir())
+	return durable.Sync(s.dir())
 }
 
 // runTar runs GNU tar, which knows holes, access control lists and attributes. What
@@ -195,21 +196,4 @@ func runTar(ctx context.Context, dir string, in io.Reader, out io.Writer, args .
 		return fmt.Errorf("tar: %w: %s", err, line)
 	}
 	return nil
-}
-
-func writeSynced(name, text string) error {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-func syncDirectory(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

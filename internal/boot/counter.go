@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/durable"
 	"stet/internal/fault"
 )
 
@@ -87,5 +88,5 @@ func dropCounted(dir string, names []Name) error {
 	if !changed {
 		return nil
 	}
-	return syncDirectory(filepath.Join(dir, EntriesDir))
+	return durable.Sync(filepath.Join(dir, EntriesDir))
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/durable"
 	"stet/internal/fault"
 	"stet/internal/verity"
 )
@@ -125,20 +126,12 @@ func rename(from, to string, flags uint) error {
 	if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, flags); err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}
-	return errors.Join(file.Sync(), syncDirectory(filepath.Dir(to)))
+	return errors.Join(file.Sync(), durable.Sync(filepath.Dir(to)))
 }
 
 func remove(name string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDirectory(filepath.Dir(name))
-}
-
-func syncDirectory(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Sync(filepath.Dir(name))
 }

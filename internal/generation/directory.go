@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/durable"
 	"stet/internal/fault"
 )
 
@@ -166,15 +167,15 @@ func (d Directory) Add(r Record) error {
 	if err := errors.Join(os.MkdirAll(d.dir, 0o700), os.RemoveAll(hidden), os.Mkdir(hidden, 0o700)); err != nil {
 		return wrap(err)
 	}
-	err = writeSynced(filepath.Join(hidden, recordFile), text)
-	if err = errors.Join(err, syncDirectory(hidden)); err != nil {
+	err = durable.Write(filepath.Join(hidden, recordFile), text)
+	if err = errors.Join(err, durable.Sync(hidden)); err != nil {
 		return wrap(errors.Join(err, os.RemoveAll(hidden)))
 	}
 	fault.Reach(fault.GenerationPrepared)
 	if err := unix.Renameat2(unix.AT_FDCWD, hidden, unix.AT_FDCWD, d.Path(r.Number), unix.RENAME_NOREPLACE); err != nil {
 		return wrap(errors.Join(err, os.RemoveAll(hidden)))
 	}
-	if err := syncDirectory(d.dir); err != nil {
+	if err := durable.Sync(d.dir); err != nil {
 		return wrap(err)
 	}
 	fault.Reach(fault.GenerationRecorded)
@@ -188,7 +189,7 @@ func (d Directory) Set(number int, m Mark, why string) error {
 		why += "\n"
 	}
 	hidden, name := filepath.Join(dir, "."+string(m)), filepath.Join(dir, string(m))
-	err := writeSynced(hidden, []byte(why))
+	err := durable.Write(hidden, []byte(why))
 	if err == nil {
 		err = os.Rename(hidden, name)
 	}
@@ -208,7 +209,7 @@ func (d Directory) Clear(number int, m Mark) error {
 
 func (d Directory) marked(number int, m Mark, err error) error {
 	if err == nil {
-		err = syncDirectory(d.Path(number))
+		err = durable.Sync(d.Path(number))
 	}
 	if err != nil {
 		return fmt.Errorf("mark generation %d as %s: %w", number, m, err)
@@ -226,7 +227,7 @@ func (d Directory) Remove(number int) error {
 		return nil
 	}
 	if err == nil {
-		err = syncDirectory(d.dir)
+		err = durable.Sync(d.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("remove generation %d: %w", number, err)
@@ -236,21 +237,4 @@ func (d Directory) Remove(number int) error {
 		return fmt.Errorf("remove generation %d: %w", number, err)
 	}
 	return nil
-}
-
-func writeSynced(name string, text []byte) error {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-func syncDirectory(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

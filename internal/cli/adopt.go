@@ -55,9 +55,9 @@ itself is as it was; "stet switch" then finds that it is what is declared.`,
 			if (len(args) > 0) == (o.all || o.ask) {
 				return wrongInput(errors.New("it is not clear what to adopt"), "name what `stet drift` tells, or say --all or --interactive")
 			}
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			return a.adopt(cmd.Context(), s, o)

@@ -82,9 +82,9 @@ func (f *fromFlag) add(cmd *cobra.Command) {
 // withWanted takes a system from a directory, or builds it, and does something
 // with it in the store.
 func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do func(*store.Store, stage.Request) error) error {
-	s, err := a.openStore()
+	s, err := a.openMachine()
 	if err != nil {
-		return needRoot(err)
+		return err
 	}
 	defer s.Close()
 	var r stage.Request

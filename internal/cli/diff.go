@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,7 +63,11 @@ of systems in the store, or commits of the repository; those are built from the
 lock that the commit has.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
+			open := a.openStore
+			if slices.ContainsFunc(args, isNumber) {
+				open = a.openMachine
+			}
+			s, err := open()
 			if err != nil {
 				return needRoot(err)
 			}
@@ -91,10 +96,20 @@ lock that the commit has.`,
 // digestPrefix is how a digest of a system may be written.
 var digestPrefix = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
 
+// isNumber reports whether a generation is meant, and no digest or commit.
+func isNumber(name string) bool {
+	_, err := strconv.Atoi(name)
+	return err == nil && len(name) < 7
+}
+
 // systemNamed finds the system that a person means: a generation, a system of the
 // store, or what a commit builds.
 func (a *app) systemNamed(ctx context.Context, s *store.Store, name, machine string) (string, error) {
-	if number, err := strconv.Atoi(name); err == nil && len(name) < 7 {
+	if isNumber(name) {
+		number, err := generationNumber(name)
+		if err != nil {
+			return "", err
+		}
 		i, err := a.installed(espFlag{})
 		if err != nil {
 			return "", err

@@ -63,9 +63,9 @@ for the textfile collector of Prometheus' node exporter.
 Exit code 3 says, with --exit-code or --watch, that there is any.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			switch {

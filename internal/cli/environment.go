@@ -22,6 +22,7 @@ type Environment struct {
 	Dir    string // the working directory, absolute
 	Getenv func(string) string
 	Now    func() time.Time
+	User   int // effective id of who runs it; 0 is root
 
 	// Root is the root of this machine's own files; empty stands for "/".
 	Root string
@@ -53,7 +54,7 @@ func Main() int {
 	}
 	return Run(ctx, Environment{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Dir: dir, Getenv: os.Getenv, Now: time.Now,
+		Dir: dir, Getenv: os.Getenv, Now: time.Now, User: os.Geteuid(),
 		Host: os.DirFS("/"), Snapshot: mirror.SnapshotURL, Enter: namespace.Enter,
 	}, os.Args[1:])
 }

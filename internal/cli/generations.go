@@ -66,9 +66,9 @@ default (starts next), good (came up), failed, pinned.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			report, err := i.list(cmd.Context(), s)

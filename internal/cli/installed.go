@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,6 +135,41 @@ func (a *app) stage(i installed, s *store.Store, esp string) (stage.Machine, err
 	}
 	running, err := i.running()
 	return stage.Machine{Store: s, ESP: esp, Booted: booted, Running: running, Now: a.Now}, err
+}
+
+// openMachine opens the store of the machine that this program runs on. It is open to
+// root alone; anybody else has a store of their own, in which nothing is of the machine.
+func (a *app) openMachine() (*store.Store, error) {
+	if err := a.mustBeRoot(); err != nil {
+		return nil, err
+	}
+	s, err := a.openStore()
+	return s, needRoot(err)
+}
+
+// mustBeRoot refuses everybody else on a machine that Stet made. It comes before a
+// store is opened: where an ordinary user has none, that would make one, and behind it
+// the program is root of a namespace, and cannot tell any more.
+func (a *app) mustBeRoot() error {
+	if a.User == 0 {
+		return nil
+	}
+	if system, err := (installed{root: cmp.Or(a.Root, "/")}).running(); system == "" && err == nil {
+		return nil // what is no machine of Stet's has its own way to say so
+	}
+	return &Failure{Code: ExitFailed, Err: errors.New("what this machine is, only root can see"), Remedy: "run it as root: `sudo stet " + shellWords(a.args) + "`"}
+}
+
+// shellWords writes arguments as a person types them.
+func shellWords(args []string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%"
+	words := slices.Clone(args)
+	for i, word := range words {
+		if word == "" || strings.Trim(word, plain) != "" {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // needRoot refuses whoever cannot read a machine's generations.

@@ -27,6 +27,9 @@ longer.`,
 			if err != nil {
 				return err
 			}
+			if err := a.mustBeRoot(); err != nil {
+				return err
+			}
 			i, err := a.installed(espFlag{})
 			if err != nil {
 				return err

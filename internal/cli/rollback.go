@@ -27,9 +27,9 @@ only starts next, and what runs is not touched.
 While a system is tried, rollback without N goes back to what ran before.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			l, err := a.live(s, esp)

@@ -21,6 +21,7 @@ const installedRepository = "/stet/repository"
 // app is what every command shares: the environment and the global flags.
 type app struct {
 	Environment
+	args []string // of the command line
 	term *term.Terminal
 
 	dir     string // -C
@@ -36,7 +37,7 @@ type app struct {
 
 // Run runs one command line and gives its exit code.
 func Run(ctx context.Context, env Environment, args []string) int {
-	a := &app{Environment: env, term: term.New(env.Stderr, env.Getenv)}
+	a := &app{Environment: env, args: args, term: term.New(env.Stderr, env.Getenv)}
 	root := a.command()
 	root.SetArgs(args)
 	return a.fail(root.ExecuteContext(ctx))

@@ -40,9 +40,9 @@ and whose owner is gone, has lost its owner; of some things no generation ever s
 anything. With paths it lists what those belong to. "stet state clean" removes what has
 lost its owner, into an archive; with --saved it lists the archives.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			if saved {

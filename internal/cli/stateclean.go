@@ -40,9 +40,9 @@ It asks before; --yes answers. Where nobody can be asked, nothing is done and th
 code is 3. "stet state --saved" lists the archives, "stet state restore" brings one
 back.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			l, err := a.live(s, espFlag{})
@@ -167,9 +167,9 @@ nothing is. An archive is named by its path, or as "stet state --saved" lists it
 stays.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			l, err := a.live(s, espFlag{})

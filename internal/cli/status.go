@@ -102,6 +102,9 @@ func newStatus(a *app) *cobra.Command {
 		Short: "What runs on this machine, and how it is",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.mustBeRoot(); err != nil {
+				return err
+			}
 			here, err := a.installed(espFlag{})
 			if err != nil {
 				return err

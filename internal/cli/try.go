@@ -227,9 +227,9 @@ func newConfirm(a *app) *cobra.Command {
 "stet try -p" are in no configuration: "stet add" keeps them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			l, err := a.live(s, esp)

@@ -17,9 +17,9 @@ import (
 // tryPackages tries this machine with more packages: the system that `stet add` and
 // `stet switch` would make.
 func (a *app) tryPackages(ctx context.Context, w wish, flag mirrorFlag, esp espFlag) error {
-	s, err := a.openStore()
+	s, err := a.openMachine()
 	if err != nil {
-		return needRoot(err)
+		return err
 	}
 	defer s.Close()
 	here, err := a.installed(esp)

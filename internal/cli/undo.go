@@ -36,9 +36,9 @@ was let go last, by an undo, a switch or a start. Then nothing restarts.`,
 			if given := len(args) > 0; all == given && !revert || all && revert {
 				return wrongInput(errors.New("it is not clear what to undo"), "name what `stet drift` tells, or say --all")
 			}
-			s, err := a.openStore()
+			s, err := a.openMachine()
 			if err != nil {
-				return needRoot(err)
+				return err
 			}
 			defer s.Close()
 			if revert {

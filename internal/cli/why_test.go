@@ -382,7 +382,7 @@ func TestWhyOfWhatThereIsNot(t *testing.T) {
 	if code != ExitFailed {
 		t.Errorf("exit code %d", code)
 	}
-	m.contains(problems, "the system that runs is not in the store", "run it as root")
+	m.contains(problems, "the system that runs is not in the store", "STET_STORE")
 	m.check(os.Remove(filepath.Join(m.store, "systems")))
 	m.check(os.Rename(filepath.Join(m.store, "gone"), filepath.Join(m.store, "systems")))
 	_, out, _ = m.why("/etc/passwd")

@@ -35,9 +35,9 @@ type whyRunning struct {
 
 // askMachine asks the system that runs.
 func (a *app) askMachine(ctx context.Context, i installed, digest string) (*question, error) {
-	s, err := a.openStore()
+	s, err := a.openMachine()
 	if err != nil {
-		return nil, needRoot(err)
+		return nil, err
 	}
 	temp, err := os.MkdirTemp("", "stet-why-*")
 	done := func() {
@@ -59,7 +59,7 @@ func (a *app) askMachine(ctx context.Context, i installed, digest string) (*ques
 func (a *app) askRunning(ctx context.Context, l live, digest, temp string) (*question, error) {
 	running, err := openSystem(l.store, digest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Failure{Code: ExitFailed, Err: fmt.Errorf("the system that runs is not in the store %s", l.store.Dir()), Remedy: "run it as root; -C names a repository to ask instead"}
+		return nil, &Failure{Code: ExitFailed, Err: fmt.Errorf("the system that runs is not in the store %s", l.store.Dir()), Remedy: "STET_STORE is not to name another one; -C names a repository to ask instead"}
 	}
 	if err != nil {
 		return nil, err

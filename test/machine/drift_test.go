@@ -46,6 +46,9 @@ func (m *life) hasNotDrifted(t *testing.T) {
 		t.Errorf("nobody did anything, and there is drift:\n%s", strings.Join(lines, "\n"))
 	}
 	m.expect(t, "stet drift --exit-code", "hello is what generation 1 declares")
+	if said, status := m.Try(t, "runuser -u ada -- stet drift 2>&1"); status != 1 || !strings.Contains(said, "run it as root: `sudo stet drift`") {
+		t.Errorf("an ordinary user is told, with exit status %d: %s", status, said)
+	}
 }
 
 // tellsWhatWasChanged holds what is told against what isChanged did.

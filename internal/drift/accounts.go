@@ -14,11 +14,11 @@ var accountFiles = []string{"passwd", "group", "shadow", "gshadow", "subuid", "s
 
 // users tells accounts, and passwords that are no longer what is declared.
 func (f *finder) users() {
-	now := plan.ParseUsers(f.seen.Passwd)
+	now, groups := plan.ParseUsers(f.seen.Passwd), plan.ParseGroups(f.seen.Group)
 	each(f.declared.Users, now, func(name string, was, is *plan.Account) {
 		switch {
 		case was == nil:
-			f.note(Finding{Kind: User, Name: name, Change: plan.Added, Path: "/etc/passwd", Since: f.seen.Changed["/etc/passwd"], What: "uid " + is.UID + ", home " + is.Home, Undone: "removes the account; its files stay", Until: nextStart})
+			f.note(Finding{Kind: User, Name: name, Change: plan.Added, Path: "/etc/passwd", Since: f.seen.Changed["/etc/passwd"], What: newAccount(name, is, groups), Undone: "removes the account; its files stay", Until: nextStart})
 		case is == nil:
 			f.note(Finding{Kind: User, Name: name, Change: plan.Deleted, Path: "/etc/passwd", Since: f.seen.Changed["/etc/passwd"], Undone: "puts the account back", Until: nextStart})
 		case *was != *is:
@@ -28,6 +28,22 @@ func (f *finder) users() {
 	for _, name := range f.seen.Passwords {
 		f.note(Finding{Kind: User, Name: name, Change: plan.Modified, Path: "/etc/shadow", Since: f.seen.Changed["/etc/shadow"], What: "another password", Undone: "puts back the declared password", Until: nextStart})
 	}
+}
+
+// newAccount says what one may that nobody declared: who it is, and in which groups.
+func newAccount(name string, is *plan.Account, groups map[string]plan.Membership) string {
+	words := "uid " + is.UID + ", home " + is.Home
+	var in []string
+	for group, of := range groups {
+		if slices.Contains(of.Members, name) || of.GID == is.GID && group != name {
+			in = append(in, group)
+		}
+	}
+	if len(in) > 0 {
+		slices.Sort(in)
+		words += ", in " + strings.Join(in, ", ")
+	}
+	return words
 }
 
 // fields says in which fields two accounts differ.
@@ -51,7 +67,10 @@ func (f *finder) groups() {
 		n := Finding{Kind: Group, Name: name, Path: "/etc/group", Since: f.seen.Changed["/etc/group"], Undone: "puts back what is declared", Until: nextStart}
 		switch {
 		case was == nil:
-			n.Change, n.What, n.Undone = plan.Added, "gid "+is.GID, "removes it"
+			n.Change, n.What, n.Undone, n.Idle = plan.Added, "gid "+is.GID, "removes it", len(is.Members) == 0
+			if !n.Idle {
+				n.What += ", has " + strings.Join(is.Members, ", ")
+			}
 		case is == nil:
 			n.Change = plan.Deleted
 		case was.GID != is.GID:

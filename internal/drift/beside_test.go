@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -347,21 +348,37 @@ func TestEveryRuleOfNoiseIsOfAKind(t *testing.T) {
 	}
 }
 
-// What matters most is told first, whatever it is called.
-func TestWhatPeopleDoOnPurposeComesFirst(t *testing.T) {
+// TestWhatMattersMostComesFirst holds that the first three findings are about who gets
+// in, what can be reached, and what runs, whatever else there is and what it is called.
+func TestWhatMattersMostComesFirst(t *testing.T) {
+	everywhere, here := netip.IPv6Unspecified(), netip.MustParseAddr("127.0.0.1")
 	found, _ := find(t, func(s *Seen) {
 		s.Variables["net.ipv4.ip_forward"] = "0"
 		s.Mounts = []Mounted{{"/mnt", "ext4", "/dev/vdb", "/"}}
-		s.Sockets = []Socket{{"tcp", netip.IPv6Unspecified(), 80, []Process{{Unit: "session-1.scope"}}}}
-		s.Passwd += "eve:x:0:0::/:/bin/sh\n"
-		s.Facts.Managers[0].Units[0].Active = "failed"
-		s.Facts.Drift = []plan.Drifted{{Path: "/etc/zz", Change: plan.Added, Type: "file"}}
+		s.Sockets = []Socket{
+			{"tcp", here, 1080, []Process{{PID: 1, Unit: "session-1.scope"}}}, {"tcp", everywhere, 8080, []Process{{PID: 2, Unit: "session-1.scope"}}},
+		}
+		s.Passwd += "eve:x:1001:1001::/home/eve:/bin/sh\n"
+		s.Group += "aaa:x:1001:\n"
+		units := &s.Facts.Managers[0].Units
+		(*units)[0].Active = "failed"
+		*units = append(*units, plan.RunningUnit{Name: "left-over.service", Active: "active", Fragment: transient + "left-over.service"})
+		s.Schedules = []Schedule{{Path: "/var/spool/cron/crontabs/ada", User: "ada", Entries: 1}}
+		s.Placed = []Placed{{Path: "/usr/local/bin/tool", Type: "file", User: "root"}}
+		s.Facts.Drift = []plan.Drifted{
+			{Path: "/etc/aa", Change: plan.Modified, Type: "file"}, {Path: "/etc/ab", Change: plan.Added, Type: "file"}, {Path: "/etc/motd", Change: plan.Deleted},
+		}
 	})
-	var kinds []Kind
+	var have []string
 	for _, f := range found {
-		kinds = append(kinds, f.Kind)
+		have = append(have, fmt.Sprintf("%s %s %s", f.Change, f.Kind, f.Name))
 	}
-	if diff := cmp.Diff([]Kind{File, Unit, User, Port, Mount, Variable}, kinds); diff != "" {
+	want := []string{
+		"added user eve", "added port 8080/tcp", "added port 1080/tcp", "added unit left-over.service", "modified unit a.service", "added scheduled crontab of ada",
+		"added mount /mnt", "modified file /etc/aa", "added file /etc/ab", "deleted file /etc/motd", "added software /usr/local/bin/tool", "modified sysctl net.ipv4.ip_forward",
+		"added group aaa",
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
 	}
 }

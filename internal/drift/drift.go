@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"stet/internal/plan"
@@ -15,31 +16,31 @@ import (
 // Kind is what sort of thing differs.
 type Kind string
 
-// The kinds, in the order in which they are told. A person reads the first lines,
-// so what people do on purpose and forget comes first, after a system that is no
-// longer whole: what they wrote, who may get in, what can be reached from elsewhere,
-// and what runs without being asked. Then comes what only a start brings, or takes
-// away by itself.
+// The kinds, in the order in which they are told. A person reads the first three lines,
+// so these are about who may get in, what can be reached from elsewhere, and what runs,
+// now or later, that nobody wrote down; before all a system that is no longer whole.
+// What lies there, or has another value, comes after it: it does nothing by itself, and
+// differences of text are long. What only a start brings, or takes away, is last.
 const (
 	Damage    Kind = "damage" // of the system itself, which only reading all of it finds
-	File      Kind = "file"
-	Unit      Kind = "unit"
 	User      Kind = "user"
 	Group     Kind = "group"
 	Port      Kind = "port"
-	Software  Kind = "software" // in /usr/local and /opt
+	Unit      Kind = "unit"
 	Scheduled Kind = "scheduled"
-	Mount     Kind = "mount"
-	Boot      Kind = "boot"
-	State     Kind = "state" // a link of Stet's in /var
 	Module    Kind = "kernel module"
+	Boot      Kind = "boot"
+	Mount     Kind = "mount"
+	File      Kind = "file"
+	Software  Kind = "software" // in /usr/local and /opt
+	State     Kind = "state"    // a link of Stet's in /var
 	Variable  Kind = "sysctl"
 	Parameter Kind = "kernel parameter"
 )
 
 // Kinds gives all of them, in their order.
 func Kinds() []Kind {
-	return []Kind{Damage, File, Unit, User, Group, Port, Software, Scheduled, Mount, Boot, State, Module, Variable, Parameter}
+	return []Kind{Damage, User, Group, Port, Unit, Scheduled, Module, Boot, Mount, File, Software, State, Variable, Parameter}
 }
 
 // Finding is one thing that differs.
@@ -57,6 +58,38 @@ type Finding struct {
 	Remedy string      `json:"remedy,omitempty"` // what undoes it, where an undo does not
 	Until  string      `json:"until,omitempty"`  // when it goes by itself
 	Noise  string      `json:"noise,omitempty"`  // why it is no deviation: software does so, or the machine is to keep it
+
+	// Idle is what nobody gets in by, and nothing runs by, of a kind by which they do.
+	Idle bool `json:"-"`
+}
+
+// Compare orders findings as they are told: by kind, what is idle after all others,
+// and then what is beside the declared before what of the declared is another, and
+// that before what is missing. Files are by path, because what is in one directory
+// belongs together.
+func Compare(a, b Finding) int {
+	return cmp.Or(
+		cmp.Compare(idle(a), idle(b)), cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)),
+		cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Path, b.Path),
+	)
+}
+
+func idle(f Finding) int {
+	if f.Idle {
+		return 1
+	}
+	return 0
+}
+
+// rank orders the findings of one kind.
+func rank(f Finding) int {
+	switch {
+	case f.Kind == File:
+		return 0
+	case f.Kind == Port && strings.HasSuffix(f.What, onlyHere):
+		return 1
+	}
+	return slices.Index([]plan.Change{plan.Added, plan.Modified, plan.Deleted}, f.Change)
 }
 
 // When something goes by itself.
@@ -65,7 +98,7 @@ const (
 	nextFullStart = "next start"
 )
 
-// Find compares. Findings are sorted by kind and name. What software does by
+// Find compares. Findings are in the order of [Compare]. What software does by
 // design, and what the machine is to keep, is noise.
 func Find(store plan.Store, running plan.System, seen *Seen) (found, noise []Finding, err error) {
 	store = &remembering{store, map[string]*tree.Tree{}}
@@ -99,9 +132,7 @@ func Find(store plan.Store, running plan.System, seen *Seen) (found, noise []Fin
 	f.modules()
 	f.variables()
 	f.parameters()
-	slices.SortStableFunc(f.found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Path, b.Path))
-	})
+	slices.SortStableFunc(f.found, Compare)
 	for _, n := range f.found {
 		if n.Noise == "" {
 			found = append(found, n)

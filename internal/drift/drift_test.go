@@ -143,18 +143,31 @@ func TestWhatDiffersIsFound(t *testing.T) {
 				s.Passwd = "root:x:0:0:root:/root:/bin/sh\nintruder:x:1001:1001::/home/intruder:/bin/sh\n"
 			},
 			[]string{
-				"deleted user ada:  [puts the account back]",
 				"added user intruder: uid 1001, home /home/intruder [removes the account; its files stay]",
 				"modified user root: shell /bin/sh, declared /bin/bash [puts back what is declared]",
+				"deleted user ada:  [puts the account back]",
+			},
+		},
+		"a user is added who may do everything": {
+			func(s *Seen) {
+				s.Passwd += "eve:x:1001:1001::/home/eve:/bin/sh\ntoor:x:0:0::/root:/bin/sh\n"
+				s.Group = "root:x:0:\nsudo:x:27:ada,eve\nada:x:1000:\neve:x:1001:\n"
+			},
+			[]string{
+				"added user eve: uid 1001, home /home/eve, in sudo [removes the account; its files stay]",
+				"added user toor: uid 0, home /root, in root [removes the account; its files stay]",
+				"modified group sudo: has eve, too [puts back what is declared]",
+				"added group eve: gid 1001 [removes it]",
 			},
 		},
 		"a password is another": {func(s *Seen) { s.Passwords = []string{"ada"} }, []string{"modified user ada: another password [puts back the declared password]"}},
 		"groups": {
-			func(s *Seen) { s.Group = "root:x:0:\nsudo:x:27:eve\nada:x:1001:\nnew:x:1002:\n" },
+			func(s *Seen) { s.Group = "root:x:0:\nsudo:x:27:eve\nada:x:1001:\nnew:x:1002:\nwww:x:1003:eve\n" },
 			[]string{
+				"added group www: gid 1003, has eve [removes it]",
 				"modified group ada: gid 1001, declared 1000 [puts back what is declared]",
-				"added group new: gid 1002 [removes it]",
 				"modified group sudo: has eve, too; lacks ada [puts back what is declared]",
+				"added group new: gid 1002 [removes it]",
 			},
 		},
 		"a kernel variable": {

@@ -221,7 +221,7 @@ func (p planPage) deviations(r *driftReport) {
 	for _, f := range r.Findings {
 		if f.Kind != section {
 			section = f.Kind
-			p.line("\n" + driftTitles[section])
+			p.title(driftTitles[section])
 		}
 		p.deviation(f)
 	}
@@ -232,13 +232,14 @@ func (p planPage) noise(all []drift.Finding) {
 	if len(all) == 0 {
 		return
 	}
-	p.line("\nno deviation")
+	p.title("no deviation")
 	for _, f := range all {
 		p.line("  " + string(f.Change) + " " + f.Name + ": " + f.Noise)
 	}
 }
 
-// deviation writes one.
+// deviation writes one: what it is, then since when and where what it differs from is
+// declared. The text of what is gone is declared, so that it is shown only when asked for.
 func (p planPage) deviation(f driftedFinding) {
 	line := "  " + string(f.Change) + " " + f.Name
 	if f.What != "" {
@@ -248,14 +249,20 @@ func (p planPage) deviation(f driftedFinding) {
 		line += " (" + f.Hidden + ")"
 	}
 	p.line(line)
+	var more []string
+	if !f.Since.IsZero() {
+		more = append(more, "since "+f.Since.Local().Format(time.DateTime))
+	}
 	switch {
 	case f.Place != nil:
-		p.line("      " + f.Place.String() + " declares it")
+		more = append(more, f.Place.String()+" declares it")
 	case len(f.Packages) > 0:
-		p.line("      of " + strings.Join(f.Packages, ", "))
+		more = append(more, "of "+strings.Join(f.Packages, ", "))
 	}
-	if !f.Since.IsZero() {
-		p.line("      since " + f.Since.Local().Format(time.DateTime))
+	if len(more) > 0 {
+		p.screen.Aside("      " + strings.Join(more, "; "))
 	}
-	p.difference(f.Diff)
+	if f.Change != plan.Deleted || p.verbose {
+		p.difference(f.Diff)
+	}
 }

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"time"
 
 	"stet/internal/config"
 	"stet/internal/drift"
@@ -26,6 +27,7 @@ func TestDriftIsReadable(t *testing.T) {
 		{Finding: drift.Finding{Kind: drift.Port, Name: "8080/tcp", Change: plan.Added, What: "python3 of ada, started by hand", Since: time.Date(2026, 11, 26, 9, 30, 0, 0, time.Local)}},
 		{Finding: drift.Finding{Kind: drift.Variable, Name: "net.ipv4.ip_forward", Change: plan.Modified, What: "0, declared 1"}, Place: &config.Place{File: "roles/router.cue", Line: 4, Column: 2}},
 	}}
+	slices.SortFunc(report.Findings, func(a, b driftedFinding) int { return drift.Compare(a.Finding, b.Finding) })
 	var out bytes.Buffer
 	a := &app{Environment: Environment{Stdout: &out, Getenv: func(string) string { return "" }}}
 	if err := a.reportDrift(report, false); err != nil {
@@ -46,6 +48,17 @@ func TestDriftIsReadable(t *testing.T) {
 	}
 	if err := a.reportDrift(report, true); err == nil {
 		t.Error("--exit-code finds nothing")
+	}
+}
+
+func TestTheTextOfWhatIsGoneIsShownWhenAskedFor(t *testing.T) {
+	report := &driftReport{Machine: "web", Generation: 3, Findings: []driftedFinding{{Finding: drift.Finding{Kind: drift.File, Name: "/etc/motd", Change: plan.Deleted, Diff: "@@ -1 +0,0 @@\n-declared\n"}}}}
+	for verbose, want := range map[bool]string{false: "  deleted /etc/motd\n", true: "  deleted /etc/motd\n      @@ -1 +0,0 @@\n      -declared\n"} {
+		var out bytes.Buffer
+		a := &app{Environment: Environment{Stdout: &out, Getenv: func(string) string { return "" }}, verbose: verbose}
+		if err := a.reportDrift(report, false); err != nil || out.String() != "web differs from generation 3 in 1 place\n\nfiles\n"+want {
+			t.Errorf("verbose %v: %v\n%s", verbose, err, out.String())
+		}
 	}
 }
 

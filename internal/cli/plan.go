@@ -76,12 +76,18 @@ func kindText(k plan.Kind) string {
 // the terminal.
 func (p planPage) line(text string) { term.Table(p.out, [][]string{{text}}) }
 
+// title writes a line that begins a section.
+func (p planPage) title(text string) {
+	fmt.Fprintln(p.out)
+	p.screen.Title(text)
+}
+
 // decisions writes what is to be decided, each with its remedy.
 func (p planPage) decisions(all *plan.Plan) {
 	if len(all.Decisions) == 0 {
 		return
 	}
-	p.line("\nto decide first")
+	p.title("to decide first")
 	for _, d := range all.Decisions {
 		p.line("  " + d.What + " " + d.Why)
 		p.line("    " + d.Remedy)
@@ -93,7 +99,7 @@ func (p planPage) section(title string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintf(p.out, "\n%s\n", title)
+	p.title(title)
 	indented := make([][]string, len(rows))
 	for i, row := range rows {
 		indented[i] = slices.Clone(row)
@@ -107,7 +113,7 @@ func (p planPage) files(all *plan.Plan) {
 	if len(all.Files) == 0 {
 		return
 	}
-	fmt.Fprintf(p.out, "\nfiles\n")
+	p.title("files")
 	for _, f := range all.Files {
 		line := "  " + change(f.Old != nil, f.New != nil) + " " + f.Path
 		if note := fileNote(f); note != "" {
@@ -134,7 +140,7 @@ func (p planPage) drift(all *plan.Plan) {
 	if len(all.Drift) == 0 {
 		return
 	}
-	fmt.Fprintf(p.out, "\nchanged on the machine: saved, then undone\n")
+	p.title("changed on the machine: saved, then undone")
 	for _, d := range all.Drift {
 		line := "  " + change(d.Change != plan.Added, d.Change != plan.Deleted) + " " + d.Path
 		switch {

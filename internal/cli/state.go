@@ -217,7 +217,7 @@ func (p planPage) state(r *stateReport) {
 			}
 		}
 		if len(rows) > 0 {
-			p.line("\n" + section.title)
+			p.title(section.title)
 			term.Table(p.out, rows)
 		}
 	}

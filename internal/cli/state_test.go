@@ -17,6 +17,7 @@ import (
 	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system/systemtest"
+	"stet/internal/term"
 )
 
 // stateful is a machine that had a service until its second generation.
@@ -215,7 +216,7 @@ func TestStateIsReadable(t *testing.T) {
 		{Path: "/var/lib/old-service", Standing: ledger.Orphan, Owners: []ledger.Owner{{Kind: ledger.Package, Name: "old-service"}}, Generation: 3, Bytes: 12_000_000, LastUse: when},
 	}}
 	var out bytes.Buffer
-	(planPage{out: &out}).state(report)
+	(planPage{out: &out, screen: term.New(&out, os.Getenv)}).state(report)
 	const file = "testdata/state.txt"
 	if *update {
 		must(t, os.WriteFile(file, out.Bytes(), 0o644))

@@ -276,6 +276,8 @@ func (a *app) reportSwitch(r *switchReport) error {
 	switch {
 	case r.Tried != nil:
 		fmt.Fprintf(a.Stdout, "\ndone; tried %s\n", r.Tried)
+	case r.Undone && len(r.Plan.Drift) == 0: // nothing that a person wrote was let go
+		fmt.Fprintf(a.Stdout, "\ndone\n")
 	case r.Undone:
 		fmt.Fprintf(a.Stdout, "\ndone; `stet undo --revert` brings it back\n")
 	case r.Back:

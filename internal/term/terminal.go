@@ -1,6 +1,7 @@
 package term
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -49,3 +50,9 @@ func (t *Terminal) style(style, text string) string {
 	}
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
 }
+
+// Title writes one line that stands above others.
+func (t *Terminal) Title(text string) { fmt.Fprintln(t.out, t.style(styleBold, clean(text))) }
+
+// Aside writes one line that says more of the one above it.
+func (t *Terminal) Aside(text string) { fmt.Fprintln(t.out, t.style(styleFaint, clean(text))) }

@@ -135,6 +135,7 @@ goldens: setup-demo build
 pages: build
 	go test -count=1 ./modules -run WhatModulesWrite -update
 	go test -count=1 ./internal/config -run ThePage -update
+	go test -count=1 ./internal/cli -run ThePage -update
 	go test -count=1 ./cmd/stet -run 'Scripts|ThePage' -update
 
 install: build

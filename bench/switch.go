@@ -206,7 +206,7 @@ func (m *changing) tellAnsible() error {
 // timed runs a line of shell in the machine and gives the seconds that it took
 // there, and what it printed.
 func (m *changing) timed(ctx context.Context, line string) (float64, string, error) {
-	answer, err := m.Exec(ctx, vm.Shell("began=$(date +%s%N)\n"+line+" || exit\ndate +%s%N >&2; echo $began >&2"))
+	answer, err := m.Exec(ctx, vm.Shell("began=$(date +%s%N)\n{ "+line+"\n} || exit\ndate +%s%N >&2; echo $began >&2"))
 	if err != nil {
 		return 0, "", err
 	}

@@ -50,6 +50,8 @@ var rooms = map[string]room{
 	"internal/debian":   {pure, "xz", "it knows formats, and everybody may import it"},
 	"internal/machine":  {pure, "", "it is only types, which every room speaks in"},
 	"internal/progress": {pure, "", "it is only a type, which every room reports by"},
+	"internal/graph":    {pure, "", "it is what a build says of itself, as data: every room that works tells it, and who listens knows the time"},
+	"internal/trace":    {pure, "graph", "it draws what was measured; who measures comes before it"},
 	"internal/lock":     {pure, "", "it is a format; who resolves and who compares is not its matter"},
 	"internal/unit":     {pure, "", "it is a format; no running systemd is asked"},
 	"internal/verity":   {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
@@ -73,8 +75,8 @@ var rooms = map[string]room{
 
 	"internal/config":            {stage, "debian machine modules option schema signature similar", "text becomes machines before anything is resolved, fetched or built"},
 	"internal/unpack":            {stage, "debian store tree", "a package is unpacked by itself, whatever else the machine has"},
-	"internal/rootfs":            {stage, "debian erofs layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
-	"internal/system":            {stage, "debian erofs health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
+	"internal/rootfs":            {stage, "debian erofs graph layout lock mount progress residue sandbox solve store tree unpack verity", "it configures packages; what the machine declares comes after it"},
+	"internal/system":            {stage, "debian erofs graph health initrd lock machine residue state store tree unit verity", "it lays the declared over the packages natively, and runs nothing: programs are finishers, which build runs"},
 	"internal/disk":              {stage, "boot fat fault generation gpt progress rootfs sandbox state store system tree verity", "it makes images of built systems; it builds none"},
 	"internal/system/systemtest": {stage, "erofs store system tree verity", "only tests import it"},
 	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
@@ -114,8 +116,8 @@ var rooms = map[string]room{
 	"internal/vm/agent":          {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":              {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk erofs generation lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "activate adopt archive assessment boot build census config debian disk drift edition facts gc generation gpt handover hardware health initrd integrity ledger lock machine mirror mount namespace option past plan progress residue rootfs sandbox signature similar solve source stage state store surroundings system systemd term tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "debian disk erofs generation graph lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "activate adopt archive assessment boot build census config debian disk drift edition facts gc generation gpt graph handover hardware health initrd integrity ledger lock machine mirror mount namespace option past plan progress residue rootfs sandbox signature similar solve source stage state store surroundings system systemd term trace tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

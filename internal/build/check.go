@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"stet/internal/graph"
 	"stet/internal/progress"
 	"stet/internal/rootfs"
 	"stet/internal/system"
@@ -23,9 +24,12 @@ func (b *Builder) check(ctx context.Context, in system.Input, composed *tree.Tre
 	var failed []error
 	for _, c := range checks {
 		key := c.Key(root, composed)
+		step := graph.Step{Stage: graph.Check, Name: c.Name}
 		if _, ok := b.Store.Memo("check", key); ok {
+			b.Observe.Reuse(step)
 			continue
 		}
+		ended := b.Observe.Begin(step)
 		b.Report.Report(progress.Event{Stage: "check", Detail: c.Name})
 		err := roots.Try(ctx, composed, c.Command, in.Epoch)
 		if wrong := (*rootfs.ScriptError)(nil); errors.As(err, &wrong) {
@@ -36,6 +40,7 @@ func (b *Builder) check(ctx context.Context, in system.Input, composed *tree.Tre
 			return err
 		}
 		b.Store.Memoise("check", key, []byte("good\n"))
+		ended(graph.Outcome{})
 	}
 	return errors.Join(failed...)
 }

@@ -16,6 +16,7 @@ import (
 
 	"stet/internal/disk"
 	"stet/internal/generation"
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/vm"
 )
@@ -64,7 +65,9 @@ func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, fi
 	key := sha256.Sum256(fmt.Appendf(record, "%s", sum))
 	dir := filepath.Join(b.Store.Dir(), "vm")
 	name := filepath.Join(dir, built.Digest[:32]+"-"+hex.EncodeToString(key[:8])+".ext4")
+	step := graph.Step{Stage: graph.Disk}
 	if _, err := os.Stat(name); err == nil {
+		b.Observe.Reuse(step)
 		return name, nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,7 +80,12 @@ func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, fi
 	if err != nil {
 		return "", err
 	}
-	return name, disk.WriteStore(ctx, content, tools, guestDiskSize, name)
+	ended := b.Observe.Begin(step)
+	if err := disk.WriteStore(ctx, content, tools, guestDiskSize, name); err != nil {
+		return "", err
+	}
+	ended(graph.Outcome{Bytes: graph.Bytes(guestDiskSize)})
+	return name, nil
 }
 
 // removeOldDisks makes room for one more: the disks made first go first, but for

@@ -6,6 +6,7 @@ import (
 
 	"stet/internal/disk"
 	"stet/internal/generation"
+	"stet/internal/graph"
 	"stet/internal/lock"
 )
 
@@ -16,7 +17,12 @@ func (b *Builder) Image(ctx context.Context, built *System, l *lock.Lock, first 
 	if err != nil {
 		return err
 	}
-	return disk.WriteImage(ctx, b.content(built, l, first, generation.Image), tools, layout, format, path)
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Disk, Name: string(format)})
+	if err := disk.WriteImage(ctx, b.content(built, l, first, generation.Image), tools, layout, format, path); err != nil {
+		return err
+	}
+	ended(graph.Outcome{Bytes: graph.Bytes(layout.Size)})
+	return nil
 }
 
 // Install writes a built system to a disk, whatever is on it. State is a directory
@@ -28,7 +34,12 @@ func (b *Builder) Install(ctx context.Context, built *System, l *lock.Lock, firs
 	}
 	content := b.content(built, l, first, generation.Install)
 	content.Record.Date, content.State = now, state
-	return disk.Install(ctx, content, tools, layout, target)
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Disk})
+	if err := disk.Install(ctx, content, tools, layout, target); err != nil {
+		return err
+	}
+	ended(graph.Outcome{})
+	return nil
 }
 
 // content is what the store of a new machine has. An image is dated by the lock:

@@ -97,7 +97,7 @@ func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine
 		if err := l.fetch(ctx, repositories, of, missing); err != nil {
 			return err
 		}
-		err := unpackAll(ctx, l.Store, l, missing, bases(), l.Report)
+		err := unpackAll(ctx, l.Store, l, missing, bases(), l.Report, nil)
 		var damaged *DamagedError
 		if errors.As(err, &damaged) {
 			// It is fetched once more; a mirror cannot give it damaged.

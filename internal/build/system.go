@@ -9,14 +9,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"slices"
 	"time"
 
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/progress"
-	"stet/internal/residue"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/system"
@@ -33,6 +32,7 @@ type Builder struct {
 	Provider rootfs.Provider
 	Init     []byte // the stet-init program
 	Report   progress.Func
+	Observe  graph.Observer
 	Patience time.Duration // see rootfs.Builder
 
 	// Shuffle, when it is not 0, builds for comparison: in another order (see
@@ -46,8 +46,12 @@ type System struct {
 	Root     string // the configured root, as the lock's result has it
 	Manifest *system.Manifest
 	Packages []lock.Package
-	Bytes    int64 // of everything the system names, each object once
-	Reused   bool  // nothing had to be done
+	Bytes    int64  // of everything the system names, each object once
+	Reused   bool   // nothing had to be done
+	Key      string // what it is remembered by
+
+	machine *machine.Machine
+	inputs  []graph.Input
 }
 
 // systemMemo is what is remembered of a built system.
@@ -71,16 +75,18 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 	if err != nil {
 		return nil, err
 	}
-	key, err := b.systemKey(m, l, packages, sources)
+	inputs, err := b.inputs(m, l, packages, sources)
 	if err != nil {
 		return nil, err
 	}
+	key := graph.Key(inputs)
 	if made, ok := b.remembered(key); ok {
-		made.Packages = packages
+		b.Observe.Reuse(graph.Step{Stage: graph.System})
+		made.Packages, made.Key, made.machine, made.inputs = packages, key, m, inputs
 		return made, nil
 	}
 	bases := earlyBase(b.Store, b.Debs, b.roots(), packages, m, l.Epoch)
-	if err := unpackAll(ctx, b.Store, b.Debs, packages, bases, b.Report); err != nil {
+	if err := unpackAll(ctx, b.Store, b.Debs, packages, bases, b.Report, b.Observe); err != nil {
 		return nil, err
 	}
 	root, digest, err := b.root(ctx, m, l, packages)
@@ -97,7 +103,7 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 		return nil, err
 	}
 	b.Store.Memoise("system", key, memo)
-	made.Packages = packages
+	made.Packages, made.Key, made.machine, made.inputs = packages, key, m, inputs
 	return made, b.Store.Publish()
 }
 
@@ -174,38 +180,6 @@ func origins(m *machine.Machine, l *lock.Lock) []lock.Archive {
 	})
 }
 
-// systemKey covers everything that a system depends on.
-func (b *Builder) systemKey(m *machine.Machine, l *lock.Lock, packages []lock.Package, sources fs.FS) (string, error) {
-	_, table, err := residue.Builtin()
-	if err != nil {
-		return "", err
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "stages %d %d\nresidue %x\nmachine %s\nepoch %d\ninit %x\n", systemStage, rootfs.Stage, sha256.Sum256(table), m.Digest(), l.Epoch, sha256.Sum256(b.Init))
-	for _, p := range packages {
-		fmt.Fprintf(h, "package %s %s\n", p.Key(), p.SHA256)
-	}
-	for _, a := range origins(m, l) {
-		fmt.Fprintf(h, "origin %s %s %q %d\n", a.Name, a.Suite, a.Components, a.Date.Unix())
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.IDs.Users)) {
-		fmt.Fprintf(h, "user %s %d %d\n", name, l.IDs.Users[name].UID, l.IDs.Users[name].GID)
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.IDs.Groups)) {
-		fmt.Fprintf(h, "group %s %d\n", name, l.IDs.Groups[name])
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
-		if source := m.Files[name].Source; source != "" {
-			sum, err := fileSum(sources, source)
-			if err != nil {
-				return "", fmt.Errorf("%s: read its source: %w", name, err)
-			}
-			fmt.Fprintf(h, "source %s %s\n", source, sum)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 func fileSum(sources fs.FS, name string) (string, error) {
 	file, err := sources.Open(name)
 	if err != nil {
@@ -221,7 +195,7 @@ func fileSum(sources fs.FS, name string) (string, error) {
 
 // roots is the builder of roots for this one's systems.
 func (b *Builder) roots() rootfs.Builder {
-	return rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report, Patience: b.Patience, Shuffle: b.Shuffle}
+	return rootfs.Builder{Store: b.Store, Provider: b.Provider, Report: b.Report, Observe: b.Observe, Patience: b.Patience, Shuffle: b.Shuffle}
 }
 
 // root gives the configured root with its digest, and holds it against what
@@ -249,21 +223,25 @@ func (b *Builder) root(ctx context.Context, m *machine.Machine, l *lock.Lock, pa
 // stores the trees.
 func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error) {
 	b.Report.Report(progress.Event{Stage: "compose the system"})
+	composing := b.Observe.Begin(graph.Step{Stage: graph.System})
 	composed, err := system.Compose(b.Store, in)
 	if err != nil {
 		return nil, err
 	}
+	composing(graph.Outcome{})
 	if composed, err = b.finish(ctx, in, composed); err != nil {
 		return nil, err
 	}
 	if err := b.check(ctx, in, composed); err != nil {
 		return nil, err
 	}
+	dividing := b.Observe.Begin(graph.Step{Stage: graph.System})
 	trees, err := system.Split(in.Machine, composed, in.Epoch)
 	if err != nil {
 		return nil, err
 	}
-	manifest, err := system.Make(b.Store, in.Machine, trees, b.Init)
+	dividing(graph.Outcome{Bytes: trees.Bytes})
+	manifest, err := system.Make(b.Store, in.Machine, trees, b.Init, b.Observe)
 	if err != nil {
 		return nil, err
 	}
@@ -289,10 +267,15 @@ func (b *Builder) finish(ctx context.Context, in system.Input, composed *tree.Tr
 		b.Report.Report(progress.Event{Stage: "finish", Detail: f.Name})
 		key := f.Key(composed, in.Epoch)
 		var outputs *tree.Tree
+		step := graph.Step{Stage: graph.Finish, Name: f.Name}
 		if memo, ok := b.Store.Memo("finish", key); ok {
+			b.Observe.Reuse(step)
 			outputs, err = b.Store.Tree(string(memo))
 		} else {
-			outputs, err = b.runFinisher(ctx, &roots, f, composed, in.Epoch, key)
+			ended := b.Observe.Begin(step)
+			if outputs, err = b.runFinisher(ctx, &roots, f, composed, in.Epoch, key); err == nil {
+				ended(graph.Outcome{Bytes: outputs.Bytes})
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("machine %s: make the %s: %w", in.Machine.Name, f.Name, err)

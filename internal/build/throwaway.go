@@ -130,7 +130,7 @@ func (b *Builder) ThrowawayShell(ctx context.Context, t *Throwaway) (*Shell, err
 	in := rootInput(b.Store, t.Packages, &machine.Machine{Debian: machine.Debian{Architecture: t.Architecture}}, t.Epoch)
 	load := in.Load
 	in.Load = func() ([]*rootfs.Package, error) {
-		if err := unpackAll(ctx, b.Store, b.Debs, t.Packages, nil, b.Report); err != nil {
+		if err := unpackAll(ctx, b.Store, b.Debs, t.Packages, nil, b.Report, b.Observe); err != nil {
 			return nil, err
 		}
 		return load()

@@ -12,7 +12,7 @@ import (
 // which is enough for programs that make images.
 func (b *Builder) Tools(ctx context.Context, l *lock.Lock) (*tree.Tree, error) {
 	packages := l.Select(l.Tools)
-	if err := unpackAll(ctx, b.Store, b.Debs, packages, nil, b.Report); err != nil {
+	if err := unpackAll(ctx, b.Store, b.Debs, packages, nil, b.Report, b.Observe); err != nil {
 		return nil, err
 	}
 	loaded, err := load(b.Store, packages)

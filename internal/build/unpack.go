@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/progress"
 	"stet/internal/store"
@@ -40,7 +41,7 @@ func missingOf(s *store.Store, packages []lock.Package) []lock.Package {
 // unpackAll unpacks packages that are not unpacked yet, and configures bases
 // meanwhile. Every core has one thing to do at a time, and scripts take one:
 // so neither waits for the other, and none for the last of the packages.
-func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, bases []early, report progress.Func) error {
+func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, bases []early, report progress.Func, observe graph.Observer) error {
 	queue := newQueue(missingOf(s, packages), bases)
 	cores := runtime.GOMAXPROCS(0)
 	group, ctx := errgroup.WithContext(ctx)
@@ -55,9 +56,11 @@ func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.P
 					}
 					queue.configured()
 				case p != nil:
+					ended := observe.Begin(graph.Step{Stage: graph.Import, Name: nameOf(*p)})
 					if err := unpackOne(s, debs, *p, queue.share(cores)); err != nil {
 						return fmt.Errorf("unpack %s %s: %w", p.Name, p.Version, err)
 					}
+					ended(graph.Outcome{Bytes: graph.Bytes(p.Size)})
 					done, total := queue.unpacked(p)
 					report.Report(progress.Event{Stage: "unpack packages", Detail: p.Name, Done: done, Total: total, Bytes: true})
 				default:

@@ -71,12 +71,12 @@ func TestUnpackingAndTheBaseEndEachOther(t *testing.T) {
 	waits := early{configure: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	var missing *MissingError
-	if err := unpackAll(t.Context(), s, noDebs{}, []lock.Package{gone}, []early{waits}, nil); !errors.As(err, &missing) {
+	if err := unpackAll(t.Context(), s, noDebs{}, []lock.Package{gone}, []early{waits}, nil, nil); !errors.As(err, &missing) {
 		t.Errorf("a missing package does not end the scripts: have %v", err)
 	}
 	broken := errors.New("a script failed")
 	fails := early{configure: func(context.Context) error { return broken }}
-	if err := unpackAll(t.Context(), s, noDebs{}, nil, []early{fails}, nil); !errors.Is(err, broken) {
+	if err := unpackAll(t.Context(), s, noDebs{}, nil, []early{fails}, nil, nil); !errors.Is(err, broken) {
 		t.Errorf("have %v", err)
 	}
 }

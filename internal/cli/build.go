@@ -10,6 +10,7 @@ import (
 	"stet/internal/build"
 	"stet/internal/config"
 	"stet/internal/generation"
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/store"
@@ -30,17 +31,23 @@ type buildReport struct {
 	Bytes    int64             `json:"bytes"` // of the objects that the trees name, each once
 	Seconds  float64           `json:"seconds"`
 	Reused   bool              `json:"reused"`
+	Explain  []graph.Node      `json:"explain,omitempty"` // docs/formats/graph.md
 	Twice    *twiceReport      `json:"twice,omitempty"`
 }
 
 func newBuild(a *app) *cobra.Command {
 	var twice twice
+	var explain bool
 	cmd := &cobra.Command{
 		Use:   "build [MACHINE]",
 		Short: "Build a machine's system from the lock",
 		Long: `Build the system of a machine: its trees, images, initrd and manifest. Nothing
 is asked of the network; the same configuration and lock give the same digest
 everywhere.
+
+With --explain each stage of the build is told: whether it was reused or made and,
+if so, which package, option or file made it be, and what it took. --trace draws the
+same over time.
 
 With --twice it is built once more, remembering nothing but unpacked packages,
 in surroundings and an order as different as one host can have. Every
@@ -58,12 +65,20 @@ made it and the class that it may need in the residue table; exit code 1.`,
 				return err
 			}
 			defer s.Close()
+			if explain {
+				a.observe()
+			}
 			built, err := a.build(cmd.Context(), s, args)
 			if err != nil {
 				return err
 			}
 			report := reportBuild(s, built.System)
 			report.Seconds = a.Now().Sub(begin).Seconds()
+			if explain {
+				if report.Explain, err = a.explained(s, built); err != nil {
+					return err
+				}
+			}
 			if twice.again {
 				return a.printJSON(againReport{buildReport: *report, Surroundings: conditions})
 			}
@@ -76,6 +91,7 @@ made it and the class that it may need in the residue table; exit code 1.`,
 				return errors.Join(a.printJSON(report), report.Twice.failure())
 			}
 			if report.Twice != nil {
+				a.printGraph(report.Explain)
 				return a.reportTwice(report)
 			}
 			fmt.Fprintf(a.Stdout, "%s %s\n", report.Machine, report.Digest)
@@ -84,15 +100,17 @@ made it and the class that it may need in the residue table; exit code 1.`,
 				how = "nothing to do"
 			}
 			fmt.Fprintf(a.Stdout, "%s, %s, %s in %.2f s\n", count(report.Packages, "package"), term.Bytes(report.Bytes), how, report.Seconds)
+			a.printGraph(report.Explain)
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&a.committed, "committed", false, "refuse a repository with changes that are not committed")
+	cmd.Flags().BoolVar(&explain, "explain", false, "say of each stage whether it was reused or made, and why")
 	cmd.Flags().BoolVar(&twice.on, "twice", false, "build it again under other conditions, and compare")
 	cmd.Flags().Uint64Var(&twice.seed, "seed", 0, "with --twice: the order of the second build; by default a random one")
 	cmd.Flags().BoolVar(&twice.again, "again", false, "be the second build of --twice")
 	cmd.Flags().Lookup("again").Hidden = true
-	return cmd
+	return a.traced(cmd)
 }
 
 // builtMachine is a built system together with what it was built from.
@@ -102,6 +120,7 @@ type builtMachine struct {
 	lock          *lock.Lock
 	builder       *build.Builder
 	provenance    generation.Provenance
+	before        []byte // the record of the build before
 }
 
 // build builds the machine that args name.
@@ -117,6 +136,7 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil || a.again != nil {
 		return built, err
 	}
+	built.before = recordInputs(s, rootName(c.Dir, m.Name), built.Key, func() (*graph.Record, error) { return built.Record(s) })
 	built.provenance, err = a.recordProvenance(ctx, s, c, m.Name, built.System)
 	return built, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"stet/internal/build"
 	"stet/internal/disk"
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/source"
@@ -28,10 +29,13 @@ type imageReport struct {
 	Size    int64       `json:"size"`  // of the disk, in bytes
 	Bytes   int64       `json:"bytes"` // that the file takes
 	Seconds float64     `json:"seconds"`
+
+	Explain []graph.Node `json:"explain,omitempty"` // docs/formats/graph.md
 }
 
 func newImage(a *app) *cobra.Command {
 	var output, format string
+	var explain bool
 	cmd := &cobra.Command{
 		Use:   "image [MACHINE]",
 		Short: "Make a bootable disk image of a machine",
@@ -48,15 +52,19 @@ same system, commit and Stet give the same image, to the byte.`,
 				return err
 			}
 			defer s.Close()
-			return a.image(cmd.Context(), s, args, output, disk.Format(format))
+			if explain {
+				a.observe()
+			}
+			return a.image(cmd.Context(), s, args, output, disk.Format(format), explain)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "the image's path; by default MACHINE.FORMAT in this directory")
+	cmd.Flags().BoolVar(&explain, "explain", false, "say of each stage whether it was reused or made, and why")
 	cmd.Flags().StringVar(&format, "format", string(disk.Raw), "raw or qcow2")
-	return cmd
+	return a.traced(cmd)
 }
 
-func (a *app) image(ctx context.Context, s *store.Store, args []string, output string, format disk.Format) error {
+func (a *app) image(ctx context.Context, s *store.Store, args []string, output string, format disk.Format, explained bool) error {
 	begin := a.Now()
 	built, err := a.build(ctx, s, args)
 	if err != nil {
@@ -90,10 +98,16 @@ func (a *app) image(ctx context.Context, s *store.Store, args []string, output s
 		Machine: built.Manifest.Machine, Digest: built.Digest, Image: output, Format: format,
 		Size: layout.Size, Bytes: takes(output), Seconds: a.Now().Sub(begin).Seconds(),
 	}
+	if explained {
+		if r.Explain, err = a.explained(s, built); err != nil {
+			return err
+		}
+	}
 	if a.json {
 		return a.printJSON(r)
 	}
 	fmt.Fprintf(a.Stdout, "%s: a disk of %s, which takes %s, in %.2f s\n", output, term.Bytes(r.Size), term.Bytes(r.Bytes), r.Seconds)
+	a.printGraph(r.Explain)
 	return nil
 }
 

@@ -51,7 +51,7 @@ persists is taken: its identity, host keys, passwords.`,
 	cmd.Flags().StringVar(&i.erase, "erase", "", "the disk once more: what is on it is lost")
 	cmd.Flags().StringVar(&i.state, "state", "", "a directory with the saved state of the machine")
 	cmd.Flags().BoolVar(&i.elsewhere, "elsewhere", false, "the disk is to boot another machine, which has UEFI")
-	return cmd
+	return a.traced(cmd)
 }
 
 // firmware is there when a machine was booted by UEFI.

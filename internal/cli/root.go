@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stet/internal/config"
+	"stet/internal/graph"
 	"stet/internal/machine"
 	"stet/internal/progress"
 	"stet/internal/term"
@@ -33,6 +34,8 @@ type app struct {
 	printed bool // the one document of --json is out
 
 	again *twice // set in the process that is the second build of --twice
+
+	observed *observed // of commands that are asked what they did
 }
 
 // Run runs one command line and gives its exit code.
@@ -189,7 +192,12 @@ func (a *app) evaluate(ctx context.Context, dir string) (*config.Configuration, 
 	if memory := a.evaluations(); memory != nil {
 		loader.Memory = memory
 	}
-	return loader.Load(ctx, dir)
+	ended := a.observed.observer().Begin(graph.Step{Stage: graph.Evaluate})
+	c, err := loader.Load(ctx, dir)
+	if err == nil {
+		ended(graph.Outcome{})
+	}
+	return c, err
 }
 
 // machine loads the configuration and picks the machine that args name, or

@@ -35,7 +35,7 @@ of 127.0.0.1 that leads to the guest's port 80. Exit code 1 when a test fails.`,
 		},
 	}
 	flags.add(cmd)
-	return cmd
+	return a.traced(cmd)
 }
 
 func (a *app) test(ctx context.Context, args []string, flags vmFlags) (err error) {

@@ -66,7 +66,7 @@ it. What the guest writes is gone afterwards.`,
 	flags.add(cmd)
 	cmd.Flags().StringVar(&command, "exec", "", "run a command as root in the guest, print its output, and exit as it did")
 	cmd.Flags().BoolVar(&display, "display", false, "open a window with the guest's screen")
-	return cmd
+	return a.traced(cmd)
 }
 
 // vmConfig builds a machine and its disk, and says how QEMU runs it.

@@ -138,7 +138,7 @@ func (a *app) builder(s *store.Store, repository string, report progress.Func) (
 		return nil, err
 	}
 	return &build.Builder{
-		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: provider(), Init: init, Report: report, Patience: a.Patience,
+		Store: s, Debs: fetched{filepath.Join(s.Dir(), "mirror"), repository}, Provider: provider(), Init: init, Report: report, Observe: a.observed.observer(), Patience: a.Patience,
 	}, nil
 }
 

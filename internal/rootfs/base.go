@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"stet/internal/debian"
+	"stet/internal/graph"
 	"stet/internal/progress"
 	"stet/internal/residue"
 	"stet/internal/solve"
@@ -101,6 +102,15 @@ func (in Input) only(is func(Ref) bool) Input {
 	return in
 }
 
+// keys are the packages by [Package.key].
+func (in Input) keys() []string {
+	keys := make([]string, len(in.Packages))
+	for i, r := range in.Packages {
+		keys[i] = r.Name + ":" + r.Architecture
+	}
+	return keys
+}
+
 func (b *Builder) rememberedBase(key string) (*configuredBase, bool) {
 	text, ok := b.Store.Memo("base", key)
 	if !ok || b.Shuffle != 0 {
@@ -115,10 +125,15 @@ func (b *Builder) rememberedBase(key string) (*configuredBase, bool) {
 		return nil, false // it was collected, or is damaged: make it again
 	}
 	after, err := b.Store.Tree(memo.After)
-	return &configuredBase{before: before, after: after}, err == nil
+	if err != nil {
+		return nil, false
+	}
+	b.Observe.Reuse(graph.Step{Stage: graph.Base})
+	return &configuredBase{before: before, after: after}, true
 }
 
 func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package, in Input) (*configuredBase, error) {
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Base})
 	mtime := tree.Time{Sec: in.Epoch}
 	m, err := merge(packages, diversions{}, mtime)
 	if err != nil {
@@ -157,6 +172,7 @@ func (b *Builder) makeBase(ctx context.Context, key string, packages []*Package,
 	if b.Shuffle == 0 {
 		b.Store.Memoise("base", key, text)
 	}
+	ended(graph.Outcome{Bytes: made.after.Bytes, Result: memo.After, Of: in.keys()})
 	return made, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/progress"
 	"stet/internal/residue"
@@ -39,6 +40,7 @@ type Builder struct {
 	Store    *store.Store
 	Provider Provider
 	Report   progress.Func
+	Observe  graph.Observer
 
 	// Patience is how long scripts and programs may show no sign of life before
 	// they are killed; 0 stands for half an hour.
@@ -60,6 +62,7 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 	}
 	key := in.key(tableText)
 	if memo, ok := b.Store.Memo("configure", key); ok && b.Shuffle == 0 {
+		b.Observe.Reuse(graph.Step{Stage: graph.Configure})
 		return string(memo), nil
 	}
 	packages, err := in.Load()
@@ -110,46 +113,62 @@ func (in Input) key(table []byte) string {
 
 // configure lays what the base does not have over it and configures that.
 func (b *Builder) configure(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, error) {
-	mtime := tree.Time{Sec: in.Epoch}
-	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
-	diverted, err := b.diversions(ctx, packages, base, in.Epoch)
+	before, unconfigured, err := b.merge(ctx, packages, base, in, table)
 	if err != nil {
 		return nil, err
 	}
-	m, err := merge(packages, diverted, mtime)
-	if err != nil {
-		return nil, err
-	}
-	configured, err := base.stanzas(b.Store)
-	if err != nil {
-		return nil, err
-	}
-	if err := writeDatabase(b.Store, m, packages, configured, in.Architecture, mtime); err != nil {
-		return nil, err
-	}
-	if err := base.lay(b.Store, m, packages, table); err != nil {
-		return nil, err
-	}
-	if err := diverted.write(b.Store, m.files, mtime); err != nil {
-		return nil, err
-	}
-	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
-		return nil, err
-	}
-	before, err := m.files.Tree()
-	if err != nil {
-		return nil, err
-	}
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Configure})
 	script, err := restScript(b.Store, packages, base, in.Answers, b.Shuffle)
 	if err != nil {
 		return nil, err
 	}
-	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: len(packages) - len(configured)}
+	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: unconfigured}
 	after, err := b.runQuickly(ctx, before, run, in.Epoch)
 	if err != nil {
 		return nil, err
 	}
-	return normalise(b.Store, after, table, mtime)
+	made, err := normalise(b.Store, after, table, tree.Time{Sec: in.Epoch})
+	if err == nil {
+		ended(graph.Outcome{Bytes: made.Bytes})
+	}
+	return made, err
+}
+
+// merge gives the root in which the scripts of the packages run that the base
+// does not have, and how many those are.
+func (b *Builder) merge(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, int, error) {
+	mtime := tree.Time{Sec: in.Epoch}
+	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Merge})
+	diverted, err := b.diversions(ctx, packages, base, in.Epoch)
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := merge(packages, diverted, mtime)
+	if err != nil {
+		return nil, 0, err
+	}
+	configured, err := base.stanzas(b.Store)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := writeDatabase(b.Store, m, packages, configured, in.Architecture, mtime); err != nil {
+		return nil, 0, err
+	}
+	if err := base.lay(b.Store, m, packages, table); err != nil {
+		return nil, 0, err
+	}
+	if err := diverted.write(b.Store, m.files, mtime); err != nil {
+		return nil, 0, err
+	}
+	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
+		return nil, 0, err
+	}
+	made, err := m.files.Tree()
+	if err == nil {
+		ended(graph.Outcome{Bytes: made.Bytes})
+	}
+	return made, len(packages) - len(configured), err
 }
 
 // runQuickly is runScript with understudies and head starts. A shuffled build
@@ -232,8 +251,10 @@ func (b *Builder) Number(configured string, ids lock.IDs, in Input) (string, err
 	}
 	key := hex.EncodeToString(h.Sum(nil))
 	if memo, ok := b.Store.Memo("number", key); ok {
+		b.Observe.Reuse(graph.Step{Stage: graph.Number})
 		return string(memo), nil
 	}
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Number})
 	t, err := b.Store.Tree(configured)
 	if err != nil {
 		return "", err
@@ -251,6 +272,7 @@ func (b *Builder) Number(configured string, ids lock.IDs, in Input) (string, err
 		return "", err
 	}
 	b.Store.Memoise("number", key, []byte(digest))
+	ended(graph.Outcome{Bytes: numbered.Bytes, Result: digest})
 	return digest, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"stet/internal/graph"
 	"stet/internal/progress"
 	"stet/internal/sandbox"
 )
@@ -58,7 +59,7 @@ func (b *Builder) runIn(ctx context.Context, root sandbox.Root, dir string, run 
 
 	var output tail
 	watch := b.watch(ctx, dir)
-	status := follower{stage: run.stage, total: run.packages, report: b.Report, alive: watch.alive}
+	status := follower{stage: run.stage, total: run.packages, report: b.Report, observe: b.Observe, alive: watch.alive}
 	var group errgroup.Group
 	group.Go(func() error { return status.follow(statusReader) })
 	err = sandbox.Run(watch, sandbox.Spec{
@@ -118,6 +119,8 @@ type follower struct {
 	stage   string
 	total   int
 	report  progress.Func
+	observe graph.Observer
+	ended   func(graph.Outcome) // of the package that is worked on
 	step    string
 	alive   func() // is told of every line
 	current string // the package that is worked on
@@ -131,12 +134,32 @@ func (f *follower) follow(r io.Reader) error {
 		f.alive()
 		f.line(lines.Text())
 	}
+	f.rest()
 	return lines.Err()
+}
+
+// workOn notes which package is worked on from now.
+func (f *follower) workOn(name string) {
+	f.rest()
+	f.current = name
+	if name != "" {
+		f.ended = f.observe.Begin(graph.Step{Stage: graph.Script, Name: f.step + " " + name})
+	}
+}
+
+// rest notes that the work on a package is over.
+func (f *follower) rest() {
+	if f.ended != nil {
+		f.ended(graph.Outcome{})
+		f.ended = nil
+	}
 }
 
 func (f *follower) line(line string) {
 	if step, ok := strings.CutPrefix(line, stepPrefix); ok {
-		f.step, f.current, _ = strings.Cut(step, " ")
+		var name string
+		f.step, name, _ = strings.Cut(step, " ")
+		f.workOn(name)
 		return
 	}
 	words := strings.SplitN(line, ": ", 3)
@@ -145,7 +168,7 @@ func (f *follower) line(line string) {
 	}
 	switch {
 	case words[0] == "processing":
-		f.current = strings.TrimSpace(words[2])
+		f.workOn(strings.TrimSpace(words[2]))
 	case words[0] == "status" && strings.HasPrefix(words[2], "error"):
 		name, _, _ := strings.Cut(words[1], ":")
 		f.errored = strings.TrimSpace(name) // dpkg writes a space behind it

@@ -217,6 +217,18 @@ func (s *Store) Root(name string) (record []byte, ok bool) {
 	return record, err == nil
 }
 
+// SetInputs writes the record of what the last build called name was made of. It
+// keeps nothing: a lost one only says less of the next build.
+func (s *Store) SetInputs(name string, record []byte) error {
+	return s.writeFile(filepath.Join(s.dir, "inputs", name), record)
+}
+
+// Inputs reads the record that SetInputs wrote.
+func (s *Store) Inputs(name string) (record []byte, ok bool) {
+	record, err := os.ReadFile(filepath.Join(s.dir, "inputs", name))
+	return record, err == nil
+}
+
 func sha256Hex(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

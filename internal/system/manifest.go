@@ -12,6 +12,7 @@ import (
 
 	"stet/internal/debian"
 	"stet/internal/erofs"
+	"stet/internal/graph"
 	"stet/internal/initrd"
 	"stet/internal/machine"
 	"stet/internal/store"
@@ -75,13 +76,14 @@ func ParseManifest(text []byte) (*Manifest, error) {
 
 // Make stores a machine's trees, images and initrd and gives its manifest.
 // init is the stet-init program.
-func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte) (*Manifest, error) {
+func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte, observe graph.Observer) (*Manifest, error) {
 	manifest := &Manifest{
 		Format: ManifestFormat, Machine: m.Name,
 		Trees: map[string]string{}, Images: map[string]verity.Digest{},
 		CommandLine: strings.Join(m.Kernel.Parameters, " "),
 	}
 	for name, t := range map[string]*tree.Tree{"usr": trees.Usr, "etc": trees.Etc, "modules": trees.Modules, "var": trees.Var} {
+		ended := observe.Begin(graph.Step{Stage: graph.Image, Name: name})
 		var err error
 		if manifest.Trees[name], err = s.PutTree(t); err != nil {
 			return nil, err
@@ -89,7 +91,9 @@ func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte) (*Manif
 		if manifest.Images[name], err = s.PutImage(func(w io.Writer) error { return erofs.Write(w, t) }); err != nil {
 			return nil, fmt.Errorf("%s image: %w", name, err)
 		}
+		ended(graph.Outcome{Result: manifest.Images[name].String()})
 	}
+	ended := observe.Begin(graph.Step{Stage: graph.Initrd})
 	kernel, version, err := findKernel(trees.Usr)
 	if err != nil {
 		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
@@ -108,8 +112,11 @@ func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte) (*Manif
 	if err != nil {
 		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
 	}
-	manifest.Initrd, err = s.PutBytes(archive.Bytes())
-	return manifest, err
+	if manifest.Initrd, err = s.PutBytes(archive.Bytes()); err != nil {
+		return nil, err
+	}
+	ended(graph.Outcome{Bytes: graph.Bytes(int64(archive.Len())), Result: manifest.Initrd.String()})
+	return manifest, nil
 }
 
 // findKernel gives the kernel to boot: the newest that is there.

@@ -1,11 +1,13 @@
 package system
 
 import (
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/store"
@@ -293,7 +295,7 @@ func TestManifestNamesTheNewestKernelAndComesOutTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		manifest, err := Make(f.store, m, trees, []byte("init"))
+		manifest, err := Make(f.store, m, trees, []byte("init"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -316,6 +318,29 @@ func TestManifestNamesTheNewestKernelAndComesOutTheSame(t *testing.T) {
 	}
 	if len(digests) != 1 {
 		t.Errorf("one machine has the digests %v", digests)
+	}
+}
+
+func TestImagesAndInitrdAreObserved(t *testing.T) {
+	f := newFixture(t)
+	m := &machine.Machine{}
+	trees, err := Split(m, f.must(m), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	manifest, err := Make(f.store, m, trees, []byte("init"), func(s graph.Step) func(graph.Outcome) {
+		return func(made graph.Outcome) { told[s.String()] = made.Result }
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"initrd": manifest.Initrd.String()}
+	for name, digest := range manifest.Images {
+		want["image "+name] = digest.String()
+	}
+	if !maps.Equal(told, want) {
+		t.Errorf("told was %v, and the manifest has %v", told, want)
 	}
 }
 

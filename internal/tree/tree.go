@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"stet/internal/verity"
 )
 
 // Tree is an immutable set of entries, sorted by path in byte order, in which
@@ -55,6 +57,19 @@ func (t *Tree) All() iter.Seq[*Entry] {
 			}
 		}
 	}
+}
+
+// Bytes is how many bytes the contents have, each once.
+func (t *Tree) Bytes() int64 {
+	seen := map[verity.Digest]bool{}
+	var sum int64
+	for i := range t.entries {
+		if e := &t.entries[i]; !seen[e.Digest] {
+			seen[e.Digest] = true
+			sum += e.Size
+		}
+	}
+	return sum
 }
 
 // Lookup gives the entry at an absolute, clean path.

@@ -87,6 +87,7 @@ func (e *WentBackError) Unwrap() error { return e.Err }
 type Outcome struct {
 	Problems []string // sentences about what was not as it should be
 	Saved    string   // where the changes of the old /etc are; empty: it was not replaced
+	Regained []string // what is persisted now, and came from an earlier upper of /etc; paths, or patterns
 
 	// Swap is how long trees of both systems were in their places: from before the
 	// first is replaced until the last is.
@@ -99,6 +100,7 @@ type switching struct {
 	record
 	soft     bool // a soft reboot follows: only trees are replaced
 	problems []string
+	regained []string
 	swap     time.Duration
 	failed   []plan.UnitName
 	before   map[plan.UnitName]bool // units that had failed already
@@ -248,7 +250,7 @@ func (s *switching) finish(ctx context.Context) (*Outcome, error) {
 	if live, ok := s.live("modules"); ok && !live {
 		boot.Images["modules"] = s.Boot.Images["modules"]
 	}
-	outcome := &Outcome{Problems: s.problems, Swap: s.swap}
+	outcome := &Outcome{Swap: s.swap}
 	if s.Upper != 0 {
 		boot.Upper = s.Upper
 		outcome.Saved = s.previousUpper().Upper()
@@ -260,10 +262,14 @@ func (s *switching) finish(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		return nil, s.back(context.WithoutCancel(ctx), err)
 	}
-	// From here on it is done: what follows only cleans up.
-	if err := s.clean(); err != nil {
-		outcome.Problems = append(outcome.Problems, err.Error())
+	// From here on it is done: what goes wrong now is no reason to go back.
+	if err := s.regainInPlace(ctx); err != nil {
+		s.problems = append(s.problems, fmt.Sprintf("what persists now was not looked for in what was let go of /etc: %v", err))
 	}
+	if err := s.clean(); err != nil {
+		s.problems = append(s.problems, err.Error())
+	}
+	outcome.Problems, outcome.Regained = s.problems, s.regained
 	fault.Reach(fault.SwitchDone)
 	return outcome, nil
 }

@@ -36,6 +36,7 @@ type Result struct {
 	Said     string          `json:"said,omitempty"` // the journal of units that failed
 	Problems []string        `json:"problems,omitempty"`
 	Saved    string          `json:"saved,omitempty"`
+	Regained []string        `json:"regained,omitempty"`
 	Swap     time.Duration   `json:"swap,omitempty"`
 	Kept     json.RawMessage `json:"kept,omitempty"`
 }

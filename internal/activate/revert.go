@@ -2,10 +2,8 @@ package activate
 
 import (
 	"context"
-	"fmt"
 	"os"
 
-	"stet/internal/mount"
 	"stet/internal/state"
 )
 
@@ -31,28 +29,11 @@ func (m Machine) Revert(ctx context.Context, from state.Upper, paths []string) (
 		return nil, err
 	}
 	defer etc.Close()
-	policy := state.Policy{}
-	for _, name := range paths {
-		policy.Persist = append(policy.Persist, literal(name))
+	patterns := make([]string, len(paths))
+	for i, name := range paths {
+		patterns[i] = literal(name)
 	}
-	var merged *mount.Mount
-	problems, err = state.Carry{
-		Policy: policy, Upper: from.Upper(), Etc: etc,
-		Merged: func() (string, error) {
-			if from.Image == "" {
-				return "", fmt.Errorf("it is not known what /etc number %d was made from", from.Number)
-			}
-			c := m.composefs("etc", from.Image)
-			c.Upper, c.Work, c.ReadOnly = from.Upper(), from.Work(), true
-			if merged, err = c.Mount(); err != nil {
-				return "", err
-			}
-			return merged.Root(), nil
-		},
-	}.Run()
-	if merged != nil {
-		merged.Close()
-	}
+	problems, err = m.carryFrom(from, patterns, etc)
 	if err != nil {
 		return problems, err
 	}

@@ -2,7 +2,6 @@ package activate
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -259,59 +258,6 @@ func (s *switching) replace(ctx context.Context) error {
 		return s.applyVar(s.New.Images["var"])
 	}
 	return nil
-}
-
-// carry brings what persists into the new /etc.
-func (s *switching) carry() error {
-	usr := s.at("usr")
-	if s.replacesUsr() {
-		usr = s.next("usr")
-	}
-	var policy state.Policy
-	text, err := os.ReadFile(filepath.Join(usr, state.PolicyFile))
-	if err == nil {
-		policy, err = state.ParsePolicy(text)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, kept := range s.Plan.Keep {
-		policy.Persist = append(policy.Persist, literal(kept))
-	}
-	etc, err := os.OpenRoot(s.next("etc"))
-	if err != nil {
-		return err
-	}
-	defer etc.Close()
-	problems, err := state.Carry{
-		Policy: policy, Upper: s.previousUpper().Upper(), Etc: etc,
-		Merged: func() (string, error) { return s.at("etc"), nil },
-	}.Run()
-	s.problems = append(s.problems, problems...)
-	if err != nil {
-		return err
-	}
-	if _, err := state.EnsureMachineID(etc, rand.Reader); err != nil {
-		return err
-	}
-	dir := filepath.Join(s.State, "etc")
-	uppers, err := state.Uppers(dir)
-	if err != nil {
-		return err
-	}
-	upper := state.Upper{Number: state.NextUpper(uppers)}
-	upper.Directory = filepath.Join(dir, strconv.Itoa(upper.Number)+".partial")
-	s.Upper = upper.Number // noted first: on the way back it is taken out of the count
-	if err := s.begin(replacing); err != nil {
-		return err
-	}
-	_, err = upper.Finish()
-	return err
-}
-
-// literal is the pattern of path.Match that matches a path and no other.
-func literal(name string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
 }
 
 // dropUpper has the upper of a switch that was taken back count no more: the

@@ -114,7 +114,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 	if err != nil {
 		return activate.Result{}, errors.Join(err, cancel(context.WithoutCancel(ctx)))
 	}
-	result.Problems, result.Saved, result.Swap = outcome.Problems, outcome.Saved, outcome.Swap
+	result.Problems, result.Saved, result.Regained, result.Swap = outcome.Problems, outcome.Saved, outcome.Regained, outcome.Swap
 	if err := l.owe(ctx, job.Plan.Debt, a.Now()); err != nil {
 		result.Problems = append(result.Problems, fmt.Sprintf("what goes on as before is not known to `stet status`: %v", err))
 	}

@@ -59,7 +59,7 @@ func (l live) replace(ctx context.Context, machine activate.Machine, job activat
 	if err != nil {
 		return result, err
 	}
-	result.Problems, result.Saved = outcome.Problems, outcome.Saved
+	result.Problems, result.Saved, result.Regained = outcome.Problems, outcome.Saved, outcome.Regained
 	if err := os.Remove(l.at(debtsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return result, err
 	}

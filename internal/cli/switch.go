@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,9 @@ import (
 type switchReport struct {
 	Plan     *plan.Plan `json:"plan"`
 	Problems []string   `json:"problems"`
-	Saved    string     `json:"saved,omitempty"` // where the changes of the old /etc are
-	Swap     float64    `json:"swap_seconds"`    // in which trees of both systems were in their places
+	Saved    string     `json:"saved,omitempty"`    // where the changes of the old /etc are
+	Regained []string   `json:"regained,omitempty"` // what persists now, and is back in /etc
+	Swap     float64    `json:"swap_seconds"`       // in which trees of both systems were in their places
 	Tried    *tried     `json:"tried,omitempty"`
 	Back     bool       `json:"back,omitempty"`   // from what was tried
 	Undone   bool       `json:"undone,omitempty"` // what was no longer as declared
@@ -128,7 +130,7 @@ func (a *app) change(ctx context.Context, l live, p *plan.Plan, w wish, esp espF
 	if err != nil {
 		return err
 	}
-	report.Saved, report.Swap = result.Saved, result.Swap.Seconds()
+	report.Saved, report.Regained, report.Swap = result.Saved, result.Regained, result.Swap.Seconds()
 	report.Problems = append(report.Problems, result.Problems...)
 	if result.Kept == nil {
 		return nil
@@ -272,6 +274,9 @@ func (a *app) reportSwitch(r *switchReport) error {
 	}
 	if len(r.Plan.Drift) > 0 {
 		fmt.Fprintf(a.Stdout, "\nwhat people changed in /etc is in %s\n", r.Saved)
+	}
+	if len(r.Regained) > 0 {
+		fmt.Fprintf(a.Stdout, "\nback in /etc, as it was when it was let go: %s\n", strings.Join(r.Regained, " "))
 	}
 	switch {
 	case r.Tried != nil:

@@ -15,6 +15,10 @@ import (
 type Carry struct {
 	Policy Policy
 
+	// Named has nothing be carried but what the policy names: the machine's identity
+	// is there already, or comes from a newer upper.
+	Named bool
+
 	// Upper is the previous upper directory: only what is in it is carried.
 	Upper string
 
@@ -69,7 +73,7 @@ func (c *carrying) directory(name string, all bool) error {
 	}
 	for _, entry := range entries {
 		child := path.Join(name, entry.Name())
-		persisted := all || c.Policy.Persists("/etc/"+child)
+		persisted := all || c.persists("/etc/"+child)
 		if err := c.entry(child, persisted); err != nil {
 			if err := c.tolerate(child, err); err != nil {
 				return err
@@ -77,6 +81,10 @@ func (c *carrying) directory(name string, all bool) error {
 		}
 	}
 	return nil
+}
+
+func (c *carrying) persists(name string) bool {
+	return c.Policy.Persists(name) && !(c.Named && name == alwaysPersisted)
 }
 
 func (c *carrying) entry(name string, persisted bool) error {

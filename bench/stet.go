@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/source"
 )
 
 // spent is what one run of a program took.
@@ -60,7 +62,7 @@ func (b *bench) repository(name, text string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "stet.yaml"), []byte(text), 0o644); err != nil {
 		return "", err
 	}
-	return dir, exec.Command("git", "init", "-q", dir).Run()
+	return dir, source.Init(context.Background(), dir)
 }
 
 // emptyStore makes a store that has the fetched packages of another one and

@@ -125,18 +125,16 @@ func initialise(ctx context.Context, dir, starter string, cue bool) (initReport,
 	if err := errors.Join(err, file.Close()); err != nil {
 		return report, errors.Join(fmt.Errorf("write the configuration: %w", err), os.Remove(name))
 	}
-	git, err := exec.LookPath("git")
-	if err != nil {
-		report.InRepository = inRepository(dir)
+	if report.InRepository, err = source.InRepository(ctx, dir); errors.Is(err, exec.ErrNotFound) {
+		report.InRepository = hasRepository(dir)
 		return report, nil
 	}
-	report.InRepository = exec.CommandContext(ctx, git, "-C", dir, "rev-parse", "--git-dir").Run() == nil
-	if !report.InRepository {
-		if out, err := exec.CommandContext(ctx, git, "init", "--quiet", "--initial-branch=main", dir).CombinedOutput(); err != nil {
-			err = fmt.Errorf("git init %s: %w: %s", dir, err, strings.TrimSpace(string(out)))
-			return report, errors.Join(err, os.Remove(name))
-		}
-		report.Git, report.InRepository = true, true
+	if err == nil && !report.InRepository {
+		err = source.Init(ctx, dir)
+		report.Git, report.InRepository = err == nil, err == nil
+	}
+	if err != nil {
+		return report, errors.Join(err, os.Remove(name))
 	}
 	return report, nil
 }
@@ -221,8 +219,8 @@ func writeNew(name string, text []byte) error {
 	return errors.Join(err, os.Remove(temp.Name()))
 }
 
-// inRepository looks for .git without the help of git.
-func inRepository(dir string) bool {
+// hasRepository looks for .git without the help of git.
+func hasRepository(dir string) bool {
 	for ; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 			return true

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"stet/internal/generation"
 	"stet/internal/lock"
 	"stet/internal/mirror/mirrortest"
+	"stet/internal/source"
 	"stet/internal/stage"
 	"stet/internal/systemd"
 	"stet/internal/term"
@@ -139,7 +139,7 @@ func repository(t *testing.T, files map[string]string) (dir, commit string) {
 		}
 	}
 	for _, args := range [][]string{{"init", "--quiet"}, {"add", "."}, {"-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "--quiet", "--message=first"}, {"rev-parse", "HEAD"}} {
-		out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput()
+		out, err := source.Git(t.Context(), dir, args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -181,7 +181,7 @@ func TestADraftIsOfThisMachinesRepository(t *testing.T) {
 	if want := "name: hello\nbase: minimal\npackages: [curl, htop, jq]\n"; err != nil || string(text) != want {
 		t.Errorf("the draft is\n%s%v", text, err)
 	}
-	if out, err := exec.Command("git", "-C", dir, "status", "--porcelain").CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := source.Git(t.Context(), dir, "status", "--porcelain").CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("the repository is touched: %v\n%s", err, out)
 	}
 }
@@ -245,7 +245,7 @@ func TestPackagesThatThereAreNot(t *testing.T) {
 	if !strings.Contains(said.String(), "generation 2 was made from 222222222222: what differs is tried, too") {
 		t.Errorf("it does not say what else is tried:\n%s", said.String())
 	}
-	if out, err := exec.Command("git", "-C", dir, "status", "--porcelain").CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := source.Git(t.Context(), dir, "status", "--porcelain").CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("the repository is touched: %v\n%s", err, out)
 	}
 	if left, err := os.ReadDir(filepath.Join(i.store, "tmp")); err != nil || len(left) > 0 {

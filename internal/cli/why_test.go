@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -80,7 +79,7 @@ func (m *pastMachine) check(err error) {
 
 func (m *pastMachine) git(args ...string) {
 	m.t.Helper()
-	if out, err := exec.Command("git", append([]string{"-C", m.repository()}, args...)...).CombinedOutput(); err != nil {
+	if out, err := source.Git(m.t.Context(), m.repository(), args...).CombinedOutput(); err != nil {
 		m.t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 }

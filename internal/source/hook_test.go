@@ -19,4 +19,18 @@ func TestAHookAsksOfItsDirectory(t *testing.T) {
 	if c, err := Describe(t.Context(), dir); err != nil || c.Subject != "mine" || c.Dirty {
 		t.Errorf("%+v, %v", c, err)
 	}
+	outside := t.TempDir()
+	if there, err := InRepository(t.Context(), outside); err != nil || there {
+		t.Errorf("a directory of no repository: %v, %v", there, err)
+	}
+	outside = filepath.Join(outside, "new")
+	if err := Init(t.Context(), outside); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(outside, ".git", "HEAD")); err != nil {
+		t.Error(err)
+	}
+	if there, err := InRepository(t.Context(), outside); err != nil || !there {
+		t.Errorf("a repository without a commit: %v, %v", there, err)
+	}
 }

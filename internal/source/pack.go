@@ -61,7 +61,7 @@ func makePack(ctx context.Context, dir string) (*pack, error) {
 	slices.Sort(names)
 	names = slices.Compact(names)
 
-	contents := command(ctx, dir, "cat-file", "--batch", "--buffer")
+	contents := Git(ctx, dir, "cat-file", "--batch", "--buffer")
 	contents.Stdin = strings.NewReader(strings.Join(names, "\n") + "\n")
 	reader, writer := io.Pipe()
 	contents.Stdout = writer

@@ -75,7 +75,7 @@ func Export(ctx context.Context, dir, commit, to string) error {
 		{"read-tree", commit + ":" + prefix},
 		{"checkout-index", "--all", "--prefix=" + to + "/"},
 	} {
-		cmd := command(ctx, top, args...)
+		cmd := Git(ctx, top, args...)
 		cmd.Env = append(cmd.Env, "GIT_INDEX_FILE="+index)
 		if err := run(cmd); err != nil {
 			return err
@@ -192,30 +192,10 @@ func Bundle(ctx context.Context, dir string, w io.Writer) error {
 
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	var out bytes.Buffer
-	cmd := command(ctx, dir, args...)
+	cmd := Git(ctx, dir, args...)
 	cmd.Stdout = &out
 	err := run(cmd)
 	return out.Bytes(), err
-}
-
-// ofRepository are the variables by which git tells its hooks of their repository
-// (git rev-parse --local-env-vars). What is asked here is asked of a directory.
-var ofRepository = []string{
-	"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-	"GIT_PREFIX", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INTERNAL_SUPER_PREFIX",
-	"GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_CONFIG",
-}
-
-// command keeps git from asking, and from taking locks that a person's own
-// git would wait for.
-func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false"}, args...)...)
-	cmd.Env = slices.DeleteFunc(cmd.Environ(), func(of string) bool {
-		name, _, _ := strings.Cut(of, "=")
-		return slices.Contains(ofRepository, name)
-	})
-	cmd.Env = append(cmd.Env, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
-	return cmd
 }
 
 func run(cmd *exec.Cmd) error {

@@ -3,13 +3,14 @@ package unified
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"stet/internal/source"
 )
 
 func TestDiff(t *testing.T) {
@@ -84,8 +85,8 @@ func TestGitAppliesWhatWeWrite(t *testing.T) {
 		if err := os.WriteFile(file, []byte(a), 0o600); err != nil {
 			r.Fatal(err)
 		}
-		command := exec.Command("git", "apply", "--unidiff-zero", "-")
-		command.Dir, command.Stdin = dir, strings.NewReader("--- a/f\n+++ b/f\n"+Diff(a, b))
+		command := source.Git(t.Context(), dir, "apply", "--unidiff-zero", "-")
+		command.Stdin = strings.NewReader("--- a/f\n+++ b/f\n" + Diff(a, b))
 		if out, err := command.CombinedOutput(); err != nil {
 			r.Fatalf("%v: %s\n%q\n%q\n%s", err, out, a, b, Diff(a, b))
 		}

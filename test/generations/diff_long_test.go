@@ -14,9 +14,7 @@ import (
 // both are built from what they say themselves.
 func TestCommitsAreCompared(t *testing.T) {
 	stet := program.Example(t, "minimal")
-	git := func(args ...string) {
-		run(t, "git", append([]string{"-C", stet.Dir, "-c", "user.name=Ada", "-c", "user.email=ada@example.org"}, args...)...)
-	}
+	git := func(args ...string) { program.Git(t, stet.Dir, args...) }
 	git("init", "-q", "-b", "main")
 	for _, motd := range []string{"The first.", "The second."} {
 		declare(t, stet, motd, "console=ttyS0")

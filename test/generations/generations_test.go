@@ -14,6 +14,7 @@ import (
 	"stet/internal/boot"
 	"stet/internal/generation"
 	"stet/internal/system/systemtest"
+	"stet/test/program"
 )
 
 // A kernel and an initrd of the size that Debian's cloud kernel and Stet's
@@ -168,10 +169,10 @@ func (m *machine) recovers() {
 	if text, err := os.ReadFile(filepath.Join(clone, "stet.yaml")); err != nil || string(text) != "name: hello # 19" {
 		m.t.Errorf("the repository has %q, %v", text, err)
 	}
-	if out := run(m.t, "git", "-C", clone, "log", "--oneline"); strings.Count(out, "\n") != 19 {
+	if out := program.Git(m.t, clone, "log", "--oneline"); strings.Count(out, "\n") != 18 {
 		m.t.Errorf("its history is\n%s", out)
 	}
-	if out := run(m.t, "git", "-C", clone, "status", "--porcelain", "--branch"); out != "## main\n" {
+	if out := program.Git(m.t, clone, "status", "--porcelain", "--branch"); out != "## main" {
 		m.t.Errorf("its state is %q", out)
 	}
 	// A disk with partitions is looked through for the store.

@@ -26,6 +26,7 @@ import (
 	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system/systemtest"
+	"stet/test/program"
 )
 
 // TestMain runs the tests in a mount namespace of their own.
@@ -230,11 +231,11 @@ func (m *machine) repository(text string) generation.Provenance {
 	m.t.Helper()
 	dir := filepath.Join(filepath.Dir(m.built), "repository")
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		run(m.t, "git", "init", "-q", dir)
+		must(m.t, source.Init(m.t.Context(), dir))
 	}
 	must(m.t, os.WriteFile(filepath.Join(dir, "stet.yaml"), []byte(text), 0o644))
-	run(m.t, "git", "-C", dir, "add", ".")
-	run(m.t, "git", "-C", dir, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-q", "-m", text)
+	program.Git(m.t, dir, "add", ".")
+	program.Git(m.t, dir, "commit", "-q", "-m", text)
 	var bundle bytes.Buffer
 	must(m.t, source.Bundle(context.Background(), dir, &bundle))
 	commit, err := source.Describe(context.Background(), dir)

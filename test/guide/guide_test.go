@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"stet/internal/source"
 	"stet/test/example"
 )
 
@@ -128,7 +129,7 @@ func follow(t *testing.T, steps []step) {
 	command := exec.CommandContext(t.Context(), "bash", "-c", script(steps))
 	command.Dir = t.TempDir()
 	command.Stdout, command.Stderr = &stdout, &stderr
-	command.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"),
+	command.Env = append(source.OfNoRepository(os.Environ()), "PATH="+programs+":"+os.Getenv("PATH"),
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org")
 	err = command.Run()
 	is := printed(stdout.String())

@@ -37,19 +37,10 @@ func committed(t *testing.T, name, declared string) program.Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	git(t, p.Dir, "init", "-q", "-b", "main")
-	git(t, p.Dir, "add", ".")
-	git(t, p.Dir, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-q", "-m", "write it down")
+	program.Git(t, p.Dir, "init", "-q", "-b", "main")
+	program.Git(t, p.Dir, "add", ".")
+	program.Git(t, p.Dir, "commit", "-q", "-m", "write it down")
 	return p
-}
-
-func git(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %v: %v\n%s", args, err, out)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // made is what `stet image --json` prints.
@@ -122,8 +113,8 @@ func TestImagesAreTheSame(t *testing.T) {
 
 	elsewhere := p.With("TZ=Pacific/Kiritimati", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "TMPDIR="+t.TempDir())
 	elsewhere.Dir = filepath.Join(t.TempDir(), "é elsewhere")
-	git(t, p.Dir, "clone", "-q", "--no-local", p.Dir, elsewhere.Dir)
-	git(t, elsewhere.Dir, "gc", "-q", "--aggressive")
+	program.Git(t, p.Dir, "clone", "-q", "--no-local", p.Dir, elsewhere.Dir)
+	program.Git(t, elsewhere.Dir, "gc", "-q", "--aggressive")
 	elsewhere.Prefix = []string{"sh", "-c", `umask 077; exec taskset --cpu-list 0 "$@"`, "sh"}
 	there := image(t, elsewhere, "-o", filepath.Join(t.TempDir(), "there.raw"))
 	must(t, "cmp", here.Image, there.Image)
@@ -151,7 +142,7 @@ func TestImagesAreTheSame(t *testing.T) {
 	}
 	store := fmt.Sprintf("%s?offset=%d", here.Image, parts[2].Start)
 	record := must(t, "debugfs", "-R", "cat /generations/1/record.json", store)
-	for _, want := range []string{`"system": "` + here.Digest, `"origin": "image"`, `"commit": "` + git(t, p.Dir, "rev-parse", "HEAD"), `"dirty": false`} {
+	for _, want := range []string{`"system": "` + here.Digest, `"origin": "image"`, `"commit": "` + program.Git(t, p.Dir, "rev-parse", "HEAD"), `"dirty": false`} {
 		if !strings.Contains(record, want) {
 			t.Errorf("the record has no %s\n%s", want, record)
 		}
@@ -169,7 +160,7 @@ func TestImagesAreTheSame(t *testing.T) {
 	repository := filepath.Join(t.TempDir(), "r")
 	must(t, "mkdir", repository)
 	must(t, "debugfs", "-R", "rdump /repository "+repository, store)
-	if said := git(t, filepath.Join(repository, "repository"), "status", "--porcelain"); said != "" {
+	if said := program.Git(t, filepath.Join(repository, "repository"), "status", "--porcelain"); said != "" {
 		t.Errorf("the machine's repository differs from its commit: %s", said)
 	}
 }

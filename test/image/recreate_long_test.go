@@ -66,7 +66,7 @@ func TestAMachineIsMadeAnew(t *testing.T) {
 		"tail -n +2 /proc/swaps | wc -l":                                              "1",
 		"cat /efi/loader/entries.srel":                                                "type1",
 		"ls /efi/loader/entries":                                                      "stet-1.conf",
-		"cat /stet/repository/.git/refs/heads/main":                                   git(t, p.Dir, "rev-parse", "HEAD"),
+		"cat /stet/repository/.git/refs/heads/main":                                   program.Git(t, p.Dir, "rev-parse", "HEAD"),
 		"stet -C /stet/repository check >/dev/null && echo fine":                      "fine",
 		"curl -fsS http://localhost/ | head -c 5 | wc -c":                             "5",
 	} {
@@ -94,7 +94,7 @@ func TestAMachineIsMadeAnew(t *testing.T) {
 	// Had only the disk been left, the repository would have come off it. A kernel
 	// without fs-verity cannot read that.
 	said := second.Run(t, "stet recover /dev/disk/by-id/virtio-disk2 /root/clone >/dev/null && git -C /root/clone rev-parse HEAD")
-	if want := git(t, p.Dir, "rev-parse", "HEAD"); said != want {
+	if want := program.Git(t, p.Dir, "rev-parse", "HEAD"); said != want {
 		t.Errorf("recovered is commit %s, not %s", said, want)
 	}
 }

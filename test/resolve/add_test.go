@@ -2,7 +2,6 @@ package resolve_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"stet/internal/mirror/mirrortest"
 	"stet/test/loopback"
+	"stet/test/program"
 )
 
 func TestOnePackageMoreAndLess(t *testing.T) {
@@ -27,15 +27,7 @@ func TestOnePackageMoreAndLess(t *testing.T) {
 		}
 		return string(text)
 	}
-	git := func(arguments ...string) string {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", w.Stet.Dir, "-c", "user.name=Ada", "-c", "user.email=ada@example.org"}, arguments...)...)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("git %s: %v\n%s", arguments, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
+	git := func(args ...string) string { return program.Git(t, w.Stet.Dir, args...) }
 	git("init", "--quiet", "--initial-branch=main")
 	git("config", "user.name", "Ada")
 	git("config", "user.email", "ada@example.org")

@@ -42,8 +42,14 @@ func TestEditorsCompleteAndExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := example.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	schema, err := exec.Command(stet, "-C", filepath.Join(root, "examples/hello"), "options", "--json-schema").Output()
+	options := exec.Command(stet, "-C", filepath.Join(root, "examples/hello"), "options", "--json-schema")
+	options.Env = append(os.Environ(), store)
+	schema, err := options.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

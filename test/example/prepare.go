@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -128,11 +129,15 @@ func run(ctx context.Context, stet string, args ...string) error {
 // output runs stet with --json among its arguments and gives its report. What
 // it says of its progress is not shown; what it says of a failure is the error.
 func output(ctx context.Context, environment []string, stet string, args ...string) ([]byte, error) {
+	store, err := Store()
+	if err != nil {
+		return nil, err
+	}
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, stet, args...)
-	command.Env = append(os.Environ(), environment...)
+	command.Env = slices.Concat(os.Environ(), []string{store}, environment)
 	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
+	err = command.Run()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return stdout.Bytes(), err

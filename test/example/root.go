@@ -37,6 +37,21 @@ func Root() (string, error) {
 	}
 }
 
+// Store gives what STET_STORE is to be where tests run the program: what the
+// environment says, else what the Makefile does, and never the store of whoever
+// runs them.
+func Store() (variable string, err error) {
+	dir := os.Getenv("STET_STORE")
+	if dir == "" {
+		root, err := Root()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(root, ".cache", "store")
+	}
+	return "STET_STORE=" + dir, nil
+}
+
 // Stet gives the program that `make build` makes. STET_BINARY names another.
 func Stet() (string, error) {
 	name := os.Getenv("STET_BINARY")

@@ -121,6 +121,10 @@ func follow(t *testing.T, steps []step) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := example.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
 	programs := t.TempDir()
 	if err := os.Symlink(stet, filepath.Join(programs, "stet")); err != nil {
 		t.Fatal(err)
@@ -129,7 +133,7 @@ func follow(t *testing.T, steps []step) {
 	command := exec.CommandContext(t.Context(), "bash", "-c", script(steps))
 	command.Dir = t.TempDir()
 	command.Stdout, command.Stderr = &stdout, &stderr
-	command.Env = append(source.OfNoRepository(os.Environ()), "PATH="+programs+":"+os.Getenv("PATH"),
+	command.Env = append(source.OfNoRepository(os.Environ()), store, "PATH="+programs+":"+os.Getenv("PATH"),
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org")
 	err = command.Run()
 	is := printed(stdout.String())

@@ -29,15 +29,19 @@ type Program struct {
 	Prefix []string
 }
 
-// New gives the program that `make build` made, with its store where the test's
-// environment says, which is where the demo fetched to as well.
+// New gives the program that `make build` made, with the store of the tests, which
+// is where the demo fetched to as well.
 func New(t testing.TB, dir string, env ...string) Program {
 	t.Helper()
 	path, err := example.Stet()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Program{Path: path, Dir: dir, Env: env}
+	store, err := example.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Program{Path: path, Dir: dir, Env: slices.Concat([]string{store}, env)}
 }
 
 // With gives the program with more environment.

@@ -70,6 +70,49 @@ func TestASwitchDoesWhatThePlanSays(t *testing.T) {
 	}
 }
 
+// TestTheJournalRestartsLast has all other jobs be written down: what the manager
+// says while the journal restarts is lost.
+func TestTheJournalRestartsLast(t *testing.T) {
+	const restart = "restart systemd-journald.service"
+	for name, c := range map[string]struct {
+		add  []plan.Unit
+		drop string // nothing else restarts
+		want []string
+	}{
+		"among others": {
+			add: []plan.Unit{{UnitName: plan.UnitName{Name: "systemd-journald.service"}, Action: plan.Restart}, {UnitName: plan.UnitName{Name: "z.service"}, Action: plan.Restart}},
+			want: []string{
+				"reload told.service", "restart z.service web.service", "ada: restart hers.service", "start first.socket first.service fresh.service", restart,
+			},
+		},
+		"alone": {
+			add:  []plan.Unit{{UnitName: plan.UnitName{Name: "systemd-journald.service"}, Action: plan.Restart}},
+			drop: "web.service",
+			want: []string{"reload told.service", "ada: restart hers.service", "start first.socket first.service fresh.service", restart},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.plan()
+			p.Units = append(c.add, slices.DeleteFunc(p.Units, func(u plan.Unit) bool { return u.Name == c.drop })...)
+			w.jobs.fail = restart
+			if _, err := w.machine().Switch(t.Context(), p, w.old, w.new, false); err == nil {
+				t.Fatal("a restart that fails is no error")
+			}
+			at := slices.Index(w.jobs.done, c.want[0])
+			if at < 0 {
+				t.Fatalf("%q", w.jobs.done)
+			}
+			if diff := cmp.Diff(c.want, w.jobs.done[at:at+len(c.want)]); diff != "" {
+				t.Error(diff)
+			}
+			if last := w.jobs.done[len(w.jobs.done)-1]; last != restart {
+				t.Errorf("on the way back %q is last", last)
+			}
+		})
+	}
+}
+
 func TestTheKernelThatRunsKeepsItsModules(t *testing.T) {
 	w := newWorld(t)
 	p := w.plan()

@@ -38,6 +38,25 @@ func (s *switching) batches(verb systemd.Verb, actions ...plan.Action) []batch {
 	return all
 }
 
+// journal writes down what is done to units. While it restarts, what the manager
+// says of its jobs is lost.
+const journal = "systemd-journald.service"
+
+// journalLast has the journal restart by itself, when all else is done. Its socket
+// keeps what it has not read by then.
+func journalLast(all []batch) []batch {
+	is := func(name string) bool { return name == journal }
+	var last []batch
+	for i, b := range all {
+		if b.user == "" && b.verb == systemd.Restart && slices.ContainsFunc(b.units, is) {
+			all[i].units = slices.DeleteFunc(b.units, is)
+			last = append(last, batch{verb: b.verb, units: []string{journal}})
+		}
+	}
+	all = slices.DeleteFunc(all, func(b batch) bool { return len(b.units) == 0 })
+	return append(all, last...)
+}
+
 // do carries out batches. What fails is noted.
 func (s *switching) do(ctx context.Context, all []batch) error {
 	ctx, cancel := context.WithTimeout(ctx, jobsDeadline)
@@ -91,11 +110,11 @@ func (s *switching) tell(ctx context.Context) error {
 
 // start does what comes when the new trees are there.
 func (s *switching) start(ctx context.Context) error {
-	return s.do(ctx, slices.Concat(
+	return s.do(ctx, journalLast(slices.Concat(
 		s.batches(systemd.Reload, plan.Reload),
 		s.batches(systemd.Restart, plan.Restart),
 		s.batches(systemd.Start, plan.StopStart, plan.Start),
-	))
+	)))
 }
 
 // settle is how long a unit that was started may take to fall over.
@@ -181,7 +200,7 @@ func (s *switching) startBack(ctx context.Context) error {
 		all = s.batches(systemd.Start, plan.Stop, plan.StopStart)
 	}
 	var left []error
-	for _, b := range all {
+	for _, b := range journalLast(all) {
 		if b.verb != systemd.Reload {
 			// What failed too often is not started again; not to have failed is no error.
 			_ = s.Systemd.ResetFailed(ctx, b.user, b.units)

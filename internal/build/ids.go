@@ -25,7 +25,7 @@ func (l *Locker) prove(ctx context.Context, machines map[string]*machine.Machine
 	roots := l.roots()
 	configured := map[string]string{}
 	inputs := map[string]rootfs.Input{}
-	ledger := newLedger(next.IDs)
+	ledger := newLedger(next.IDs, l.Given)
 	names := slices.Sorted(maps.Keys(machines))
 	for _, name := range names {
 		in := rootInput(l.Store, next.Select(next.Machines[name].Packages), machines[name], next.Epoch)
@@ -62,14 +62,38 @@ func (l *Locker) prove(ctx context.Context, machines map[string]*machine.Machine
 	return nil
 }
 
+// Numbers are uids and gids of accounts, by their names.
+type Numbers struct {
+	Users  map[string]int `json:"users"`
+	Groups map[string]int `json:"groups"`
+}
+
+// NewNumbers gives the numbers of the accounts that a lock knows and an older one
+// does not.
+func NewNumbers(old, next lock.IDs) Numbers {
+	n := Numbers{Users: map[string]int{}, Groups: map[string]int{}}
+	for name, u := range next.Users {
+		if _, known := old.Users[name]; !known {
+			n.Users[name] = u.UID
+		}
+	}
+	for name, gid := range next.Groups {
+		if _, known := old.Groups[name]; !known {
+			n.Groups[name] = gid
+		}
+	}
+	return n
+}
+
 // ledger gives out ids and never takes one back.
 type ledger struct {
 	ids          lock.IDs
 	users, group map[int]bool // numbers in use
+	given        Numbers      // to these names, and to no other; the ledger's own come first
 }
 
-func newLedger(ids lock.IDs) *ledger {
-	l := &ledger{ids: ids, users: map[int]bool{}, group: map[int]bool{}}
+func newLedger(ids lock.IDs, given Numbers) *ledger {
+	l := &ledger{ids: ids, users: map[int]bool{}, group: map[int]bool{}, given: given}
 	if ids.Users == nil {
 		l.ids.Users = map[string]lock.User{}
 	}
@@ -93,7 +117,7 @@ func (l *ledger) addFound(found lock.IDs) {
 		gid := found.Groups[name]
 		groupOf[gid] = name
 		if _, known := l.ids.Groups[name]; !known {
-			l.setGroup(name, free(l.group, gid, systemFirst, systemLast))
+			l.setGroup(name, free(name, l.group, l.given.Groups, gid, systemFirst, systemLast))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(found.Users)) {
@@ -101,7 +125,7 @@ func (l *ledger) addFound(found lock.IDs) {
 			continue
 		}
 		u := found.Users[name]
-		u.UID = free(l.users, u.UID, systemFirst, systemLast)
+		u.UID = free(name, l.users, l.given.Users, u.UID, systemFirst, systemLast)
 		if group, ok := groupOf[u.GID]; ok {
 			u.GID = l.ids.Groups[group]
 		}
@@ -144,7 +168,7 @@ func (l *ledger) declareGroup(name string, gid, first, last int) error {
 		return fmt.Errorf("groups.%s.gid: %d belongs to another group in stet.lock: choose another number", name, gid)
 	}
 	if gid == 0 {
-		gid = free(l.group, first, first, last)
+		gid = free(name, l.group, l.given.Groups, first, first, last)
 	}
 	l.setGroup(name, gid)
 	return nil
@@ -161,17 +185,15 @@ func (l *ledger) declareUser(name string, u machine.User) error {
 	}
 	uid := have.UID
 	if !known {
-		wish := u.UID
-		if wish == 0 {
-			wish = first
+		if uid = u.UID; uid == 0 {
+			uid = free(name, l.users, l.given.Users, first, first, last)
 		}
-		uid = free(l.users, wish, first, last)
 	}
 	group := u.Group
 	if group == "" {
 		group = name
 		// One number for a user and its group, if both are free.
-		if err := l.declareGroup(name, 0, free(l.group, uid, first, last), last); err != nil {
+		if err := l.declareGroup(name, 0, free(name, l.group, l.given.Groups, uid, first, last), last); err != nil {
 			return err
 		}
 	}
@@ -199,10 +221,18 @@ func (l *ledger) setGroup(name string, gid int) {
 	l.group[gid] = true
 }
 
-// free gives the wished number when nobody has it, else the next free one
-// from first towards last.
-func free(used map[int]bool, wish, first, last int) int {
-	if !used[wish] {
+// free gives the number that the name was given before; else the wished one, or the
+// next from first towards last. It is one that nobody has, and, that was given to nobody
+// else.
+func free(name string, used map[int]bool, given map[string]int, wish, first, last int) int {
+	if id, ok := given[name]; ok && !used[id] {
+		return id
+	}
+	taken := map[int]bool{}
+	for _, id := range given {
+		taken[id] = true
+	}
+	if !used[wish] && !taken[wish] {
 		return wish
 	}
 	step := 1
@@ -210,7 +240,7 @@ func free(used map[int]bool, wish, first, last int) int {
 		step = -1
 	}
 	for id := first; id != last; id += step {
-		if !used[id] {
+		if !used[id] && !taken[id] {
 			return id
 		}
 	}

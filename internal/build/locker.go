@@ -27,6 +27,10 @@ type Locker struct {
 	Report     progress.Func
 	Patience   time.Duration // see rootfs.Builder
 	Now        time.Time     // signatures and Valid-Until are judged at this time
+
+	// Given are numbers of accounts that no lock has: they get them again when one
+	// has them, and nobody else does.
+	Given Numbers
 }
 
 // Update says what of an old lock may move.

@@ -146,6 +146,9 @@ func (a *app) buildDraft(ctx context.Context, s *store.Store, draft, name string
 		return "", explainAnswer(c, explainLock(err))
 	}
 	done()
+	if err := noteNumbers(s, build.NewNumbers(old.IDs, resolved.Lock.IDs)); err != nil {
+		return "", err
+	}
 	built, err := a.buildLocked(ctx, s, c, m, resolved.Lock)
 	if err != nil {
 		return "", err

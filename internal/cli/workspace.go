@@ -107,7 +107,13 @@ func (a *app) locker(s *store.Store, repository string, flag mirrorFlag, report 
 	if err != nil {
 		return nil, err
 	}
-	return &build.Locker{Store: s, Mirror: client, Provider: provider(), Repository: repository, Report: report, Patience: a.Patience, Now: a.Now()}, nil
+	given, err := givenNumbers(s)
+	if err != nil {
+		return nil, err
+	}
+	return &build.Locker{
+		Store: s, Mirror: client, Provider: provider(), Repository: repository, Report: report, Patience: a.Patience, Now: a.Now(), Given: given,
+	}, nil
 }
 
 // fetched gives the .debs that were fetched before, and those of the

@@ -5,6 +5,7 @@ package live_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,11 @@ func TestPackagesAreTried(t *testing.T) {
 			Name: "greeting", Fields: map[string]string{"Depends": "words"},
 			Files: map[string]string{"/usr/bin/greeting": "#!/bin/sh\nexec cat /usr/share/words\n"},
 		},
-		mirrortest.Deb{Name: "words", Files: map[string]string{"/usr/share/words": "hello, world\n"}},
+		mirrortest.Deb{ // has an account, as dh_installsysusers(1) makes it
+			Name: "words", Fields: map[string]string{"Depends": "systemd"},
+			Files:   map[string]string{"/usr/share/words": "hello, world\n", "/usr/lib/sysusers.d/words.conf": "u words - - -\n"},
+			Scripts: map[string]string{"postinst": "#!/bin/sh\nset -e\nsystemd-sysusers ${DPKG_ROOT:+--root=\"$DPKG_ROOT\"} words.conf\n"},
+		},
 	)
 	w.Serve(t)
 	w.GiveDebs(t)
@@ -63,6 +68,7 @@ func TestPackagesAreTried(t *testing.T) {
 	if err := json.Unmarshal([]byte(m.Run(t, "stet status --json")), &status); err != nil || !slices.Equal(status.Tried.Packages, []string{"greeting"}) {
 		t.Errorf("the status has %+v, %v", status, err)
 	}
+	uid := m.Run(t, "id -u words")
 	m.Run(t, "stet gc && greeting")
 	m.Run(t, "stet verify --quick")
 
@@ -78,6 +84,12 @@ func TestPackagesAreTried(t *testing.T) {
 	m.Run(t, "! test -e /usr/share/words && ! systemctl is-active stet-revert.timer && systemctl is-system-running")
 	if have := m.Run(t, "cat /run/stet/system"); have != before {
 		t.Errorf("after going back it runs %s, want %s", have, before)
+	}
+	// The account is gone, and its number is no other's. That adding the package gives
+	// it the same one, the digest has shown.
+	var tried struct{ Users map[string]int }
+	if err := json.Unmarshal([]byte(m.Run(t, "! id words 2>/dev/null && cat /stet/state/tried.json")), &tried); err != nil || fmt.Sprint(tried.Users["words"]) != uid {
+		t.Errorf("%v, %v: the account had number %s", tried.Users, err, uid)
 	}
 	if out, status := m.Try(t, "stet confirm"); status != 2 || !strings.Contains(out, "nothing is tried") {
 		t.Errorf("confirmed after going back: exit status %d: %s", status, out)

@@ -170,6 +170,60 @@ func TestBootsCarryWhatBelongsToTheMachine(t *testing.T) {
 	}
 }
 
+// TestWhatPersistsAgainComesBackWithABoot has a path persisted by every other system.
+func TestWhatPersistsAgainComesBackWithABoot(t *testing.T) {
+	s := newTestStore(t)
+	system := func(persist, declared string) map[string]string {
+		return map[string]string{
+			"usr": s.image(t, map[string]string{"/lib/stet/state.json": `{"format":1,"persist":[` + persist + `]}`}),
+			"etc": s.image(t, map[string]string{"/motd": "x", "/conf/declared": declared}),
+		}
+	}
+	kept, dropped := system(`"/etc/conf"`, "first"), system("", "second")
+	there := func(root string) string {
+		text := read(t, filepath.Join(root, "etc/conf/declared"))
+		for _, name := range []string{"mine", "other"} {
+			if content, err := os.ReadFile(filepath.Join(root, "etc/conf", name)); err == nil {
+				text += " " + string(content)
+			}
+		}
+		return text
+	}
+	for i, boot := range []struct {
+		images map[string]string
+		want   string
+		person func(etc string)
+	}{
+		{kept, "first", func(etc string) {
+			must(t, os.WriteFile(filepath.Join(etc, "conf/mine"), []byte("mine"), 0o600))
+			must(t, os.Chmod(filepath.Join(etc, "conf/declared"), 0o600)) // its content stays in the image
+		}},
+		{dropped, "second", nil},
+		{dropped, "second", nil},
+		{kept, "first mine", func(etc string) {
+			must(t, os.Remove(filepath.Join(etc, "conf/mine")))
+			must(t, os.WriteFile(filepath.Join(etc, "conf/other"), []byte("other"), 0o600))
+		}},
+		{kept, "first other", nil}, // what was removed while it persists stays removed
+		{dropped, "second", nil},
+		{kept, "first other", nil},
+		{dropped, "second", func(etc string) { must(t, os.WriteFile(filepath.Join(etc, "conf/mine"), []byte("new"), 0o600)) }},
+		{kept, "first new", nil}, // what the last one has comes before what is older
+	} {
+		m := s.boot(t, boot.images, func(root string) {
+			if have := there(root); have != boot.want {
+				t.Errorf("boot %d: there is %q, want %q", i+1, have, boot.want)
+			}
+			if boot.person != nil {
+				boot.person(filepath.Join(root, "etc"))
+			}
+		})
+		if len(m.problems) != 0 {
+			t.Errorf("boot %d: problems %q", i+1, m.problems)
+		}
+	}
+}
+
 func TestBootAfterACrashWhileCarrying(t *testing.T) {
 	s := newTestStore(t)
 	images := map[string]string{

@@ -176,32 +176,18 @@ func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.
 		return upper, err
 	}
 	if len(uppers) > 0 {
-		previous := uppers[len(uppers)-1]
-		var merged *mount.Mount
-		problems, err := state.Carry{
-			Policy: policy,
-			Upper:  previous.Upper(),
-			Etc:    etc,
-			Merged: func() (string, error) {
-				var err error
-				merged, err = m.mountPrevious(previous)
-				if err != nil {
-					return "", err
-				}
-				return merged.Root(), nil
-			},
-		}.Run()
-		if merged != nil {
-			merged.Close()
+		earlier, previous := uppers[:len(uppers)-1], uppers[len(uppers)-1]
+		if err := m.regain(etc, earlier, previous, policy); err != nil {
+			return upper, err
 		}
-		for _, problem := range problems {
-			m.problem("%s", problem)
-		}
-		if err != nil {
+		if err := m.carry(previous, state.Carry{Policy: policy, Etc: etc}); err != nil {
 			return upper, err
 		}
 	}
 	if _, err := state.EnsureMachineID(etc, rand.Reader); err != nil {
+		return upper, err
+	}
+	if err := upper.NotePolicy(policy); err != nil {
 		return upper, err
 	}
 	m.lap("carry")
@@ -210,6 +196,48 @@ func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.
 	}
 	fault.Reach(fault.UpperFinished)
 	return upper, mounted.Attach(m.at("etc"))
+}
+
+// regain brings what persists again, and what the previous upper has nothing of, from
+// the upper that had it last. Where nobody noted what persisted before, what is gone
+// may have been removed, and stays away.
+func (m *machine) regain(etc *os.Root, earlier []state.Upper, previous state.Upper, policy state.Policy) error {
+	before, known := previous.NotedPolicy()
+	if !known {
+		return nil
+	}
+	all, err := state.Regain(earlier, previous, before, policy)
+	if err != nil {
+		m.problem("not all of what was let go of /etc can be read: %v", err)
+	}
+	for _, r := range all {
+		if err := m.carry(r.From, state.Carry{Policy: state.Policy{Persist: r.Persist}, Named: true, Etc: etc}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carry carries from an earlier upper.
+func (m *machine) carry(from state.Upper, c state.Carry) error {
+	var merged *mount.Mount
+	c.Upper = from.Upper()
+	c.Merged = func() (string, error) {
+		var err error
+		merged, err = m.mountPrevious(from)
+		if err != nil {
+			return "", err
+		}
+		return merged.Root(), nil
+	}
+	problems, err := c.Run()
+	if merged != nil {
+		merged.Close()
+	}
+	for _, problem := range problems {
+		m.problem("%s", problem)
+	}
+	return err
 }
 
 // mountPrevious mounts the /etc of a previous boot as it was.

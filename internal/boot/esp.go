@@ -44,9 +44,23 @@ func (f File) path() string { return entryPath(f.Name) }
 func entryPath(n Name) string { return path.Join(EntriesDir, n.String()) }
 
 // Read looks at the ESP mounted at dir. Its kernels and initrds are hashed.
-func Read(dir string) (ESP, error) {
+func Read(dir string) (ESP, error) { return read(dir, hashFile) }
+
+// Look is Read without hashing, for who only wants to know what is there: no blob
+// counts as whole.
+func Look(dir string) (ESP, error) {
+	return read(dir, func(name string) (verity.Digest, int64, error) {
+		info, err := os.Lstat(name)
+		if err != nil {
+			return verity.Digest{}, 0, err
+		}
+		return verity.Digest{}, info.Size(), nil
+	})
+}
+
+func read(dir string, blob func(name string) (verity.Digest, int64, error)) (ESP, error) {
 	e := ESP{Blobs: map[string]Blob{}, Leftover: map[string]int64{}, Needed: map[string]bool{}}
-	if err := errors.Join(e.readEntries(dir), e.readBlobs(dir)); err != nil {
+	if err := errors.Join(e.readEntries(dir), e.readBlobs(dir, blob)); err != nil {
 		return e, fmt.Errorf("read the ESP: %w", err)
 	}
 	var space unix.Statfs_t
@@ -89,7 +103,7 @@ func (e *ESP) readEntries(dir string) error {
 // blobName is how a kernel or initrd of ours is called.
 var blobName = regexp.MustCompile(`^(?:kernel|initrd)-([0-9a-f]{32})$`)
 
-func (e *ESP) readBlobs(dir string) error {
+func (e *ESP) readBlobs(dir string, read func(name string) (verity.Digest, int64, error)) error {
 	names, err := readNames(filepath.Join(dir, BlobsDir))
 	if err != nil {
 		return err
@@ -104,7 +118,7 @@ func (e *ESP) readBlobs(dir string) error {
 		if found == nil {
 			continue
 		}
-		digest, size, err := hashFile(filepath.Join(dir, at))
+		digest, size, err := read(filepath.Join(dir, at))
 		if err != nil && !errors.Is(err, unix.EIO) {
 			return err
 		}

@@ -63,6 +63,7 @@ func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result,
 		return result, then, err
 	}
 	defer s.Close()
+	s.RememberTrees()
 	l := live{installed{"/", request.Store, request.ESP}, s, systemd.Execute}
 	machine := l.activate(a)
 	machine.Say = func(what string) { fmt.Fprintln(a.Stdout, what) }

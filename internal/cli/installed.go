@@ -119,10 +119,7 @@ func (i installed) standing(history generation.History) (s generation.Standing, 
 		return s, err
 	}
 	s.Running = history.RunningAs(s.Booted, system)
-	esp, err := boot.Read(i.esp())
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
+	esp, err := boot.ReadNames(i.esp())
 	s.Default, s.GivenUp = esp.Default(), esp.GivenUp()
 	return s, err
 }
@@ -144,7 +141,11 @@ func (a *app) openMachine() (*store.Store, error) {
 		return nil, err
 	}
 	s, err := a.openStore()
-	return s, needRoot(err)
+	if err != nil {
+		return nil, needRoot(err)
+	}
+	s.RememberTrees()
+	return s, nil
 }
 
 // mustBeRoot refuses everybody else on a machine that Stet made. It comes before a

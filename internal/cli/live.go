@@ -16,7 +16,6 @@ import (
 	"stet/internal/store"
 	"stet/internal/system"
 	"stet/internal/systemd"
-	"stet/internal/verity"
 )
 
 // live is this machine as plans are made for it and carried out on it.
@@ -75,21 +74,22 @@ func (l live) plan(ctx context.Context, digest string, restore *plan.Restore) (*
 	return plan.Make(l.store, running, next, seen)
 }
 
-// espFacts says what of two systems is on the ESP; nil when none is mounted.
+// espFacts says what of two systems is on the ESP, by its size: who writes an entry
+// reads it. nil says that none is mounted.
 func (l live) espFacts(systems ...plan.System) (*plan.ESPFacts, error) {
 	dir, err := l.needESP()
 	if err != nil {
 		return nil, nil
 	}
-	esp, err := boot.Read(dir)
+	esp, err := boot.Look(dir)
 	if err != nil {
 		return nil, err
 	}
 	seen := &plan.ESPFacts{Free: esp.Free}
 	for _, of := range systems {
-		for name, digest := range map[string]verity.Digest{boot.KernelPath(of.Kernel.Digest): of.Kernel.Digest, boot.InitrdPath(of.Initrd.Digest): of.Initrd.Digest} {
-			if esp.Blobs[name].Whole {
-				seen.Has = append(seen.Has, digest)
+		for name, blob := range map[string]plan.Blob{boot.KernelPath(of.Kernel.Digest): of.Kernel, boot.InitrdPath(of.Initrd.Digest): of.Initrd} {
+			if there, ok := esp.Blobs[name]; ok && there.Size == blob.Size {
+				seen.Has = append(seen.Has, blob.Digest)
 			}
 		}
 	}

@@ -101,7 +101,6 @@ const (
 // Find compares. Findings are in the order of [Compare]. What software does by
 // design, and what the machine is to keep, is noise.
 func Find(store plan.Store, running plan.System, seen *Seen) (found, noise []Finding, err error) {
-	store = &remembering{store, map[string]*tree.Tree{}}
 	declared, err := plan.ReadDeclared(store, running)
 	if err != nil {
 		return nil, nil, err
@@ -141,21 +140,6 @@ func Find(store plan.Store, running plan.System, seen *Seen) (found, noise []Fin
 		}
 	}
 	return found, noise, nil
-}
-
-// remembering reads a tree once: that of /usr is large.
-type remembering struct {
-	plan.Store
-	trees map[string]*tree.Tree
-}
-
-// Tree implements [plan.Store].
-func (r *remembering) Tree(digest string) (t *tree.Tree, err error) {
-	if t = r.trees[digest]; t == nil {
-		t, err = r.Store.Tree(digest)
-		r.trees[digest] = t
-	}
-	return t, err
 }
 
 type finder struct {

@@ -39,13 +39,38 @@ func has(name string, text []byte) bool {
 	return err == nil && bytes.Equal(have, text)
 }
 
+// RememberTrees has every tree be read once. It is for who asks for the same few again
+// and again, and changes none: of a build's many trees each is needed for a moment.
+func (s *Store) RememberTrees() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trees == nil {
+		s.trees = map[string]*tree.Tree{}
+	}
+}
+
 // Tree reads the tree of a digest. A damaged tree is an error.
 func (s *Store) Tree(digest string) (*tree.Tree, error) {
+	s.mu.Lock()
+	known := s.trees[digest]
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
 	text, err := s.readChecked("trees", digest)
 	if err != nil {
 		return nil, err
 	}
-	return tree.ParseDump(bytes.NewReader(text))
+	read, err := tree.ParseDump(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trees != nil {
+		s.trees[digest] = read
+	}
+	return read, nil
 }
 
 // TreePart reads of a tree what is at some places and below them, with the

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stet/internal/fault"
+	"stet/internal/tree"
 )
 
 // formatVersion is what this package writes, and the oldest reader that
@@ -33,6 +34,7 @@ type Store struct {
 	mu      sync.Mutex
 	pending map[memoKey][]byte
 	sealed  sealing
+	trees   map[string]*tree.Tree // by digest; nil: none is remembered
 }
 
 // Open opens the store in dir, which it creates if it is missing, and holds a

@@ -156,6 +156,9 @@ func (w *drifting) compare(name string) error {
 	if err := describe(&found, at, info); err != nil {
 		return err
 	}
+	if found.Attributes, err = attributes(at, info, declared); err != nil {
+		return err
+	}
 	if ok && isDeclared(&found, declared) {
 		return nil
 	}
@@ -227,7 +230,7 @@ func typeOf(mode fs.FileMode) string {
 // isDeclared reports whether what is there is what a tree has.
 func isDeclared(d *plan.Drifted, e *tree.Entry) bool {
 	switch {
-	case d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID:
+	case d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID || len(d.Attributes) > 0:
 		return false
 	case e.Type == tree.Symlink:
 		return d.Target == e.Target

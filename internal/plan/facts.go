@@ -103,15 +103,17 @@ type Drifted struct {
 	Digest    verity.Digest `json:"digest,omitzero"`
 	Target    string        `json:"target,omitempty"`
 	Text      *string       `json:"text,omitempty"` // of a text that others may read
+
+	Attributes []string `json:"attributes,omitempty"` // names of extended attributes that are not as declared
 }
 
 // is reports whether what is there now is what a tree has: content, owner and
-// mode.
+// mode. Of extended attributes nothing says whether they are as in another tree.
 func (d *Drifted) is(e *tree.Entry) bool {
 	if e == nil || d.Change == Deleted {
 		return e == nil && d.Change == Deleted
 	}
-	if d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID {
+	if d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID || len(d.Attributes) > 0 {
 		return false
 	}
 	if e.Type == tree.Symlink {

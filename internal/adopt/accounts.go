@@ -143,12 +143,9 @@ func (a *adopter) group(f drift.Finding) {
 		a.members(f, nil, is.Members)
 	case !there && owner == Person:
 		a.change(edit.Remove(option))
+	case !there && a.Owner("users", f.Name) == Person && a.Is.Users[f.Name] == plan.Account{}:
+		// It went with the user.
 	case !there, was.GID != is.GID && owner != Person:
-		if _, ok := a.Was.Users[f.Name]; ok && !there {
-			if _, ok := a.Is.Users[f.Name]; !ok {
-				return // it went with the user
-			}
-		}
 		a.leave(f, "no option declares this group", "`stet undo "+f.Name+"` puts back what is declared")
 	default:
 		if was.GID != is.GID {

@@ -117,9 +117,18 @@ func (d *Drifted) is(e *tree.Entry) bool {
 		return false
 	}
 	if e.Type == tree.Symlink {
-		return d.Target == e.Target
+		return leads(d.Path, d.Target) == leads(d.Path, e.Target)
 	}
 	return d.Mode == e.Mode && d.Size == e.Size && d.Digest == e.Digest
+}
+
+// leads says where a link leads: systemd's tools write some from the root and some from
+// the link.
+func leads(name, target string) string {
+	if path.IsAbs(target) {
+		return path.Clean(target)
+	}
+	return path.Join(path.Dir(name), target)
 }
 
 // RunFile is a unit file, or a link to one, that no tree has.

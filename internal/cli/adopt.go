@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -163,8 +162,7 @@ func (a *app) adoptable(s *store.Store, report *driftReport, seen *drift.Seen) (
 		Drifted: map[string]plan.Drifted{}, Variables: seen.Variables,
 		Was: adopt.Accounts{Users: declared.Users, Groups: declared.Groups}, Is: adopt.ParseAccounts(seen.Passwd, seen.Group),
 		Run: seen.Facts.Run, Mounts: seen.Mounts,
-		Read:  func(name string) ([]byte, error) { return os.ReadFile(l.at(name)) },
-		Below: l.facts().Below, Lasting: l.facts().Lasting, Memory: l.facts().Memory,
+		Read: l.facts().Read, Below: l.facts().Below, Lasting: l.facts().Lasting, Memory: l.facts().Memory,
 	}
 	for _, d := range seen.Facts.Drift {
 		about.Drifted[d.Path] = d

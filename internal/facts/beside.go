@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,8 +16,39 @@ import (
 	"stet/internal/plan"
 )
 
+// Read gives what is in a file of /etc or of what is [beside] the packages. No link leads
+// it elsewhere: who may write to one of the directories must not choose what root reads.
+func (m Machine) Read(name string) ([]byte, error) {
+	fail := func(err error) ([]byte, error) { return nil, &os.PathError{Op: "read", Path: name, Err: err} }
+	place := name
+	for _, b := range beside {
+		if below, ok := strings.CutPrefix(name, b.name+"/"); ok {
+			place = b.place + "/" + below
+		}
+	}
+	root, err := os.Open(m.at("/"))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	fd, err := unix.Openat2(int(root.Fd()), strings.TrimPrefix(place, "/"), &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	defer file.Close()
+	if info, err := file.Stat(); err != nil {
+		return fail(err)
+	} else if !info.Mode().IsRegular() {
+		return fail(errors.New("it is no file any more"))
+	}
+	return io.ReadAll(file)
+}
+
 // Below describes what is at a path of the state, and all below it, as [Drift.Walk] does
-// what is in /etc. Of more than most, it gives one further.
+// what is in /etc, without what is in files. Of more than most, it gives one further.
 func (m Machine) Below(name string, most int) ([]plan.Drifted, error) {
 	var all []plan.Drifted
 	err := filepath.WalkDir(m.at(name), func(at string, entry fs.DirEntry, err error) error {
@@ -34,7 +66,10 @@ func (m Machine) Below(name string, most int) ([]plan.Drifted, error) {
 		}
 		found := plan.Drifted{Path: name + strings.TrimPrefix(at, m.at(name)), Change: plan.Added}
 		if err == nil {
-			err = describe(&found, at, info)
+			err = describeEntry(&found, at, info)
+		}
+		if err == nil && info.Mode().IsRegular() {
+			found.Size = info.Size()
 		}
 		if isAway(err) {
 			return nil

@@ -81,3 +81,27 @@ func TestTheSizeOfAFileSystemInMemory(t *testing.T) {
 		t.Error("what is not there has a size")
 	}
 }
+
+func TestNoLinkChoosesWhatIsRead(t *testing.T) {
+	p := newProc(t)
+	m := Machine{Root: p.root}
+	p.write("etc/shadow", "secret")
+	p.write("etc/motd", "hello")
+	p.write("var/usrlocal/bin/tool", "tool")
+	at := func(name string) string { return filepath.Join(p.root, name) }
+	must(t, os.MkdirAll(at("usr"), 0o755))
+	must(t, os.Symlink("../var/usrlocal", at("usr/local")))
+	must(t, os.Symlink("../../../etc/shadow", at("var/usrlocal/bin/link")))
+	must(t, os.Symlink("../../etc", at("var/usrlocal/etc")))
+	must(t, unix.Mkfifo(at("etc/pipe"), 0o644))
+	for name, want := range map[string]string{"/etc/motd": "hello", "/usr/local/bin/tool": "tool"} {
+		if have, err := m.Read(name); err != nil || string(have) != want {
+			t.Errorf("%s: %q, %v", name, have, err)
+		}
+	}
+	for _, name := range []string{"/usr/local/bin/link", "/usr/local/etc/shadow", "/etc/pipe", "/etc/none", "/etc", "/etc/../../x"} {
+		if have, err := m.Read(name); err == nil {
+			t.Errorf("%s has %q", name, have)
+		}
+	}
+}

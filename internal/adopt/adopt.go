@@ -111,8 +111,7 @@ func Propose(m Machine, found []drift.Finding) *Proposal {
 			a.user(f)
 		case drift.Group:
 			a.group(f)
-		case drift.Port:
-			a.port(f)
+		case drift.Port: // with its unit, of which must be known what becomes
 		case drift.Software:
 			a.software(f)
 		case drift.Scheduled:
@@ -125,6 +124,11 @@ func Propose(m Machine, found []drift.Finding) *Proposal {
 			a.parameter(f)
 		default:
 			a.other(f)
+		}
+	}
+	for _, f := range found {
+		if f.Kind == drift.Port {
+			a.port(f)
 		}
 	}
 	return a.proposal

@@ -54,6 +54,10 @@ func (e Edition) Adopt(ctx context.Context, m adopt.Machine, found []drift.Findi
 			sure = append(sure, f)
 		}
 	}
+	// A port comes with its unit, and so after it.
+	isPort := func(f drift.Finding) bool { return f.Kind == drift.Port }
+	ports := slices.DeleteFunc(slices.Clone(sure), func(f drift.Finding) bool { return !isPort(f) })
+	sure = append(slices.DeleteFunc(sure, isPort), ports...)
 	for _, some := range [][]drift.Finding{sure, doubtful} {
 		if len(some) == 0 {
 			continue

@@ -104,8 +104,8 @@ func TestEveryKindBecomesWhatItIs(t *testing.T) {
 			yaml: "  ada: {}\nunits:\n  run-1.service:\n    enable: true\n    text: |\n      [Service]\n      ExecStart=/usr/bin/true\n\n      [Install]\n      WantedBy=multi-user.target\n",
 			cue:  "\tusers: ada: {}\n\tunits: \"run-1.service\": {\n\t\tenable: true\n\t\ttext: \"\"\"\n\t\t\t[Service]\n\t\t\tExecStart=/usr/bin/true\n\n\t\t\t[Install]\n\t\t\tWantedBy=multi-user.target\n\n\t\t\t\"\"\"\n\t}\n",
 			found: []drift.Finding{
-				{Kind: drift.Unit, Name: "run-1.service", Change: plan.Added, Stops: "run-1.service"},
 				{Kind: drift.Port, Name: "80/tcp", Change: plan.Added, Stops: "run-1.service", Unit: "run-1.service"},
+				{Kind: drift.Unit, Name: "run-1.service", Change: plan.Added, Stops: "run-1.service"},
 			},
 			change: run(head+service, "/run/systemd/transient/run-1.service"),
 		},

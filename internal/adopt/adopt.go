@@ -94,7 +94,7 @@ type Left struct {
 // Want is what a file has to be in the changed configuration.
 type Want struct {
 	Finding drift.Finding
-	Path    string // below /etc
+	Path    string
 	Text    string // its content, or the target of a link
 }
 

@@ -16,22 +16,24 @@ var mountFlags = []string{"ro", "nosuid", "nodev", "noexec", "noatime", "nodirat
 // mount adopts what somebody mounted: a device by a name that it has at the next start,
 // a directory that is shown elsewhere, a file system in memory.
 func (a *adopter) mount(f drift.Finding) {
-	var m drift.Mounted
-	for _, of := range a.Mounts {
-		if of.Point == f.Name {
-			m = of // the one on top
-		}
+	at := len(a.Mounts) - 1 // that on top
+	for at >= 0 && a.Mounts[at].Point != f.Name {
+		at--
 	}
-	if f.Remedy != "" {
+	switch {
+	case at < 0:
+		return // it went while we looked
+	case f.Remedy != "":
 		a.leave(f, "it hides what is declared", f.Remedy)
 		return
 	}
+	m := a.Mounts[at]
 	flags := slices.DeleteFunc(strings.Split(m.Options, ","), func(o string) bool { return !slices.Contains(mountFlags, o) })
 	if m.Type == "tmpfs" && m.Root == "/" {
 		a.memory(f, flags)
 		return
 	}
-	if from := a.shown(m); from != "" {
+	if from := shown(m, a.Mounts[:at]); from != "" {
 		a.declareMount(f.Name, from, "none", append([]string{"bind"}, flags...))
 		return
 	}
@@ -77,22 +79,23 @@ func (a *adopter) mountOptions(option, names []string) {
 	}
 }
 
-// shown gives the directory that a mount shows a second time: that of the machine's own
-// mounts of the same file system that is closest.
-func (a *adopter) shown(m drift.Mounted) string {
-	var best *drift.Mounted
-	for i := range a.Mounts {
-		of := &a.Mounts[i]
-		if of.Point == m.Point || of.Source != m.Source || of.Type != m.Type || !strings.HasPrefix(of.Source, "/dev/") {
+// shown gives the directory that a mount shows a second time: that of the mounts before
+// it of the same file system which is closest.
+func shown(m drift.Mounted, before []drift.Mounted) string {
+	directory, longest := "", 0
+	for _, of := range before {
+		below, ok := strings.CutPrefix(m.Root, strings.TrimSuffix(of.Root, "/"))
+		if !ok || below != "" && below[0] != '/' || len(of.Root) < longest {
 			continue
 		}
-		// All of the store, below /stet, is nobody's to show.
-		if of.Root != "/" && (m.Root == of.Root || strings.HasPrefix(m.Root, of.Root+"/")) && (best == nil || len(of.Root) > len(best.Root)) {
-			best = of
+		// A name of a file system in memory says nothing, and all of the store is nobody's
+		// to show.
+		if of.Source == m.Source && of.Type == m.Type && strings.HasPrefix(of.Source, "/dev/") && of.Point != storePoint {
+			directory, longest = path.Join(of.Point, below), len(of.Root)
 		}
 	}
-	if best == nil {
-		return ""
-	}
-	return path.Join(best.Point, strings.TrimPrefix(m.Root, best.Root))
+	return directory
 }
+
+// storePoint is where a machine has all of its store.
+const storePoint = "/stet"

@@ -250,6 +250,7 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 	there := map[string]string{"/etc/motd": "new\n", "/etc/secret": "s", dropIn: "[Service]\nNice=1\n", sshd: "Port 2222\nX11Forwarding yes\n"}
 	adopted, now, left := adopting(t, map[string]string{"stet.yaml": before, "banner": "x"}, there, func(m *adopt.Machine) {
 		m.Drifted["/etc/secret"] = plan.Drifted{Path: "/etc/secret", Change: plan.Added, Type: "file", Mode: 0o600}
+		m.Mounts = []drift.Mounted{{Point: "/mnt", Type: "nfs4", Source: "server:/srv", Root: "/"}, {Point: "/usr/games", Type: "tmpfs", Source: "x", Root: "/"}}
 		m.Drifted["/etc/marked"] = plan.Drifted{Path: "/etc/marked", Change: plan.Added, Type: "file", Mode: 0o644, Attributes: []string{"user.note"}}
 		m.Drifted["/etc/fifo"] = plan.Drifted{Path: "/etc/fifo", Change: plan.Added, Type: "other", Mode: 0o644}
 		m.Is = adopt.ParseAccounts(strings.Replace(adoptedPasswd, "/bin/false", "/bin/sh", 1), adoptedGroup)

@@ -47,6 +47,8 @@ func TestEveryKindBecomesWhatItIs(t *testing.T) {
 		m.Mounts = []drift.Mounted{
 			{Point: "/stet", Type: "ext4", Source: "/dev/vda2", Root: "/"}, {Point: "/srv", Type: "ext4", Source: "/dev/vda2", Root: "/state/srv"},
 			{Point: "/mnt/data", Type: "ext4", Source: "/dev/vdb1", Root: "/", Options: "ro,nosuid,relatime"},
+			{Point: "/mnt/part", Type: "ext4", Source: "/dev/vdb1", Root: "/a/b", Options: "ro,relatime"},
+			{Point: "/mnt/twice", Type: "ext4", Source: "/dev/vdb1", Root: "/", Options: "rw,relatime"},
 			{Point: "/mnt/www", Type: "ext4", Source: "/dev/vda2", Root: "/state/srv/www", Options: "rw,relatime"},
 			{Point: "/mnt/scratch", Type: "tmpfs", Source: "none", Root: "/", Options: "rw,noexec,nosuid,relatime"},
 			{Point: "/mnt/half", Type: "tmpfs", Source: "none", Root: "/", Options: "rw,relatime"},
@@ -157,6 +159,16 @@ func TestEveryKindBecomesWhatItIs(t *testing.T) {
 			yaml:  "  ada: {}\nstorage:\n  mounts:\n    /mnt/www:\n      what: /srv/www\n      type: none\n      options: [bind]\n",
 			cue:   "\tusers: ada: {}\n\tstorage: mounts: \"/mnt/www\": {\n\t\twhat: \"/srv/www\"\n\t\ttype: \"none\"\n\t\toptions: bind: {}\n\t}\n",
 			found: []drift.Finding{mounted("/mnt/www")}, change: mounts},
+		"a part of a disk": {
+			yaml:  "  ada: {}\nstorage:\n  mounts:\n    /mnt/part:\n      what: /mnt/data/a/b\n      type: none\n      options: [bind, ro]\n",
+			cue:   "\tusers: ada: {}\n\tstorage: mounts: \"/mnt/part\": {\n\t\twhat: \"/mnt/data/a/b\"\n\t\ttype: \"none\"\n\t\toptions: {bind: {}, ro: {}}\n\t}\n",
+			found: []drift.Finding{mounted("/mnt/part")}, change: mounts,
+		},
+		"a disk, once more": {
+			yaml:  "  ada: {}\nstorage:\n  mounts:\n    /mnt/twice:\n      what: /mnt/data\n      type: none\n      options: [bind]\n",
+			cue:   "\tusers: ada: {}\n\tstorage: mounts: \"/mnt/twice\": {\n\t\twhat: \"/mnt/data\"\n\t\ttype: \"none\"\n\t\toptions: bind: {}\n\t}\n",
+			found: []drift.Finding{mounted("/mnt/twice")}, change: mounts,
+		},
 		"a file system in memory": {
 			yaml:  "  ada: {}\nstorage:\n  tmpfs:\n    /mnt/scratch:\n      size: 4096k\n      mode: \"1777\"\n      options: [noexec]\n",
 			cue:   "\tusers: ada: {}\n\tstorage: tmpfs: \"/mnt/scratch\": {\n\t\tsize: \"4096k\"\n\t\tmode: \"1777\"\n\t\toptions: noexec: {}\n\t}\n",

@@ -63,7 +63,7 @@ var rooms = map[string]room{
 	"internal/similar":  {pure, "", "it compares words and knows nothing of what they name"},
 	"internal/option":   {pure, "similar", "it is what the schema says, as data; who reads the schema is config"},
 	"internal/plan":     {pure, "debian residue tree unified unit verity", "a plan is a function of two systems and of facts; who gathers those, and who carries it out, comes before and after"},
-	"internal/adopt":    {pure, "drift edit machine plan tree", "it says what to edit; the edits are made, and judged by the evaluated result, after it"},
+	"internal/adopt":    {pure, "drift edit machine plan tree unit", "it says what to edit; the edits are made, and judged by the evaluated result, after it"},
 	"internal/edit":     {pure, "", "it edits trees in a text; what they mean is config's matter, and a file's name and bytes come from who opens it"},
 	"internal/drift":    {pure, "plan residue tree unit", "what differs is a function of a system and of what was seen; who looks comes before, and who mends after"},
 	"internal/ledger":   {pure, "residue tree unit verity", "whose the state is follows from what systems say; who looks at it, and who takes it away, comes before and after"},

@@ -20,9 +20,13 @@ func (a *adopter) user(f drift.Finding) {
 		a.leave(f, "a password is in no configuration", "a user without a declared password has one of their own")
 	case !there && owner == Person:
 		a.change(edit.Remove(option))
-	case declared && owner != Person:
+	case declared && there && owner == Nobody && was.UID == is.UID && a.known(f.Name):
+		if was.Comment != is.Comment {
+			a.change(edit.Set(append(option, "description"), edit.String(is.Comment)))
+		}
+	case declared && owner == Nobody:
 		a.leave(f, "no option declares this user: it is of a package", "`stet undo "+f.Name+"` puts back what is declared")
-	case !there:
+	case declared && owner == Module:
 		a.leave(f, "a module declares it", "`stet why "+f.Name+"` says which")
 	case declared:
 		a.change(edit.Set(option, a.fields(f.Name, is, &was)))
@@ -34,34 +38,71 @@ func (a *adopter) user(f drift.Finding) {
 	}
 }
 
+// known declares root, or an account of a package, as it is now, so that an option can
+// have more of it: what is not said of an account, the schema says. People that a
+// package made have no such option.
+func (a *adopter) known(name string) bool {
+	option := []string{"users", name}
+	was, is := a.Was.Users[name], a.Is.Users[name]
+	if name == "root" {
+		if m := a.fields(name, is, &was); len(m) > 0 {
+			a.change(edit.Set(option, m))
+		}
+		return true
+	}
+	if !isService(is) || is.Home == "/" { // no option has such a home
+		return false
+	}
+	m := edit.Map{{Key: "system", Value: edit.Bool(true)}}
+	for _, of := range []struct{ key, is, otherwise string }{
+		{"group", a.groupName(is.GID), name}, {"home", is.Home, noHome}, {"shell", is.Shell, noShell},
+	} {
+		if of.is != of.otherwise {
+			m = append(m, edit.Entry{Key: of.key, Value: edit.String(of.is)})
+		}
+	}
+	a.change(edit.Set(option, m))
+	return true
+}
+
+// What the schema says of an account of a service.
+const (
+	noHome  = "/nonexistent"
+	noShell = "/usr/sbin/nologin"
+)
+
+// isService reports whether an account is a service's, by its number (Debian Policy,
+// 9.2.2).
+func isService(u plan.Account) bool {
+	uid, ok := number(u.UID).(edit.Int)
+	return ok && uid < 1000
+}
+
 // fields are the options of an account that differ from what was declared, or
 // from what an account has by itself.
 func (a *adopter) fields(name string, is plan.Account, was *plan.Account) edit.Map {
 	m := edit.Map{}
-	differs := func(now, before, otherwise string) bool {
-		if was != nil {
-			return now != before
-		}
-		return now != otherwise
-	}
-	before := plan.Account{}
+	otherwise := plan.Account{Home: "/home/" + name, Shell: "/bin/bash"}
 	if was != nil {
-		before = *was
+		otherwise = *was
+	} else if isService(is) {
+		m = append(m, edit.Entry{Key: "system", Value: edit.Bool(true)})
+		otherwise.Home, otherwise.Shell = noHome, noShell
 	}
-	if differs(is.UID, before.UID, "") {
+	if is.UID != otherwise.UID {
 		m = append(m, edit.Entry{Key: "uid", Value: number(is.UID)})
 	}
-	if differs(is.GID, before.GID, "") {
+	if is.GID != otherwise.GID {
 		// The group of the user's own name is there by itself.
 		if group := a.groupName(is.GID); group != name {
 			m = append(m, edit.Entry{Key: "group", Value: edit.String(group)})
 		}
 	}
-	for _, of := range []struct{ key, now, before, otherwise string }{
-		{"description", is.Comment, before.Comment, ""}, {"home", is.Home, before.Home, "/home/" + name}, {"shell", is.Shell, before.Shell, "/bin/bash"},
+	for _, of := range []struct{ key, is, otherwise string }{
+		{"description", is.Comment, otherwise.Comment}, {"home", is.Home, otherwise.Home}, {"shell", is.Shell, otherwise.Shell},
 	} {
-		if differs(of.now, of.before, of.otherwise) {
-			m = append(m, edit.Entry{Key: of.key, Value: edit.String(of.now)})
+		if of.is != of.otherwise {
+			m = append(m, edit.Entry{Key: of.key, Value: edit.String(of.is)})
 		}
 	}
 	return m
@@ -99,14 +140,12 @@ func (a *adopter) group(f drift.Finding) {
 			return // it comes with the user
 		}
 		a.change(edit.Set(option, edit.Map{{Key: "gid", Value: number(is.GID)}}))
+		a.members(f, nil, is.Members)
 	case !there && owner == Person:
 		a.change(edit.Remove(option))
+	case !there && a.Owner("users", f.Name) == Person && a.Is.Users[f.Name] == plan.Account{}:
+		// It went with the user.
 	case !there, was.GID != is.GID && owner != Person:
-		if _, ok := a.Was.Users[f.Name]; ok && !there {
-			if _, ok := a.Is.Users[f.Name]; !ok {
-				return // it went with the user
-			}
-		}
 		a.leave(f, "no option declares this group", "`stet undo "+f.Name+"` puts back what is declared")
 	default:
 		if was.GID != is.GID {
@@ -116,20 +155,21 @@ func (a *adopter) group(f drift.Finding) {
 	}
 }
 
+// members adopts who came into a group and who left it: that is an option of users.
 func (a *adopter) members(f drift.Finding, was, is []string) {
 	for _, name := range slices.Concat(was, is) {
 		option := []string{"users", name, "groups"}
 		had, has := slices.Contains(was, name), slices.Contains(is, name)
 		_, declared := a.Was.Users[name]
 		_, there := a.Is.Users[name]
-		switch {
+		switch owner := a.Owner("users", name); {
 		case had && has, !declared || !there: // who comes or goes brings it along
-		case a.Owner("users", name) != Person:
-			a.leave(f, name+" is no user that the configuration declares", "`stet undo "+f.Name+"` puts back what is declared")
-		case has:
+		case has && (owner == Person || owner == Nobody && a.known(name)):
 			a.change(edit.Add(option, f.Name))
-		default:
+		case owner == Person:
 			a.change(edit.Drop(option, f.Name))
+		default:
+			a.leave(f, name+" is no user that the configuration declares", "`stet undo "+f.Name+"` puts back what is declared")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"slices"
 	"strings"
 
 	"stet/internal/drift"
@@ -19,6 +20,24 @@ type Machine struct {
 
 	// Drifted is what is there in /etc, by path.
 	Drifted map[string]plan.Drifted
+
+	// Run has the unit files that last as long as the machine runs, by path.
+	Run map[string]plan.RunFile
+
+	// Mounts are those of the machine, those on top last.
+	Mounts []drift.Mounted
+
+	// Below gives what is at a path of the state, and all below it; of more than most,
+	// no more than one further.
+	Below func(name string, most int) ([]plan.Drifted, error)
+
+	// Lasting calls a device by a name that it has at the next start, too; it is empty
+	// when there is none.
+	Lasting func(device string) string
+
+	// Memory gives the size, as mount(8) takes it, and the permission bits of a file
+	// system in memory; the size is empty when nobody said any.
+	Memory func(point string) (size string, mode uint32, err error)
 
 	// Read gives what is in a file of the machine.
 	Read func(name string) ([]byte, error)
@@ -57,6 +76,10 @@ type Proposal struct {
 	Files   map[string][]byte // of the repository, by their names in it
 	Left    []Left
 
+	// Otherwise is of findings whose changes the configuration may refuse, what is
+	// then said of them.
+	Otherwise []Left
+
 	// Wants is what has to be declared afterwards, for whoever makes the changes.
 	Wants []Want
 }
@@ -71,13 +94,13 @@ type Left struct {
 // Want is what a file has to be in the changed configuration.
 type Want struct {
 	Finding drift.Finding
-	Path    string // below /etc
+	Path    string
 	Text    string // its content, or the target of a link
 }
 
 // Propose says what adopts the findings.
 func Propose(m Machine, found []drift.Finding) *Proposal {
-	a := &adopter{Machine: m, proposal: &Proposal{Files: map[string][]byte{}}}
+	a := &adopter{Machine: m, found: found, proposal: &Proposal{Files: map[string][]byte{}}}
 	for _, f := range found {
 		switch f.Kind {
 		case drift.File:
@@ -88,6 +111,13 @@ func Propose(m Machine, found []drift.Finding) *Proposal {
 			a.user(f)
 		case drift.Group:
 			a.group(f)
+		case drift.Port: // with its unit, of which must be known what becomes
+		case drift.Software:
+			a.software(f)
+		case drift.Scheduled:
+			a.scheduled(f)
+		case drift.Mount:
+			a.mount(f)
 		case drift.Variable:
 			a.variable(f)
 		case drift.Parameter:
@@ -96,11 +126,17 @@ func Propose(m Machine, found []drift.Finding) *Proposal {
 			a.other(f)
 		}
 	}
+	for _, f := range found {
+		if f.Kind == drift.Port {
+			a.port(f)
+		}
+	}
 	return a.proposal
 }
 
 type adopter struct {
 	Machine
+	found    []drift.Finding
 	proposal *Proposal
 }
 
@@ -110,33 +146,47 @@ func (a *adopter) leave(f drift.Finding, why, remedy string) {
 	a.proposal.Left = append(a.proposal.Left, Left{f, why, remedy})
 }
 
-// unit adopts what systemctl(1) did. The unit that a link in /etc is about may be
-// an instance or an alias: the name is that of the link.
-func (a *adopter) unit(f drift.Finding) {
-	option := func(name string) []string { return []string{"units", f.Name, name} }
-	switch link := a.Drifted[f.Path]; {
-	case strings.HasPrefix(f.Path, "/run/"):
-		a.leave(f, "it lasts only until the next start", "declare it: units."+f.Name+" has text, drop_ins, enable and mask")
-	case f.Path == "" && f.Change == plan.Added:
-		a.leave(f, "nobody knows how it was started", "declare a unit of your own: units."+f.Name+".text")
-	case f.Path == "":
-		a.leave(f, "a failure is nothing to declare", "`systemctl status "+f.Name+"` says what is wrong")
-	case link.Target == "/dev/null":
-		a.change(edit.Set(option("mask"), edit.Bool(true)))
+func (a *adopter) isLeft(f drift.Finding) bool {
+	return slices.ContainsFunc(a.proposal.Left, func(l Left) bool { return l.Finding == f })
+}
+
+// otherwise says what is said of a finding when the configuration takes no other value
+// than it has.
+func (a *adopter) otherwise(f drift.Finding, why, remedy string) {
+	a.proposal.Otherwise = append(a.proposal.Otherwise, Left{f, why, remedy})
+}
+
+// port adopts a port along with the unit that has it.
+func (a *adopter) port(f drift.Finding) {
+	takesAlong := func(of drift.Finding) bool {
+		return f.Unit != "" && (of.Kind == drift.Unit && of.Change == plan.Added && of.Name == f.Unit || of.Path == etcUnits+f.Unit) && !a.isLeft(of)
+	}
+	switch {
+	case slices.ContainsFunc(a.found, takesAlong):
+	case f.Unit != "":
+		a.leave(f, "nothing declares "+f.Unit+", which has it", "declare units."+f.Unit+", with its text")
 	default:
-		a.change(edit.Set(option("enable"), edit.Bool(link.Change == plan.Added)))
+		a.leave(f, "a program that somebody started is nothing to declare", "declare a unit of your own that starts it: units.NAME.service")
 	}
 }
 
-// elsewhere is what a person can declare in the place of what no option stands for.
+// scheduled leaves what is a person's, and says what can be declared in its place.
+func (a *adopter) scheduled(f drift.Finding) {
+	user, isTable := strings.CutPrefix(f.Name, "crontab of ")
+	if isTable {
+		a.leave(f, "it is a person's: cron reads no table there that a system has", "declare timers.NAME, with user: "+user+", for each line, then `crontab -u "+user+" -r`")
+		return
+	}
+	a.leave(f, "it runs once", "declare timers.NAME for what is to run again; "+f.Remedy)
+}
+
+// elsewhere is what a person can declare in the place of what no option stands for; or
+// it is what undoes it.
 var elsewhere = map[drift.Kind]struct{ why, remedy string }{
-	drift.Port:      {"a program that somebody started is nothing to declare", "declare a unit of your own that starts it: units.NAME.service"},
-	drift.Software:  {"it is state: a configuration has no bytes of programs", "declare a package that has it, or what is a text as one of files:"},
-	drift.Scheduled: {"it is a person's, and state", "declare a timer: units.NAME.timer and units.NAME.service"},
-	drift.Mount:     {"how it is to be found at the next start is not known", "declare it: storage.mounts has the path, and the file system by its UUID or label"},
-	drift.Boot:      {"what the boot loader reads follows from the generations", ""},
-	drift.State:     {"the link leads to what belongs to the generation", ""},
-	drift.Module:    {"nobody knows where it is from", "declare a package that has it, and kernel.modules"},
+	drift.Damage: {"a system is whole, or is not", ""},
+	drift.Boot:   {"what the boot loader reads follows from the generations", ""},
+	drift.State:  {"the link leads to what belongs to the generation", ""},
+	drift.Module: {"nobody knows where it is from", "declare a package that has it, and kernel.modules"},
 }
 
 func (a *adopter) other(f drift.Finding) {

@@ -26,42 +26,54 @@ const sourcesDirectory = "files"
 
 // file adopts a file, directory or link of /etc.
 func (a *adopter) file(f drift.Finding) {
-	option := []string{"files", f.Path}
 	d := a.Drifted[f.Path]
-	owner := a.Owner(option...)
-	if a.options(f, d) {
-		return
-	}
+	d.Path = f.Path
 	switch {
-	case owner == Module:
-		a.leave(f, "a module makes it, and no option stands for what changed", "`stet why "+f.Path+"` says which module; its `extra` may take the lines")
-	case d.Change == plan.Deleted && owner == Person:
+	case len(d.Attributes) > 0:
+		a.leave(f, "no option stands for its attributes: "+strings.Join(d.Attributes, ", "), "`persist: ["+f.Path+"]` lets the machine keep it")
+	case a.options(f, d), a.unitFile(f, d):
+	default:
+		if a.Owner("files", d.Path) == Module {
+			a.otherwise(f, "a module makes it, and no option stands for what changed", "`stet why "+f.Path+"` says which module; its `extra` may take the lines")
+		}
+		a.entry(f, d)
+	}
+}
+
+// entry adopts what is at a path as one of files.
+func (a *adopter) entry(f drift.Finding, d plan.Drifted) {
+	option := []string{"files", d.Path}
+	switch {
+	case d.Change == plan.Deleted && a.Owner(option...) == Person:
 		a.change(edit.Remove(option))
 	case d.Change == plan.Deleted:
 		a.change(edit.Set(option, edit.Map{{Key: "absent", Value: edit.Bool(true)}}))
 	case d.Type == tree.Symlink.String():
-		a.set(f, owner, edit.Map{{Key: "link", Value: edit.String(d.Target)}})
-		a.want(f, d.Target)
+		a.set(d.Path, edit.Map{{Key: "link", Value: edit.String(d.Target)}})
+		a.want(f, d.Path, d.Target)
 	case d.Type == tree.Directory.String():
-		a.set(f, owner, append(edit.Map{{Key: "directory", Value: edit.Bool(true)}}, a.attributes(f.Path, d, "0755")...))
+		a.set(d.Path, append(edit.Map{{Key: "directory", Value: edit.Bool(true)}}, a.attributes(d.Path, d, "0755")...))
 	case d.Type != tree.Regular.String():
-		a.leave(f, "it is neither a file nor a directory nor a link", "")
-	case d.Mode&0o004 == 0:
-		a.leave(f, "others may not read it, and a repository is read by many", "`persist: ["+f.Path+"]` lets the machine keep it")
+		a.leave(f, "it is neither a file nor a directory nor a link", "what is to be there while the machine runs belongs below /run (tmpfiles.d(5))")
+	case isSecret(d):
+		a.leave(f, "others may not read it, and a repository is read by many", "`persist: ["+d.Path+"]` lets the machine keep it")
 	default:
-		a.content(f, d, owner)
+		a.content(f, d)
 	}
 }
 
-func (a *adopter) want(f drift.Finding, text string) {
-	a.proposal.Wants = append(a.proposal.Wants, Want{f, f.Path, text})
+// isSecret reports whether not everybody may read a file.
+func isSecret(d plan.Drifted) bool { return d.Mode&0o004 == 0 }
+
+func (a *adopter) want(f drift.Finding, name, text string) {
+	a.proposal.Wants = append(a.proposal.Wants, Want{f, name, text})
 }
 
 // set declares a file anew, or changes how it is declared: of what it was before,
 // nothing may stay that contradicts.
-func (a *adopter) set(f drift.Finding, owner Owner, value edit.Map) {
-	option := []string{"files", f.Path}
-	if owner == Person && !sameKind(a.Declared.Files[f.Path].Kind, value[0].Key) {
+func (a *adopter) set(name string, value edit.Map) {
+	option := []string{"files", name}
+	if a.Owner(option...) == Person && !sameKind(a.Declared.Files[name].Kind, value[0].Key) {
 		a.change(edit.Remove(option))
 	}
 	a.change(edit.Set(option, value))
@@ -71,28 +83,28 @@ func sameKind(kind machine.FileKind, key string) bool { return string(kind) == k
 
 // content adopts what is in a regular file: in the file of the repository that it
 // comes from, as a text, or in a new file of the repository.
-func (a *adopter) content(f drift.Finding, d plan.Drifted, owner Owner) {
-	content, err := a.Read(f.Path)
+func (a *adopter) content(f drift.Finding, d plan.Drifted) {
+	content, err := a.Read(d.Path)
 	if err != nil {
 		a.leave(f, fmt.Sprintf("it cannot be read: %v", err), "")
 		return
 	}
-	attributes := a.attributes(f.Path, d, "0644")
-	if declared := a.Declared.Files[f.Path]; owner == Person && declared.Kind == machine.FileSource {
+	attributes := a.attributes(d.Path, d, "0644")
+	if declared := a.Declared.Files[d.Path]; declared.Kind == machine.FileSource && a.Owner("files", d.Path) == Person {
 		a.proposal.Files[declared.Source] = content
 		if len(attributes) > 0 {
-			a.change(edit.Set([]string{"files", f.Path}, attributes))
+			a.change(edit.Set([]string{"files", d.Path}, attributes))
 		}
 		return
 	}
 	if len(content) <= largestText && isText(content) {
-		a.set(f, owner, append(edit.Map{{Key: "text", Value: edit.String(content)}}, attributes...))
-		a.want(f, string(content))
+		a.set(d.Path, append(edit.Map{{Key: "text", Value: edit.String(content)}}, attributes...))
+		a.want(f, d.Path, string(content))
 		return
 	}
-	name := path.Join(sourcesDirectory, f.Path)
+	name := path.Join(sourcesDirectory, d.Path)
 	a.proposal.Files[name] = content
-	a.set(f, owner, append(edit.Map{{Key: "source", Value: edit.String("./" + name)}}, attributes...))
+	a.set(d.Path, append(edit.Map{{Key: "source", Value: edit.String("./" + name)}}, attributes...))
 }
 
 func isText(content []byte) bool {
@@ -160,7 +172,7 @@ func (a *adopter) options(f drift.Finding, d plan.Drifted) bool {
 		changed = true
 	}
 	if changed && d.Type == tree.Regular.String() {
-		a.want(f, text)
+		a.want(f, f.Path, text)
 	}
 	return changed
 }

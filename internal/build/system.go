@@ -23,7 +23,7 @@ import (
 )
 
 // systemStage is the version of what system makes of the same inputs.
-const systemStage = 7
+const systemStage = 8
 
 // Builder builds systems without a network.
 type Builder struct {

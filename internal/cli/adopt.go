@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -43,7 +42,8 @@ func newAdopt(a *app) *cobra.Command {
 		Short: "Take what changed on this machine into its configuration",
 		Long: `Write what "stet drift" says is no longer as declared into the configuration: by the
 paths and names that it tells, or with --all everything. A file becomes one of files:,
-or an option of the module that makes it; units, users, groups, kernel variables and
+or an option of the module that makes it; so does what somebody put into /usr/local and
+/opt. Units, also those of this run only, users, groups, mounts, kernel variables and
 parameters become what they are. Comments, order and layout stay, and the edit is
 shown. With -m it is committed.
 
@@ -161,7 +161,8 @@ func (a *app) adoptable(s *store.Store, report *driftReport, seen *drift.Seen) (
 	about := adopt.Machine{
 		Drifted: map[string]plan.Drifted{}, Variables: seen.Variables,
 		Was: adopt.Accounts{Users: declared.Users, Groups: declared.Groups}, Is: adopt.ParseAccounts(seen.Passwd, seen.Group),
-		Read: func(name string) ([]byte, error) { return os.ReadFile(l.at(name)) },
+		Run: seen.Facts.Run, Mounts: seen.Mounts,
+		Read: l.facts().Read, Below: l.facts().Below, Lasting: l.facts().Lasting, Memory: l.facts().Memory,
 	}
 	for _, d := range seen.Facts.Drift {
 		about.Drifted[d.Path] = d

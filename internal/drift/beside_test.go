@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"stet/internal/plan"
 	"stet/internal/residue"
 	"stet/internal/tree"
+	"stet/internal/verity"
 )
 
 // bootedMounts are those of a machine of Debian 13 right after a boot, with ssh,
@@ -60,7 +62,7 @@ const bootedMounts = `/ tmpfs tmpfs /
 func booted(s *Seen) {
 	for line := range strings.Lines(bootedMounts) {
 		f := strings.Fields(line)
-		s.Mounts = append(s.Mounts, Mounted{f[0], f[1], f[2], f[3]})
+		s.Mounts = append(s.Mounts, Mounted{Point: f[0], Type: f[1], Source: f[2], Root: f[3]})
 	}
 	s.Facts.Run = map[string]plan.RunFile{
 		"/run/systemd/generator/data.mount":                                              {Text: "[Mount]\n"},
@@ -135,29 +137,29 @@ func TestWhatIsBesideTheFilesOfEtcIsFound(t *testing.T) {
 		want, remedy string // remedy or what is stopped
 	}{
 		"a disk is mounted": {
-			mounted(Mounted{"/mnt", "ext4", "/dev/vdb1", "/"}),
+			mounted(Mounted{Point: "/mnt", Type: "ext4", Source: "/dev/vdb1", Root: "/"}),
 			"added mount /mnt: /dev/vdb1 (ext4), declared nowhere [unmounts it]", "mnt.mount",
 		},
 		"a directory is shown elsewhere": {
-			mounted(Mounted{"/srv/www", "ext4", "/dev/vda", "/state/home/ada"}),
+			mounted(Mounted{Point: "/srv/www", Type: "ext4", Source: "/dev/vda", Root: "/state/home/ada"}),
 			"added mount /srv/www: /state/home/ada of /dev/vda (ext4), declared nowhere [unmounts it]", "srv-www.mount",
 		},
 		"something is mounted below /usr": {
-			mounted(Mounted{"/usr/games", "tmpfs", "tmpfs", "/"}),
+			mounted(Mounted{Point: "/usr/games", Type: "tmpfs", Source: "tmpfs", Root: "/"}),
 			"added mount /usr/games: tmpfs, over what is declared [unmounts it]", "`umount /usr/games`",
 		},
 		"something is mounted on /var": {
-			mounted(Mounted{"/var", "tmpfs", "x", "/"}),
+			mounted(Mounted{Point: "/var", Type: "tmpfs", Source: "x", Root: "/"}),
 			"added mount /var: x (tmpfs), over what is declared [unmounts it]", "`umount /var`",
 		},
 		"the state is mounted on itself once more": {
-			mounted(Mounted{"/var", "ext4", "/dev/vda", "/state/var"}),
+			mounted(Mounted{Point: "/var", Type: "ext4", Source: "/dev/vda", Root: "/state/var"}),
 			"added mount /var: /state/var of /dev/vda (ext4), over what is declared [unmounts it]", "`umount /var`",
 		},
 		"an automount of a person's": {
 			func(s *Seen) {
 				s.Facts.Run["/run/systemd/transient/mnt.automount"] = plan.RunFile{}
-				s.Mounts = append(s.Mounts, Mounted{"/mnt", "autofs", "systemd-1", "/"})
+				s.Mounts = append(s.Mounts, Mounted{Point: "/mnt", Type: "autofs", Source: "systemd-1", Root: "/"})
 			},
 			"added mount /mnt: systemd-1 (autofs), declared nowhere [unmounts it]", "mnt.mount",
 		},
@@ -316,7 +318,7 @@ func TestNoiseIsToldWithItsReason(t *testing.T) {
 			{Path: "/etc/shadow", Change: plan.Modified, Type: "file", Persisted: true},
 			{Path: "/etc/shadow-", Change: plan.Added, Type: "file"},
 		}
-		s.Mounts = []Mounted{{"/media/ada/stick", "vfat", "/dev/sdb1", "/"}}
+		s.Mounts = []Mounted{{Point: "/media/ada/stick", Type: "vfat", Source: "/dev/sdb1", Root: "/"}}
 		s.Sockets = []Socket{{"tcp", netip.MustParseAddr("127.0.0.1"), 6010, []Process{{Name: "sshd-session", User: "ada", Program: "/usr/lib/openssh/sshd-session", Packaged: true, Unit: "session-1.scope"}}}}
 	})
 	if len(found) > 0 {
@@ -354,7 +356,7 @@ func TestWhatMattersMostComesFirst(t *testing.T) {
 	everywhere, here := netip.IPv6Unspecified(), netip.MustParseAddr("127.0.0.1")
 	found, _ := find(t, func(s *Seen) {
 		s.Variables["net.ipv4.ip_forward"] = "0"
-		s.Mounts = []Mounted{{"/mnt", "ext4", "/dev/vdb", "/"}}
+		s.Mounts = []Mounted{{Point: "/mnt", Type: "ext4", Source: "/dev/vdb", Root: "/"}}
 		s.Sockets = []Socket{
 			{"tcp", here, 1080, []Process{{PID: 1, Unit: "session-1.scope"}}}, {"tcp", everywhere, 8080, []Process{{PID: 2, Unit: "session-1.scope"}}},
 		}
@@ -380,5 +382,50 @@ func TestWhatMattersMostComesFirst(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestWhatTheSystemSaysTooIsNoDeviation has in /run what was adopted: the next start takes
+// it from the system.
+func TestWhatTheSystemSaysTooIsNoDeviation(t *testing.T) {
+	w := &world{map[string]*tree.Tree{}, map[verity.Digest][]byte{}}
+	files := maps.Clone(declared)
+	files["/etc/systemd/system/b.service"] = "[Service]\nExecStart=/usr/bin/b\n[Install]\nWantedBy=multi-user.target\n"
+	files["/etc/systemd/system/run-1.service"] = files["/etc/systemd/system/b.service"]
+	files["/etc/systemd/system/a.service.d/50-CPUWeight.conf"] = "[Service]\nCPUWeight=50\n"
+	seen := asDeclared()
+	seen.Facts.Run = map[string]plan.RunFile{
+		"/run/systemd/system/b.service":                                   {Text: "[Service]\nExecStart=/usr/bin/b\n"},
+		"/run/systemd/transient/run-1.service":                            {Text: "# Do not edit.\n[Service]\nExecStart=/usr/bin/b\n"},
+		"/run/systemd/system.control/a.service.d/50-CPUWeight.conf":       {Text: "# Do not edit.\n[Service]\nCPUWeight=50\n"},
+		"/run/systemd/system.control/b.service.d/50-CPUWeight.conf":       {Text: "[Service]\nCPUWeight=50\n"},
+		"/run/systemd/system/run-1.service.d/x.conf":                      {Text: "[Service]\n"},
+		"/run/systemd/system/multi-user.target.wants/b.service":           {Link: "../b.service"},
+		"/run/systemd/transient/run-2.service":                            {Text: "[Service]\nExecStart=/usr/bin/b\n"},
+		"/run/systemd/generator.late/multi-user.target.wants/late.target": {Link: "../x"},
+	}
+	seen.Facts.Managers[0].Units = append(seen.Facts.Managers[0].Units,
+		plan.RunningUnit{Name: "run-1.service", Active: "active", Fragment: transient + "run-1.service"},
+		plan.RunningUnit{Name: "run-2.service", Active: "active", Fragment: transient + "run-2.service"})
+	found, noise, err := Find(w, w.system(t, files), seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"modified unit b.service: has the drop-in 50-CPUWeight.conf: CPUWeight=50 [removes it]",
+		"modified unit b.service: is enabled for this run: multi-user.target wants it [disables it]",
+		"modified unit run-1.service: has the drop-in x.conf [removes it]",
+		"added unit run-2.service: runs, and is written down nowhere [stops it]",
+	}
+	slices.Sort(want)
+	have := lines(found)
+	slices.Sort(have)
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Error(diff)
+	}
+	for _, name := range []string{"a.service", "b.service", "run-1.service"} {
+		if !slices.ContainsFunc(noise, func(n Finding) bool { return n.Name == name && n.Noise != "" }) {
+			t.Errorf("%s is not told as noise: %q", name, lines(noise))
+		}
 	}
 }

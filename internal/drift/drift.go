@@ -55,6 +55,7 @@ type Finding struct {
 	Since  time.Time   `json:"since,omitzero"`   // zero: nobody knows
 	Undone string      `json:"undone"`           // what undoing it would do
 	Stops  string      `json:"stops,omitempty"`  // the unit whose end undoes it
+	Unit   string      `json:"unit,omitempty"`   // whose a port is
 	Remedy string      `json:"remedy,omitempty"` // what undoes it, where an undo does not
 	Until  string      `json:"until,omitempty"`  // when it goes by itself
 	Noise  string      `json:"noise,omitempty"`  // why it is no deviation: software does so, or the machine is to keep it

@@ -114,6 +114,10 @@ func TestWhatDiffersIsFound(t *testing.T) {
 			},
 			[]string{"added file /etc/empty: is a directory [removes it]", "added file /etc/new/file:  [removes it]"},
 		},
+		"a file has an attribute": {
+			etc(plan.Drifted{Path: "/etc/new", Change: plan.Added, Type: "file", Mode: 0o644, Attributes: []string{"system.posix_acl_access", "user.note"}}),
+			[]string{"added file /etc/new: with other attributes: system.posix_acl_access, user.note [removes it]"},
+		},
 		"a file is removed":     {etc(plan.Drifted{Path: "/etc/motd", Change: plan.Deleted}), []string{"deleted file /etc/motd:  [puts it back]"}},
 		"a file is to be kept":  {etc(plan.Drifted{Path: "/etc/machine-id", Change: plan.Modified, Type: "file", Persisted: true}), nil},
 		"an old copy of shadow": {etc(plan.Drifted{Path: "/etc/shadow-", Change: plan.Added, Type: "file"}), nil},

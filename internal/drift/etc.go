@@ -79,5 +79,8 @@ func inWords(d *plan.Drifted, e *tree.Entry) string {
 			words = append(words, fmt.Sprintf("owner %d:%d, declared %d:%d", d.UID, d.GID, e.UID, e.GID))
 		}
 	}
+	if len(d.Attributes) > 0 {
+		words = append(words, "with other attributes: "+strings.Join(d.Attributes, ", "))
+	}
 	return strings.Join(words, "; ")
 }

@@ -58,6 +58,7 @@ func (f *finder) port(name string, p Process) Finding {
 		n.Undone, n.Remedy = "stops "+p.Unit, "`systemctl stop "+p.Unit+"`"
 	case strings.HasSuffix(p.Unit, ".service"):
 		n.What += ", in " + p.Unit
+		n.Unit = p.Unit
 		if _, byHand := f.seen.Facts.Run[transient+p.Unit]; byHand {
 			n.Undone, n.Remedy, n.Stops = "stops "+p.Unit, "", p.Unit
 		}

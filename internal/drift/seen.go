@@ -40,6 +40,7 @@ type Seen struct {
 type Mounted struct {
 	Point, Type, Source string
 	Root                string // what of its file system is mounted
+	Options             string // of the mount itself, separated by commas
 }
 
 // Socket is a place at which the machine can be reached: programs listen there, or

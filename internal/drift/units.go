@@ -11,8 +11,12 @@ import (
 	"stet/internal/unit"
 )
 
-// unitDirectory is where systemctl(1) makes its links.
-const unitDirectory = "/etc/systemd/system/"
+// unitDirectory is where systemctl(1) makes its links, userUnitDirectory that for the
+// managers of users.
+const (
+	unitDirectory     = "/etc/systemd/system/"
+	userUnitDirectory = "/etc/systemd/user/"
+)
 
 // link tells a link that systemctl(1) makes or removes as what it means to its
 // unit. It reports whether that is one.
@@ -61,7 +65,7 @@ func (f *finder) units() {
 		case u.Active == "failed":
 			f.note(Finding{Kind: Unit, Name: u.Name, Change: plan.Modified, What: "has failed", Undone: "starts it again"})
 		case strings.HasPrefix(u.Fragment, transient) && (strings.HasSuffix(u.Name, ".service") || strings.HasSuffix(u.Name, ".timer")) && !strings.HasPrefix(u.Name, "stet-"):
-			f.note(Finding{Kind: Unit, Name: u.Name, Change: plan.Added, What: "runs, and is written down nowhere", Undone: "stops it", Until: nextFullStart})
+			f.note(Finding{Kind: Unit, Name: u.Name, Change: plan.Added, What: "runs, and is written down nowhere", Undone: "stops it", Stops: u.Name, Until: nextFullStart, Noise: f.isWritten(u.Fragment)})
 		}
 	}
 }
@@ -69,7 +73,9 @@ func (f *finder) units() {
 // runtimes are where units of this run of the machine are written: by systemctl
 // --runtime, by its set-property, by portablectl(1), and for the managers of users.
 // What generators make comes from /etc, and transient units are told as what runs.
-var runtimes = []string{"/run/systemd/system/", "/run/systemd/system.control/", "/run/systemd/system.attached/", "/run/systemd/user/"}
+var runtimes = []string{"/run/systemd/system/", "/run/systemd/system.control/", "/run/systemd/system.attached/", userRuntime}
+
+const userRuntime = "/run/systemd/user/"
 
 // stetsRun are patterns of what Stet writes to /run/systemd/system, in the initrd
 // and for a virtual machine (docs/formats/state.md).
@@ -93,8 +99,40 @@ func (f *finder) runtime() {
 		if i == 0 && slices.ContainsFunc(stetsRun, func(pattern string) bool { return matches(pattern, name) }) {
 			continue
 		}
-		f.note(f.runFile(at, name))
+		n := f.runFile(at, name)
+		n.Noise = f.isWritten(at)
+		f.note(n)
 	}
+}
+
+// isWritten says why a file of /run is no deviation: the system has one that says the
+// same, as after it was adopted. What is in [Install] means nothing to what runs.
+func (f *finder) isWritten(at string) string {
+	const why = "the system says the same, and the next start takes it from there"
+	for _, dir := range slices.Concat(runtimes, []string{transient}) {
+		name, ok := strings.CutPrefix(at, dir)
+		if !ok {
+			continue
+		}
+		of := unitDirectory
+		if dir == userRuntime {
+			of = userUnitDirectory
+		}
+		is, written := f.seen.Facts.Run[at], unit.File{}
+		if written, ok = f.files.Lookup(of + name); !ok {
+			continue
+		}
+		if is.Link != "" {
+			if path.Base(is.Link) == path.Base(written.Link) {
+				return why
+			}
+		} else if written.Read != nil {
+			if text, err := written.Read(); err == nil && unit.Same(text, is.Text) {
+				return why
+			}
+		}
+	}
+	return ""
 }
 
 // runFile says what a file below one of [runtimes] means to its unit.

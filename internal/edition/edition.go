@@ -36,42 +36,85 @@ type File struct {
 	Before  []byte `json:"-"`
 }
 
-// Adopt declares as many of the findings as can be: all at once when that works,
-// else one after the other. The machine needs no Declared and no Owner. What is
-// left is so because of what it is, or because the edited configuration would be
-// wrong, or not say what the machine is.
+// Adopt declares as many of the findings as can be: all at once when that works, else
+// by halves. The machine needs no Declared and no Owner. What is left is so because of
+// what it is, or because the edited configuration would be wrong, or not say what the
+// machine is.
 func (e Edition) Adopt(ctx context.Context, m adopt.Machine, found []drift.Finding) (adopted []drift.Finding, files []File, left []adopt.Left, err error) {
 	m.Declared, m.Owner = e.Configuration.Machines[e.Machine], e.owner()
-	proposal := adopt.Propose(m, found)
-	files, err = e.try(ctx, proposal)
-	if err == nil {
-		return without(found, proposal.Left), files, proposal.Left, nil
-	}
-	if ctx.Err() != nil {
-		return nil, nil, nil, ctx.Err()
-	}
-	files = nil
-	for _, f := range found {
-		proposal := adopt.Propose(m, append(slices.Clone(adopted), f))
-		more, err := e.try(ctx, proposal)
-		switch {
-		case len(proposal.Left) > 0:
-			left = append(left, proposal.Left...)
-		case err != nil && ctx.Err() != nil:
-			return nil, nil, nil, err
-		case err != nil:
-			left = append(left, adopt.Left{Finding: f, Why: firstLine(err), Remedy: "edit the configuration by hand"})
-		default:
-			adopted, files = append(adopted, f), more
+	p := &adoption{Edition: e, machine: m}
+	// What may be refused does not hold up what is sure.
+	var sure, doubtful []drift.Finding
+	proposed := adopt.Propose(m, found)
+	p.left = proposed.Left
+	for _, f := range without(found, proposed.Left) {
+		if slices.ContainsFunc(proposed.Otherwise, isOf(f)) {
+			doubtful = append(doubtful, f)
+		} else {
+			sure = append(sure, f)
 		}
 	}
-	return adopted, files, left, nil
+	// A port comes with its unit, and so after it.
+	isPort := func(f drift.Finding) bool { return f.Kind == drift.Port }
+	ports := slices.DeleteFunc(slices.Clone(sure), func(f drift.Finding) bool { return !isPort(f) })
+	sure = append(slices.DeleteFunc(sure, isPort), ports...)
+	for _, some := range [][]drift.Finding{sure, doubtful} {
+		if len(some) == 0 {
+			continue
+		}
+		if err := p.take(ctx, some); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	place := func(f drift.Finding) int { return slices.Index(found, f) }
+	slices.SortStableFunc(p.adopted, func(a, b drift.Finding) int { return place(a) - place(b) })
+	slices.SortStableFunc(p.left, func(a, b adopt.Left) int { return place(a.Finding) - place(b.Finding) })
+	return p.adopted, p.files, p.left, nil
+}
+
+// adoption is what became of findings so far.
+type adoption struct {
+	Edition
+	machine adopt.Machine
+	adopted []drift.Finding
+	files   []File
+	left    []adopt.Left
+}
+
+// take adopts findings on top of those that are adopted: all when that works, else each
+// half by itself.
+func (p *adoption) take(ctx context.Context, some []drift.Finding) error {
+	together := slices.Concat(p.adopted, some)
+	proposal := adopt.Propose(p.machine, together)
+	files, err := p.try(ctx, proposal)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		p.adopted, p.files, p.left = without(together, proposal.Left), files, append(p.left, proposal.Left...)
+		return nil
+	case len(some) > 1:
+		if err := p.take(ctx, some[:len(some)/2]); err != nil {
+			return err
+		}
+		return p.take(ctx, some[len(some)/2:])
+	}
+	left := adopt.Left{Finding: some[0], Why: firstLine(err), Remedy: "edit the configuration by hand"}
+	for _, known := range [][]adopt.Left{proposal.Otherwise, proposal.Left} {
+		if at := slices.IndexFunc(known, isOf(some[0])); at >= 0 {
+			left = known[at]
+		}
+	}
+	p.left = append(p.left, left)
+	return nil
+}
+
+func isOf(f drift.Finding) func(adopt.Left) bool {
+	return func(l adopt.Left) bool { return l.Finding == f }
 }
 
 func without(found []drift.Finding, left []adopt.Left) []drift.Finding {
-	return slices.DeleteFunc(slices.Clone(found), func(f drift.Finding) bool {
-		return slices.ContainsFunc(left, func(l adopt.Left) bool { return l.Finding == f })
-	})
+	return slices.DeleteFunc(slices.Clone(found), func(f drift.Finding) bool { return slices.ContainsFunc(left, isOf(f)) })
 }
 
 func firstLine(err error) string {

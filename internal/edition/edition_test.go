@@ -38,13 +38,20 @@ func adopting(t *testing.T, files map[string]string, there map[string]string, ch
 		t.Fatal(err)
 	}
 	about := adopt.Machine{
-		Drifted: map[string]plan.Drifted{}, Variables: map[string]string{},
+		Drifted: map[string]plan.Drifted{}, Variables: map[string]string{}, Run: map[string]plan.RunFile{},
 		Was: adopt.ParseAccounts(adoptedPasswd, adoptedGroup), Is: adopt.ParseAccounts(adoptedPasswd, adoptedGroup),
 		Read: func(name string) ([]byte, error) {
 			if text, ok := there[name]; ok {
 				return []byte(text), nil
 			}
 			return nil, os.ErrNotExist
+		},
+		Lasting: func(device string) string { return "UUID=of" + strings.ReplaceAll(device, "/", "-") },
+		Memory: func(point string) (string, uint32, error) {
+			if strings.HasSuffix(point, "half") {
+				return "", 0o755, nil
+			}
+			return "4096k", 0o1777, nil
 		},
 	}
 	for _, f := range found {
@@ -215,24 +222,36 @@ func TestFindingsBecomeOptions(t *testing.T) {
 }
 
 func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
-	const sshd = "/etc/ssh/sshd_config.d/50-stet.conf"
+	const sshd, dropIn = "/etc/ssh/sshd_config.d/50-stet.conf", "/etc/systemd/system/ssh.service.d/stet.conf"
 	secret := drift.Finding{Kind: drift.File, Name: "/etc/secret", Path: "/etc/secret", Change: plan.Added}
 	motd := drift.Finding{Kind: drift.File, Name: "/etc/motd", Path: "/etc/motd", Change: plan.Modified}
 	found := []drift.Finding{
 		secret, motd,
 		{Kind: drift.File, Name: sshd, Path: sshd, Change: plan.Modified},
 		{Kind: drift.File, Name: "/etc/fifo", Path: "/etc/fifo", Change: plan.Added},
-		{Kind: drift.Unit, Name: "run-1.service", Change: plan.Added},
+		{Kind: drift.Unit, Name: "run-1.service", Change: plan.Added, Stops: "run-1.service"},
 		{Kind: drift.Unit, Name: "a.service", Change: plan.Modified},
 		{Kind: drift.User, Name: "ada", Path: "/etc/shadow", Change: plan.Modified},
 		{Kind: drift.User, Name: "www", Path: "/etc/passwd", Change: plan.Modified},
-		{Kind: drift.Unit, Name: "b.service", Path: "/run/systemd/system/b.service", Change: plan.Modified},
+		{Kind: drift.Unit, Name: "b.service", Path: "/run/systemd/system/b.service", Change: plan.Modified, Remedy: "`rm`"},
 		{Kind: drift.Mount, Name: "/mnt", Path: "/mnt", Change: plan.Added},
+		{Kind: drift.Mount, Name: "/usr/games", Path: "/usr/games", Change: plan.Added, Remedy: "`umount /usr/games`"},
+		{Kind: drift.Port, Name: "8080/tcp", Change: plan.Added, Remedy: "`kill 1`"},
+		{Kind: drift.Port, Name: "8081/tcp", Change: plan.Added, Stops: "run-1.service", Unit: "run-1.service"},
+		{Kind: drift.Scheduled, Name: "crontab of ada", Path: "/var/spool/cron/crontabs/ada", Change: plan.Added, Remedy: "`crontab -u ada -r` removes it"},
+		{Kind: drift.Scheduled, Name: "at job 3", Path: "/var/spool/cron/atjobs/a", Change: plan.Added, Remedy: "`atrm 3` removes it"},
+		{Kind: drift.State, Name: "/var/lib/dpkg", Path: "/var/lib/dpkg", Change: plan.Modified, Remedy: "`ln`"},
+		{Kind: drift.Module, Name: "mine", Change: plan.Added, Remedy: "`modprobe -r mine`"},
+		{Kind: drift.Damage, Name: "/usr/bin/x", Change: plan.Modified},
+		{Kind: drift.File, Name: "/etc/marked", Path: "/etc/marked", Change: plan.Added},
+		{Kind: drift.File, Name: dropIn, Path: dropIn, Change: plan.Modified},
 		{Kind: drift.Boot, Name: "/efi/EFI/x", Path: "/efi/EFI/x", Change: plan.Added, Remedy: "`rm`"},
 	}
-	there := map[string]string{"/etc/motd": "new\n", "/etc/secret": "s", sshd: "Port 2222\nX11Forwarding yes\n"}
+	there := map[string]string{"/etc/motd": "new\n", "/etc/secret": "s", dropIn: "[Service]\nNice=1\n", sshd: "Port 2222\nX11Forwarding yes\n"}
 	adopted, now, left := adopting(t, map[string]string{"stet.yaml": before, "banner": "x"}, there, func(m *adopt.Machine) {
 		m.Drifted["/etc/secret"] = plan.Drifted{Path: "/etc/secret", Change: plan.Added, Type: "file", Mode: 0o600}
+		m.Mounts = []drift.Mounted{{Point: "/mnt", Type: "nfs4", Source: "server:/srv", Root: "/"}, {Point: "/usr/games", Type: "tmpfs", Source: "x", Root: "/"}}
+		m.Drifted["/etc/marked"] = plan.Drifted{Path: "/etc/marked", Change: plan.Added, Type: "file", Mode: 0o644, Attributes: []string{"user.note"}}
 		m.Drifted["/etc/fifo"] = plan.Drifted{Path: "/etc/fifo", Change: plan.Added, Type: "other", Mode: 0o644}
 		m.Is = adopt.ParseAccounts(strings.Replace(adoptedPasswd, "/bin/false", "/bin/sh", 1), adoptedGroup)
 	}, found...)
@@ -241,6 +260,9 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 	}
 	var have []string
 	for _, l := range left {
+		if l.Why == "" || l.Remedy == "" && l.Finding.Kind != drift.Damage {
+			t.Errorf("left without a reason, or what to do: %+v", l)
+		}
 		have = append(have, fmt.Sprintf("%s: %s", l.Finding.Name, l.Why))
 	}
 	want := []string{
@@ -251,8 +273,18 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 		"a.service: a failure is nothing to declare",
 		"ada: a password is in no configuration",
 		"www: no option declares this user: it is of a package",
-		"b.service: it lasts only until the next start",
+		"b.service: it says nothing that a configuration can have",
 		"/mnt: how it is to be found at the next start is not known",
+		"/usr/games: it hides what is declared",
+		"8080/tcp: a program that somebody started is nothing to declare",
+		"8081/tcp: nothing declares run-1.service, which has it",
+		"crontab of ada: it is a person's: cron reads no table there that a system has",
+		"at job 3: it runs once",
+		"/var/lib/dpkg: the link leads to what belongs to the generation",
+		"mine: nobody knows where it is from",
+		"/usr/bin/x: a system is whole, or is not",
+		"/etc/marked: no option stands for its attributes: user.note",
+		dropIn + ": a module writes it",
 		"/efi/EFI/x: what the boot loader reads follows from the generations",
 	}
 	if diff := cmp.Diff(want, have); diff != "" {

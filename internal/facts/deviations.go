@@ -41,7 +41,7 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 		return running, nil, err
 	}
 	for _, mounted := range w.mounts() {
-		seen.Mounts = append(seen.Mounts, drift.Mounted{Point: mounted.Point, Type: mounted.Type, Source: mounted.Source, Root: mounted.Root})
+		seen.Mounts = append(seen.Mounts, drift.Mounted{Point: mounted.Point, Type: mounted.Type, Source: mounted.Source, Root: mounted.Root, Options: mounted.Options})
 	}
 	for _, look := range []struct {
 		at   string

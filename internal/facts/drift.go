@@ -156,6 +156,9 @@ func (w *drifting) compare(name string) error {
 	if err := describe(&found, at, info); err != nil {
 		return err
 	}
+	if found.Attributes, err = attributes(at, info, declared); err != nil {
+		return err
+	}
 	if ok && isDeclared(&found, declared) {
 		return nil
 	}
@@ -171,21 +174,24 @@ func (w *drifting) compare(name string) error {
 
 // describe fills in what is there.
 func describe(d *plan.Drifted, at string, info fs.FileInfo) error {
+	if err := describeEntry(d, at, info); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return describeContent(d, at)
+}
+
+// describeEntry fills in what is there, but for what is in a file.
+func describeEntry(d *plan.Drifted, at string, info fs.FileInfo) (err error) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return fmt.Errorf("%s: nothing tells its owner", at)
 	}
 	d.Mode, d.UID, d.GID = stat.Mode&0o7777, stat.Uid, stat.Gid
 	d.Type = typeOf(info.Mode())
-	switch info.Mode().Type() {
-	case fs.ModeSymlink:
-		target, err := os.Readlink(at)
-		d.Target = target
-		return err
-	case 0:
-		return describeContent(d, at)
+	if info.Mode().Type() == fs.ModeSymlink {
+		d.Target, err = os.Readlink(at)
 	}
-	return nil
+	return err
 }
 
 // describeContent reads a file; of a large one nothing is kept.
@@ -227,7 +233,7 @@ func typeOf(mode fs.FileMode) string {
 // isDeclared reports whether what is there is what a tree has.
 func isDeclared(d *plan.Drifted, e *tree.Entry) bool {
 	switch {
-	case d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID:
+	case d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID || len(d.Attributes) > 0:
 		return false
 	case e.Type == tree.Symlink:
 		return d.Target == e.Target

@@ -81,13 +81,16 @@ func (e *etc) changes(t *testing.T) map[string]string {
 		if d.Target != "" {
 			all[d.Path] += " -> " + d.Target
 		}
+		for _, name := range d.Attributes {
+			all[d.Path] += ", with " + name
+		}
 	}
 	return all
 }
 
 func TestDriftIsWhatSomebodyChanged(t *testing.T) {
 	e := newEtc(t, map[string]string{
-		"/motd": "declared", "/empty": "", "/same": "same", "/touched": "touched", "/moded": "mode", "/gone": "x",
+		"/motd": "declared", "/empty": "", "/same": "same", "/touched": "touched", "/moded": "mode", "/gone": "x", "/marked": "m", "/unmarked": "u",
 		"/d/a": "a", "/d/b": "b", "/deleted/x": "x", "/deleted/sub/y": "y", "/renamed/z": "z", "/replaced/old": "old", "/ssh/key": "k",
 	})
 	e.Policy = state.Policy{Persist: []string{"/etc/ssh"}}
@@ -99,6 +102,9 @@ func TestDriftIsWhatSomebodyChanged(t *testing.T) {
 	must(t, os.WriteFile(e.at("same"), []byte("same"), 0o644))
 	must(t, os.Chtimes(e.at("touched"), time.Unix(1, 0), time.Unix(1, 0)))
 	must(t, os.Chmod(e.at("moded"), 0o600))
+	must(t, unix.Lsetxattr(e.at("marked"), "trusted.note", []byte("x"), 0))
+	must(t, unix.Lsetxattr(e.at("unmarked"), "trusted.note", []byte("x"), 0))
+	must(t, unix.Lremovexattr(e.at("unmarked"), "trusted.note"))
 	must(t, os.Remove(e.at("gone")))
 	must(t, os.WriteFile(e.at("d/new"), []byte("new"), 0o600))
 	must(t, os.Remove(e.at("d/b")))
@@ -112,7 +118,7 @@ func TestDriftIsWhatSomebodyChanged(t *testing.T) {
 	must(t, os.WriteFile(e.at("binary"), []byte("a\x00b"), 0o644))
 	must(t, os.WriteFile(e.at(".pwd.lock"), nil, 0o600))
 	want := map[string]string{
-		"/etc/motd": "modified: mine", "/etc/moded": "modified", "/etc/gone": "deleted", "/etc/d/new": "added", "/etc/d/b": "deleted",
+		"/etc/motd": "modified: mine", "/etc/moded": "modified", "/etc/marked": "modified: m, with trusted.note", "/etc/gone": "deleted", "/etc/d/new": "added", "/etc/d/b": "deleted",
 		"/etc/deleted": "deleted", "/etc/deleted/x": "deleted", "/etc/deleted/sub": "deleted", "/etc/deleted/sub/y": "deleted",
 		"/etc/renamed": "deleted", "/etc/renamed/z": "deleted", "/etc/elsewhere": "added", "/etc/elsewhere/z": "added: z",
 		"/etc/replaced/old": "deleted", "/etc/replaced/link": "added -> /usr/x",

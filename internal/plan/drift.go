@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,6 +14,10 @@ import (
 // unless the new system has just that. One that the new system changes, too, is
 // for a person to decide.
 func (m *maker) compareDrift() error {
+	agreed, err := m.agreedAccounts()
+	if err != nil {
+		return err
+	}
 	for i := range m.facts.Drift {
 		d := &m.facts.Drift[i]
 		if m.outlives(d) {
@@ -31,7 +36,7 @@ func (m *maker) compareDrift() error {
 		if d.is(next) {
 			continue // the person's wish is the system's now
 		}
-		entry := Drift{Path: d.Path, Change: d.Change, Conflict: !same(old, next)}
+		entry := Drift{Path: d.Path, Change: d.Change, Conflict: !same(old, next) && !(agreed && slices.Contains(accountFiles, at))}
 		if entry.Diff, entry.Hidden, err = m.driftDiff(old, d); err != nil {
 			return err
 		}
@@ -46,6 +51,37 @@ func (m *maker) compareDrift() error {
 	m.changed.paths = slices.Compact(m.changed.paths)
 	slices.SortFunc(m.plan.Drift, func(a, b Drift) int { return strings.Compare(a.Path, b.Path) })
 	return nil
+}
+
+// accountFiles are those that the account tools write together.
+var accountFiles = []string{"/passwd", "/group", "/shadow", "/gshadow", "/subuid", "/subgid"}
+
+// agreedAccounts reports whether the next system has the users and groups that the
+// machine has, as after they were adopted: the lines of the files may have another order,
+// and their dates be others, but there is nothing for a person to decide.
+func (m *maker) agreedAccounts() (bool, error) {
+	for i := range m.facts.Drift {
+		d := &m.facts.Drift[i]
+		at := strings.TrimPrefix(d.Path, "/etc")
+		if m.outlives(d) || at != "/passwd" && at != "/group" {
+			continue
+		}
+		next, err := m.new.read(etcTree, at)
+		if err != nil {
+			return false, err
+		}
+		if d.Text == nil || !sameAccounts(at, *d.Text, next) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func sameAccounts(name, a, b string) bool {
+	if name == "/passwd" {
+		return maps.Equal(ParseUsers(a), ParseUsers(b))
+	}
+	return maps.EqualFunc(ParseGroups(a), ParseGroups(b), func(a, b Membership) bool { return a.GID == b.GID && slices.Equal(a.Members, b.Members) })
 }
 
 // etc looks up an entry of /etc; nil when there is none.

@@ -103,21 +103,32 @@ type Drifted struct {
 	Digest    verity.Digest `json:"digest,omitzero"`
 	Target    string        `json:"target,omitempty"`
 	Text      *string       `json:"text,omitempty"` // of a text that others may read
+
+	Attributes []string `json:"attributes,omitempty"` // names of extended attributes that are not as declared
 }
 
 // is reports whether what is there now is what a tree has: content, owner and
-// mode.
+// mode. Of extended attributes nothing says whether they are as in another tree.
 func (d *Drifted) is(e *tree.Entry) bool {
 	if e == nil || d.Change == Deleted {
 		return e == nil && d.Change == Deleted
 	}
-	if d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID {
+	if d.Type != e.Type.String() || d.UID != e.UID || d.GID != e.GID || len(d.Attributes) > 0 {
 		return false
 	}
 	if e.Type == tree.Symlink {
-		return d.Target == e.Target
+		return leads(d.Path, d.Target) == leads(d.Path, e.Target)
 	}
 	return d.Mode == e.Mode && d.Size == e.Size && d.Digest == e.Digest
+}
+
+// leads says where a link leads: systemd's tools write some from the root and some from
+// the link.
+func leads(name, target string) string {
+	if path.IsAbs(target) {
+		return path.Clean(target)
+	}
+	return path.Join(path.Dir(name), target)
 }
 
 // RunFile is a unit file, or a link to one, that no tree has.

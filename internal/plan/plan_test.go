@@ -156,6 +156,44 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// TestAccountsThatWereAdoptedAreNothingToDecide has the account tools write what the next
+// system has, in other words.
+func TestAccountsThatWereAdoptedAreNothingToDecide(t *testing.T) {
+	const eve = "eve:x:1001:1001::/home/eve:/bin/sh\n"
+	passwd, group := base()["/etc/passwd"], base()["/etc/group"]
+	first, last, _ := strings.Cut(passwd, "\n")
+	next := base().with("/etc/passwd", first+"\n"+eve+last, "/etc/group", group+"eve:x:1001:\nlab:x:2001:ada,eve\n", "/etc/shadow", "eve:!:1:::::\n", "/etc/localtime", "->/usr/share/zoneinfo/Asia/Tokyo")
+	shadow := drifted("/etc/shadow", "eve:!:2:0:::\n")
+	shadow.Mode, shadow.Text = 0o640, nil
+	for name, c := range map[string]struct {
+		passwd, group string
+		conflicts     []string
+	}{
+		"the same":            {passwd + eve, group + "lab:x:2001:eve,ada\neve:x:1001:\n", nil},
+		"one has more":        {passwd + eve + "bob:x:1002:1002::/:/bin/sh\n", group + "lab:x:2001:eve,ada\neve:x:1001:\n", []string{"/etc/group", "/etc/passwd", "/etc/shadow"}},
+		"other members":       {passwd + eve, group + "lab:x:2001:eve\neve:x:1001:\n", []string{"/etc/group", "/etc/passwd", "/etc/shadow"}},
+		"other numbers":       {passwd + strings.Replace(eve, "1001", "1003", 1), group + "lab:x:2001:eve,ada\neve:x:1001:\n", []string{"/etc/group", "/etc/passwd", "/etc/shadow"}},
+		"a file that is gone": {"", group + "lab:x:2001:eve,ada\neve:x:1001:\n", []string{"/etc/group", "/etc/passwd", "/etc/shadow"}},
+	} {
+		w := newWorld()
+		old, next := w.system(t, base()), w.system(t, next)
+		f := w.facts(old)
+		f.Drift = []Drifted{drifted("/etc/group", c.group), drifted("/etc/passwd", c.passwd), shadow, {Path: "/etc/localtime", Change: Modified, Type: "symlink", Target: "../usr/share/zoneinfo/Asia/Tokyo"}}
+		if c.passwd == "" {
+			f.Drift[1] = Drifted{Path: "/etc/passwd", Change: Deleted}
+		}
+		var conflicts []string
+		for _, d := range w.make(t, old, next, f).Drift {
+			if d.Conflict {
+				conflicts = append(conflicts, d.Path)
+			}
+		}
+		if !slices.Equal(conflicts, c.conflicts) {
+			t.Errorf("%s: %q, want %q", name, conflicts, c.conflicts)
+		}
+	}
+}
+
 func TestUndoingDriftIsAPlanLikeAnother(t *testing.T) {
 	w := newWorld()
 	s := w.system(t, base())

@@ -24,6 +24,8 @@ func TestNoiseHasItsReason(t *testing.T) {
 		{"port", "6010/tcp", "/usr/lib/openssh/sshd-session", true},
 		{"port", "6010/tcp", "/usr/bin/python3.13", false},
 		{"port", "/etc/shadow-", "", false},
+		{"software", "/usr/local/lib/python3.13/dist-packages/pip/_vendor/__pycache__", "", true},
+		{"software", "/usr/local/lib/python3.13/dist-packages/pip", "", false},
 	} {
 		if why := n.Why(c.kind, c.name, c.of); (why != "") != c.noise {
 			t.Errorf("%s %s of %q: %q", c.kind, c.name, c.of, why)

@@ -58,10 +58,16 @@ func Split(m *machine.Machine, composed *tree.Tree, epoch int64) (*Trees, error)
 	mtime := tree.Time{Sec: epoch}
 	s := &splitter{
 		machine: m, table: table, mtime: mtime,
-		usr: tree.NewBuilder(), etc: tree.NewBuilder(), modules: tree.NewBuilder(), state: tree.NewBuilder(),
+		usr: tree.NewBuilder(), etc: tree.NewBuilder(), modules: tree.NewBuilder(), state: tree.NewBuilder(), vendors: map[string]bool{},
 	}
 	for _, b := range []*tree.Builder{s.usr, s.etc, s.modules, s.state} {
 		b.Put(tree.Entry{Path: "/", Type: tree.Directory, Mode: 0o755, Mtime: mtime})
+	}
+	for e := range composed.All() {
+		if top, ok := strings.CutPrefix(e.Path, "/opt/"); ok && e.Type != tree.Directory && !s.isDeclared(e.Path) {
+			top, _, _ = strings.Cut(top, "/")
+			s.vendors[top] = true
+		}
 	}
 	for e := range composed.All() {
 		if err := s.place(*e); err != nil {
@@ -90,6 +96,7 @@ type splitter struct {
 	mtime                    tree.Time
 	usr, etc, modules, state *tree.Builder
 	linked                   []linkedDirectory
+	vendors                  map[string]bool // directories of /opt that packages have
 }
 
 // linkedDirectory is a directory of the root that is a link in the state.
@@ -132,8 +139,13 @@ func (s *splitter) move(b *tree.Builder, e tree.Entry, to string) {
 func (s *splitter) placeUsr(e tree.Entry, rest string) {
 	switch {
 	case rest == "/local" || strings.HasPrefix(rest, "/local/"):
-		s.state.MakeParents("/var/usrlocal", s.mtime)
-		s.move(s.state, e, "/var/usrlocal"+strings.TrimPrefix(rest, "/local"))
+		at := "/var/usrlocal" + strings.TrimPrefix(rest, "/local")
+		s.state.MakeParents(at, s.mtime)
+		if s.isDeclared(e.Path) {
+			s.placeDeclared(e, at)
+			return
+		}
+		s.move(s.state, e, at)
 	case strings.HasPrefix(rest, "/lib/modules/"):
 		s.modules.MakeParents(rest, s.mtime)
 		s.move(s.modules, e, rest)
@@ -143,10 +155,10 @@ func (s *splitter) placeUsr(e tree.Entry, rest string) {
 }
 
 // placeOpt keeps what packages have below /opt in the usr tree, with one link
-// for each directory there.
+// for each directory there. What is declared beside them is placed as elsewhere.
 func (s *splitter) placeOpt(e tree.Entry, rest string) {
-	if rest == "/" {
-		s.state.Put(e)
+	if top, _, _ := strings.Cut(rest[1:], "/"); rest == "/" || !s.vendors[top] {
+		s.placeState(e)
 		return
 	}
 	s.usr.MakeParents(optPlace+rest, s.mtime)
@@ -181,16 +193,28 @@ func (s *splitter) placeState(e tree.Entry) {
 		s.link(e.Path, "/usr"+place)
 		return
 	}
-	f, declared := s.machine.Files[e.Path]
-	if !declared || f.Kind == machine.FileDirectory {
-		s.state.Put(e)
+	if s.isDeclared(e.Path) {
+		s.placeDeclared(e, e.Path)
 		return
 	}
+	s.state.Put(e)
+}
+
+// isDeclared reports whether the machine declares what is at a path, and that it is no
+// directory: a directory of the state is a place for more.
+func (s *splitter) isDeclared(name string) bool {
+	f, ok := s.machine.Files[name]
+	return ok && f.Kind != machine.FileDirectory
+}
+
+// placeDeclared keeps what is declared in the usr tree, and has a link at its place in
+// the state.
+func (s *splitter) placeDeclared(e tree.Entry, at string) {
 	if e.Type == tree.Symlink && !strings.HasPrefix(e.Target, "/") {
 		e.Target = path.Join(path.Dir(e.Path), e.Target) // it is read from another place
 	}
 	place := filesPlace + e.Path
-	s.link(e.Path, "/usr"+place)
+	s.link(at, "/usr"+place)
 	s.usr.MakeParents(place, s.mtime)
 	s.move(s.usr, e, place)
 }

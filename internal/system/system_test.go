@@ -238,6 +238,12 @@ func TestSplitGivesEveryPathItsPlace(t *testing.T) {
 			"/srv/page":    {Kind: machine.FileText, Text: "page", Mode: 0o644, User: "root", Group: "root"},
 			"/srv/a/up":    {Kind: machine.FileLink, Link: "../page"},
 			"/srv/uploads": {Kind: machine.FileDirectory, Mode: 0o755, User: "root", Group: "root"},
+			// Beside the packages, and in a directory that a package has.
+			"/usr/local/bin/own":   {Kind: machine.FileText, Text: "own", Mode: 0o755, User: "root", Group: "root"},
+			"/usr/local/lib/a/up":  {Kind: machine.FileLink, Link: "../../bin/own"},
+			"/usr/local/share/own": {Kind: machine.FileDirectory, Mode: 0o755, User: "root", Group: "root"},
+			"/opt/own/bin/own":     {Kind: machine.FileText, Text: "own", Mode: 0o755, User: "root", Group: "root"},
+			"/opt/tool/etc/own":    {Kind: machine.FileText, Text: "own", Mode: 0o755, User: "root", Group: "root"},
 		},
 	}
 	trees, err := Split(m, f.must(m), epoch)
@@ -252,25 +258,36 @@ func TestSplitGivesEveryPathItsPlace(t *testing.T) {
 		"/lib/stet/files/srv/page":       "page",
 		"/lib/stet/files/srv/a/up":       ">/srv/page",
 		"/lib/opt/tool/bin/tool":         "tool",
-		"/lib/modules":                   "/",
-		"/lib/modules/6.12.10":           "missing",
-		"/lib/stet/state.json":           `{"format":1,"persist":["/etc/keep","/etc/ssh/ssh_host_*_key","/etc/ssh/ssh_host_*_key.pub"],"users":{"ada":["password"],"root":["password"]}}` + "\n",
-		"/share/zoneinfo/Europe/Berlin":  "TZif",
+		"/lib/opt/tool/etc/own":          "own",
+		"/lib/opt/own":                   "missing",
+
+		"/lib/stet/files/opt/own/bin/own":     "own",
+		"/lib/stet/files/usr/local/bin/own":   "own",
+		"/lib/stet/files/usr/local/lib/a/up":  ">/usr/local/bin/own",
+		"/lib/stet/files/usr/local/share/own": "missing",
+		"/lib/modules":                        "/",
+		"/lib/modules/6.12.10":                "missing",
+		"/lib/stet/state.json":                `{"format":1,"persist":["/etc/keep","/etc/ssh/ssh_host_*_key","/etc/ssh/ssh_host_*_key.pub"],"users":{"ada":["password"],"root":["password"]}}` + "\n",
+		"/share/zoneinfo/Europe/Berlin":       "TZif",
 	})
 	f.expect(trees.Modules, map[string]string{"/lib/modules": "/", "/lib/modules/6.12.10/modules.dep": "", "/lib/modules/6.12.10/modules.alias": ""})
 	f.expect(trees.Etc, map[string]string{
 		"/localtime": ">/usr/share/zoneinfo/Europe/Berlin", "/timezone": "Europe/Berlin\n", "/sysctl.d/99-stet.conf": "a = 1\nb = 2\n",
 	})
 	f.expect(trees.Var, map[string]string{
-		"/var/lib/dpkg":          ">/usr/lib/sysimage/dpkg",
-		"/var/lib/app/seed":      "seed",
-		"/var/run":               ">/run",
-		"/var/usrlocal/bin/mine": "mine",
-		"/srv/page":              ">/usr/lib/stet/files/srv/page",
-		"/srv/a/up":              ">/usr/lib/stet/files/srv/a/up",
-		"/srv/uploads":           "/",
-		"/opt/tool":              ">/usr/lib/opt/tool",
-		"/home/ada":              "/",
+		"/var/lib/dpkg":           ">/usr/lib/sysimage/dpkg",
+		"/var/lib/app/seed":       "seed",
+		"/var/run":                ">/run",
+		"/var/usrlocal/bin/mine":  "mine",
+		"/srv/page":               ">/usr/lib/stet/files/srv/page",
+		"/srv/a/up":               ">/usr/lib/stet/files/srv/a/up",
+		"/srv/uploads":            "/",
+		"/opt/tool":               ">/usr/lib/opt/tool",
+		"/opt/own/bin/own":        ">/usr/lib/stet/files/opt/own/bin/own",
+		"/var/usrlocal/bin/own":   ">/usr/lib/stet/files/usr/local/bin/own",
+		"/var/usrlocal/lib/a/up":  ">/usr/lib/stet/files/usr/local/lib/a/up",
+		"/var/usrlocal/share/own": "/",
+		"/home/ada":               "/",
 	})
 }
 

@@ -65,6 +65,17 @@ func Compare(old, new *Effective) (Verdict, []Difference) {
 	return verdict, all
 }
 
+// Same reports whether two texts say the same of a unit: comments, and [Install], say
+// nothing of what runs.
+func Same(a, b string) bool {
+	x, y := Understand(a).Sections, Understand(b).Sections
+	delete(x, "Install")
+	delete(y, "Install")
+	return maps.EqualFunc(x, y, func(a, b []Assignment) bool {
+		return slices.EqualFunc(a, b, func(a, b Assignment) bool { return a.Key == b.Key && a.Value == b.Value })
+	})
+}
+
 // judge says what another value of one key means.
 func judge(section, key string, after []string) Verdict {
 	gone := len(after) == 0

@@ -99,3 +99,18 @@ func FuzzFstab(f *testing.F) {
 		}
 	})
 }
+
+func TestTextsThatSayTheSame(t *testing.T) {
+	const text = "# a comment\n[Service]\nExecStart=/usr/bin/x\nNice=1\n"
+	for other, want := range map[string]bool{
+		"[Service]\nExecStart=/usr/bin/x\n\nNice = 1\n[Install]\nWantedBy=a.target\n": true,
+		"[Unit]\n" + text:                           true,
+		"[Service]\nExecStart=/usr/bin/x\n":         false,
+		"[Service]\nExecStart=/usr/bin/y\nNice=1\n": false,
+		"": false,
+	} {
+		if have := Same(text, other); have != want {
+			t.Errorf("%q: %v, want %v", other, have, want)
+		}
+	}
+}

@@ -72,9 +72,9 @@ func TestTheRefusalNamesTheWay(t *testing.T) {
 		"apt upgrade":             `to upgrade them, run "stet update"`,
 		"apt-get dist-upgrade -y": `to upgrade them, run "stet update"`,
 		"/usr/bin/python3 /usr/bin/unattended-upgrade -v": `to upgrade them, run "stet update"`,
-		"apt purge htop": "to remove htop, take it out of the configuration",
-		"apt autoremove": "take it out of the configuration",
-		"synaptic":       `run "stet add x"`,
+		"apt purge htop": `to remove htop, run "stet remove htop"`,
+		"apt autoremove": `"stet remove x" takes along`,
+		"synaptic":       `run "stet add x"; to upgrade them, "stet update"; to remove it, "stet remove x"`,
 	} {
 		said, status := asked(t, line, "", nil)
 		if status == 0 || strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "stet: ") || !strings.Contains(said, want) {
@@ -84,8 +84,8 @@ func TestTheRefusalNamesTheWay(t *testing.T) {
 	for line, want := range map[string]string{
 		"dpkg -i ./tree_2.1-1_amd64.deb": `install: to install tree, run "stet add tree"`,
 		"dpkg --unpack x.deb":            `unpack: to install x, run`,
-		"dpkg -r htop":                   "remove: to remove htop, take",
-		"dpkg --purge -- htop git":       "purge: to remove htop git, take",
+		"dpkg -r htop":                   `remove: to remove htop, run "stet remove htop"`,
+		"dpkg --purge -- htop git":       `purge: to remove htop git, run "stet remove htop git"`,
 		"dpkg --configure -a":            "configure: they were configured when it was built",
 		"dpkg --triggers-only -a":        "triggers-only: they were configured when it was built",
 		"dpkg --add-architecture i386":   `add-architecture: for those of another architecture, run "stet add NAME:ARCHITECTURE"`,

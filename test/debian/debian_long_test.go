@@ -173,7 +173,6 @@ func (m machine) reportsBug(t *testing.T) {
 }
 
 func (m machine) refusesChanges(t *testing.T) {
-	const remove = "take it out of the configuration"
 	for _, a := range []answer{
 		{"apt install tree", `"stet add tree"`},
 		{"apt-get -y install tree", `"stet add tree"`},
@@ -183,13 +182,13 @@ func (m machine) refusesChanges(t *testing.T) {
 		{"apt-get -y dist-upgrade", `"stet update"`},
 		{"apt full-upgrade", `"stet update"`},
 		{"unattended-upgrade -v", `"stet update"`},
-		{"apt remove htop", "to remove htop, " + remove},
-		{"apt-get -y purge htop", "to remove htop, " + remove},
-		{"apt autoremove", remove},
+		{"apt remove htop", `"stet remove htop"`},
+		{"apt-get -y purge htop", `"stet remove htop"`},
+		{"apt autoremove", `"stet remove x"`},
 		{"dpkg -i /srv/debian/pool/tree_2_all.deb", `"stet add tree"`},
 		{"dpkg --unpack /srv/debian/pool/tree_2_all.deb", `"stet add tree"`},
-		{"dpkg -r htop", "to remove htop, " + remove},
-		{"dpkg -P htop", "to remove htop, " + remove},
+		{"dpkg -r htop", `"stet remove htop"`},
+		{"dpkg -P htop", `"stet remove htop"`},
 		{"dpkg --configure -a", "configured when it was built"},
 		{"dpkg --add-architecture i386", `"stet add NAME:ARCHITECTURE"`},
 	} {

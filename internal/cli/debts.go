@@ -29,14 +29,13 @@ const debtsFile = "/run/stet/debts.json"
 
 // owe adds what a switch left.
 func (l live) owe(ctx context.Context, debts []plan.Debt, now time.Time) error {
-	all, err := l.debts(ctx)
+	// Of the kernel only the last switch tells: it may want the one that runs again.
+	all, err := l.owedBut(ctx, func(o owed) bool {
+		return strings.HasPrefix(o.What, "kernel") || slices.ContainsFunc(debts, func(d plan.Debt) bool { return d.What == o.What && d.User == o.User })
+	})
 	if err != nil {
 		return err
 	}
-	// Of the kernel only the last switch tells: it may want the one that runs again.
-	all = slices.DeleteFunc(all, func(o owed) bool {
-		return strings.HasPrefix(o.What, "kernel") || slices.ContainsFunc(debts, func(d plan.Debt) bool { return d.What == o.What && d.User == o.User })
-	})
 	for _, d := range debts {
 		o := owed{Debt: d, Since: now.UTC().Truncate(time.Second)}
 		if unit, ok := d.Unit(); ok && d.User == "" {
@@ -55,6 +54,11 @@ func (l live) owe(ctx context.Context, debts []plan.Debt, now time.Time) error {
 
 // debts gives what is owed still.
 func (l live) debts(ctx context.Context) ([]owed, error) {
+	return l.owedBut(ctx, func(owed) bool { return false })
+}
+
+// owedBut is debts without some, of which the manager is not even asked.
+func (l live) owedBut(ctx context.Context, some func(owed) bool) ([]owed, error) {
 	text, err := os.ReadFile(l.at(debtsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -71,7 +75,7 @@ func (l live) debts(ctx context.Context) ([]owed, error) {
 		return nil, err
 	}
 	still := all[:0]
-	for _, o := range all {
+	for _, o := range slices.DeleteFunc(all, some) {
 		paid := o.User != "" && !slices.ContainsFunc(users, func(u systemd.User) bool { return u.Name == o.User })
 		if unit, ok := o.Unit(); ok && o.User == "" {
 			now, err := l.invocation(ctx, unit)

@@ -68,6 +68,9 @@ const attemptFile = "/run/stet/try.json"
 // revertUnit is the timer that ends an attempt, and the service that it starts.
 const revertUnit = "stet-revert"
 
+// clockFile is where systemd has the timer while it is set.
+const clockFile = "/run/systemd/transient/" + revertUnit + ".timer"
+
 // attempt gives the attempt that is under way; nil when there is none. One whose
 // system does not run any more is over.
 func (i installed) attempt() (*attempt, error) {
@@ -164,7 +167,9 @@ func (l live) end(ctx context.Context) error {
 	if err := os.Remove(l.at(attemptFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, _ = l.run(ctx, nil, []string{"systemctl", "stop", revertUnit + ".timer"})
+	if _, err := os.Lstat(l.at(clockFile)); err == nil {
+		_, _ = l.run(ctx, nil, []string{"systemctl", "stop", revertUnit + ".timer"})
+	}
 	return nil
 }
 

@@ -93,6 +93,7 @@ func TestWhatIsTriedIsTriedAnew(t *testing.T) {
 	}
 	before := strings.Repeat("a", 64)
 	i.try(t, attempt{System: running, Before: before, Packages: []string{"htop"}})
+	i.file(t, clockFile, "")
 	if err := l.triesAnew(t.Context(), w, now); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +111,7 @@ func TestWhatIsTriedIsTriedAnew(t *testing.T) {
 func TestWhatIsSwitchedToIsTriedNoMore(t *testing.T) {
 	i := newInstalled(t)
 	i.try(t, attempt{System: running, Before: strings.Repeat("a", 64), Packages: []string{"htop"}})
+	i.file(t, clockFile, "")
 	var ran []string
 	l := live{installed: i, run: func(_ context.Context, _ *systemd.User, argv []string) ([]byte, error) {
 		ran = append(ran, strings.Join(argv, " "))

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"stet/internal/boot"
 	"stet/internal/generation"
 	"stet/internal/store"
@@ -58,18 +60,19 @@ func (m Machine) Stage(r Request) (Staged, error) {
 		return Staged{}, err
 	}
 	defer func() { _ = unlock() }()
-	missing, err := m.Store.Missing(r.System)
-	if err != nil {
+	// Both read much, and a switch waits for them.
+	var esp boot.ESP
+	var missing []string
+	var both errgroup.Group
+	both.Go(func() (err error) { esp, err = boot.Read(m.ESP); return err })
+	both.Go(func() (err error) { missing, err = m.Store.Missing(r.System); return err })
+	if err := both.Wait(); err != nil {
 		return Staged{}, err
 	}
 	if len(missing) > 0 {
 		return Staged{}, &IncompleteError{r.System, missing}
 	}
 	history, err := generations.List()
-	if err != nil {
-		return Staged{}, err
-	}
-	esp, err := boot.Read(m.ESP)
 	if err != nil {
 		return Staged{}, err
 	}

@@ -43,8 +43,9 @@ func (h *host) lives(t *testing.T, word string) (system, disk string) {
 
 // TestPowerCutsInASwitch is a machine that goes from one system to another and back.
 // The power is cut at as many points of the way there as there are rounds, and at as
-// many random moments: 17 rounds have every point. Until there is a boot entry the old system starts, and afterwards the new one; whichever it is
-// has all that is its own, and what a person wrote before is saved.
+// many random moments: 17 rounds have every point. Until there is a boot entry the old
+// system starts, and afterwards the new one; whichever it is has all that is its own,
+// and what a person wrote before is saved.
 func TestPowerCutsInASwitch(t *testing.T) {
 	n := chance.Rounds(t, 6)
 	dice := chance.Dice(t)
@@ -56,13 +57,13 @@ func TestPowerCutsInASwitch(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "disk.raw")
 	h.Must(t, "image", "-o", image)
 
-	attach := func(disk *nbd.Disk) *machine {
+	attach := func(t *testing.T, disk *nbd.Disk) *machine {
 		m := h.switchOn(t, disk, firstDisk, secondDisk)
 		m.arrives(t)
 		m.Run(t, "mkdir /run/first /run/second && mount -o ro /dev/disk/by-id/virtio-disk2 /run/first && mount -o ro /dev/disk/by-id/virtio-disk3 /run/second")
 		return m
 	}
-	m := attach(plugIn(t, image))
+	m := attach(t, plugIn(t, image))
 	identity := m.Run(t, "cat /etc/machine-id")
 	m.Run(t, "echo mine >/etc/mine && sync")
 
@@ -101,7 +102,7 @@ func TestPowerCutsInASwitch(t *testing.T) {
 	for i, c := range chance.Some(dice, boots, 2+n/10) {
 		t.Run(fmt.Sprintf("boots after %s (%d)", c.when, i), func(t *testing.T) {
 			t.Log(c.loss)
-			m := attach(c.disk)
+			m := attach(t, c.disk)
 			if have := m.wholly(t, words); !slices.Contains(c.systems, have) {
 				t.Errorf("it runs %.12s, want one of %.12s", have, c.systems)
 			}

@@ -29,18 +29,21 @@ const passwordLock = ".pwd.lock"
 
 // Saved lists what an upper of /etc has that the machine did not keep: absolute
 // paths, sorted, of files and of what was removed; and when the last of them was
-// written. A directory is named only when nothing in it is.
+// written. A directory is named only when there is nothing in it, kept or not: else it
+// is there for what it holds.
 func (u Upper) Saved(policy Policy) (all []string, latest time.Time, err error) {
 	root, err := os.OpenRoot(u.Upper())
 	if err != nil {
 		return nil, latest, err
 	}
 	defer root.Close()
+	holds := map[string]bool{}
 	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || name == "." || name == passwordLock {
 			return err
 		}
 		at := path.Join("/etc", name)
+		holds[path.Dir(at)] = true
 		switch kept := policy.Persists(at); {
 		case kept && entry.IsDir():
 			return fs.SkipDir
@@ -57,10 +60,6 @@ func (u Upper) Saved(policy Policy) (all []string, latest time.Time, err error) 
 		all = append(all, at)
 		return nil
 	})
-	holds := map[string]bool{}
-	for _, name := range all {
-		holds[path.Dir(name)] = true
-	}
 	all = slices.DeleteFunc(all, func(name string) bool { return holds[name] })
 	slices.Sort(all)
 	return all, latest, err

@@ -99,7 +99,7 @@ var sixty = []deviation{
 	{do: "usermod -s /bin/dash ada", told: "modified user ada: shell /bin/dash, declared /bin/bash"},
 	{do: "usermod -c 'Web server' www-data", told: "modified user www-data: comment Web server, declared www-data"},
 	{do: "usermod -p x games", told: "modified user games: another password", left: "a password is in no configuration"},
-	{do: "groupadd -g 2001 lab; gpasswd -a ada lab", told: "added group lab: gid 2001"},
+	{do: "groupadd -g 2001 lab; gpasswd -a ada lab", told: "added group lab: gid 2001, has ada"},
 	{do: "usermod -aG adm ada", told: "modified group adm: has ada, too"},
 	{do: "usermod -aG video www-data", told: "modified group video: has www-data, too"},
 

@@ -29,6 +29,8 @@ func (a *adopter) file(f drift.Finding) {
 	d := a.Drifted[f.Path]
 	d.Path = f.Path
 	switch {
+	case d.Size > mostAtOnce:
+		a.leave(f, fmt.Sprintf("it has more than %d MiB, and a repository is kept for ever", mostAtOnce>>20), "`persist: ["+f.Path+"]` lets the machine keep it")
 	case len(d.Attributes) > 0:
 		a.leave(f, "no option stands for its attributes: "+strings.Join(d.Attributes, ", "), "`persist: ["+f.Path+"]` lets the machine keep it")
 	case a.options(f, d), a.unitFile(f, d):

@@ -244,6 +244,7 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 		{Kind: drift.Module, Name: "mine", Change: plan.Added, Remedy: "`modprobe -r mine`"},
 		{Kind: drift.Damage, Name: "/usr/bin/x", Change: plan.Modified},
 		{Kind: drift.File, Name: "/etc/marked", Path: "/etc/marked", Change: plan.Added},
+		{Kind: drift.File, Name: "/etc/huge", Path: "/etc/huge", Change: plan.Added},
 		{Kind: drift.File, Name: dropIn, Path: dropIn, Change: plan.Modified},
 		{Kind: drift.Boot, Name: "/efi/EFI/x", Path: "/efi/EFI/x", Change: plan.Added, Remedy: "`rm`"},
 	}
@@ -252,6 +253,7 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 		m.Drifted["/etc/secret"] = plan.Drifted{Path: "/etc/secret", Change: plan.Added, Type: "file", Mode: 0o600}
 		m.Mounts = []drift.Mounted{{Point: "/mnt", Type: "nfs4", Source: "server:/srv", Root: "/"}, {Point: "/usr/games", Type: "tmpfs", Source: "x", Root: "/"}}
 		m.Drifted["/etc/marked"] = plan.Drifted{Path: "/etc/marked", Change: plan.Added, Type: "file", Mode: 0o644, Attributes: []string{"user.note"}}
+		m.Drifted["/etc/huge"] = plan.Drifted{Path: "/etc/huge", Change: plan.Added, Type: "file", Mode: 0o644, Size: 2 << 30} // and cannot be read
 		m.Drifted["/etc/fifo"] = plan.Drifted{Path: "/etc/fifo", Change: plan.Added, Type: "other", Mode: 0o644}
 		m.Is = adopt.ParseAccounts(strings.Replace(adoptedPasswd, "/bin/false", "/bin/sh", 1), adoptedGroup)
 	}, found...)
@@ -284,6 +286,7 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 		"mine: nobody knows where it is from",
 		"/usr/bin/x: a system is whole, or is not",
 		"/etc/marked: no option stands for its attributes: user.note",
+		"/etc/huge: it has more than 16 MiB, and a repository is kept for ever",
 		dropIn + ": a module writes it",
 		"/efi/EFI/x: what the boot loader reads follows from the generations",
 	}

@@ -145,6 +145,29 @@ func TestTreeIsCheckedWhenRead(t *testing.T) {
 	}
 }
 
+func TestARememberedTreeIsReadOnce(t *testing.T) {
+	s := open(t)
+	made, err := tree.New([]tree.Entry{{Path: "/", Type: tree.Directory, Mode: 0o755}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := s.PutTree(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.RememberTrees()
+	first, err := s.Tree(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(s.Dir(), "trees", digest)); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Tree(digest); err != nil || again != first {
+		t.Errorf("it was read once more: %v", err)
+	}
+}
+
 func TestMemosAreSeenByOthersOnlyWhenPublished(t *testing.T) {
 	s := open(t)
 	other, err := Open(s.Dir())

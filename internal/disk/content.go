@@ -15,6 +15,7 @@ import (
 	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system"
+	"stet/internal/tree"
 	"stet/internal/verity"
 )
 
@@ -57,7 +58,21 @@ func (c Content) restore(s *stage) error {
 			return err
 		}
 	}
-	return s.restore(c.State, policy, c.Manifest.Images["etc"].String())
+	etc, err := c.Store.Tree(c.Manifest.Trees["etc"])
+	if err != nil {
+		return err
+	}
+	declared := func(name string) (content string) {
+		entry, ok := etc.Lookup("/" + name)
+		switch {
+		case !ok || entry.Type != tree.Regular:
+			return ""
+		case entry.Size == 0:
+			return os.DevNull
+		}
+		return c.Store.ObjectPath(entry.Digest)
+	}
+	return s.restore(c.State, policy, c.Manifest.Images["etc"].String(), declared)
 }
 
 // sealed is a file that has its fs-verity metadata behind its content, and is to

@@ -39,10 +39,13 @@ func CheckSavedState(dir string) error {
 	return &SavedStateError{dir, "it has none of the directories etc, " + strings.Join(stateDirectories, ", ")}
 }
 
-// restore puts the saved state of a machine into the stage.
-func (s *stage) restore(saved string, policy state.Policy, etcImage string) error {
+// restore puts the saved state of a machine into the stage. Declared gives a file
+// with the content that a name in /etc has in the new system, or nothing.
+func (s *stage) restore(saved string, policy state.Policy, etcImage string, declared func(name string) (content string)) error {
+	all := func(string) bool { return true }
 	for _, name := range stateDirectories {
-		if err := s.copyTree(filepath.Join(saved, name), filepath.Join(s.dir, "state", name), nil); err != nil {
+		tree := copying{from: filepath.Join(saved, name), to: filepath.Join(s.dir, "state", name), keep: all}
+		if err := s.copyTree(tree); err != nil {
 			return fmt.Errorf("copy the saved state: %w", err)
 		}
 	}
@@ -68,51 +71,60 @@ func (s *stage) restore(saved string, policy state.Policy, etcImage string) erro
 		}
 		return policy.Persists("/etc/" + name)
 	}
-	if err := s.copyTree(etc, upper.Upper(), keep); err != nil {
+	if err := s.copyTree(copying{etc, upper.Upper(), keep, declared}); err != nil {
 		return fmt.Errorf("copy the saved state of /etc: %w", err)
 	}
 	_, err = upper.Finish()
 	return err
 }
 
-// copyTree copies what keep says, with everything that files have: owner, mode,
+// copying is a tree that is copied.
+type copying struct {
+	from, to string
+	keep     func(name string) bool
+
+	// declared gives the content of a file of which the upper directory of an overlay
+	// has no more than owner, mode and attributes, or nothing; nil when from is none.
+	declared func(name string) (content string)
+}
+
+// copyTree copies what is kept, with everything that files have: owner, mode,
 // times, extended attributes. Directories on the way to what is kept are made.
-func (s *stage) copyTree(from, to string, keep func(name string) bool) error {
+func (s *stage) copyTree(c copying) error {
 	var directories []string
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(c.from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			if path == from && errors.Is(err, fs.ErrNotExist) {
+			if path == c.from && errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
 			return err
 		}
-		name, err := filepath.Rel(from, path)
+		name, err := filepath.Rel(c.from, path)
 		if err != nil {
 			return err
 		}
-		target := filepath.Join(to, name)
 		if d.IsDir() {
 			directories = append(directories, name)
-			if keep == nil || name == "." || keep(name) {
-				return makeAlike(path, target)
+			if name == "." || c.keep(name) {
+				return makeAlike(path, filepath.Join(c.to, name))
 			}
 			return nil
 		}
-		if keep != nil && !keep(name) {
+		if !c.keep(name) {
 			return nil
 		}
-		return s.copyEntry(from, to, name)
+		return s.copyEntry(c, name)
 	})
 	if err != nil {
 		return err
 	}
 	// Now that nothing is put into them any more, directories get their times.
 	for i := len(directories) - 1; i >= 0; i-- {
-		target := filepath.Join(to, directories[i])
+		target := filepath.Join(c.to, directories[i])
 		if _, err := os.Lstat(target); err != nil {
 			continue
 		}
-		if err := setTimes(filepath.Join(from, directories[i]), target); err != nil {
+		if err := setTimes(filepath.Join(c.from, directories[i]), target); err != nil {
 			return err
 		}
 	}
@@ -121,19 +133,18 @@ func (s *stage) copyTree(from, to string, keep func(name string) bool) error {
 
 // copyEntry copies what is no directory. Sockets mean nothing without the program
 // that made them.
-func (s *stage) copyEntry(from, to, name string) error {
-	source, target := filepath.Join(from, name), filepath.Join(to, name)
+func (s *stage) copyEntry(c copying, name string) error {
+	source, target := filepath.Join(c.from, name), filepath.Join(c.to, name)
 	info, err := os.Lstat(source)
 	if err != nil {
 		return err
 	}
-	for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(to, dir)); err == nil {
-			break
-		}
-		if err := makeParents(from, to, dir); err != nil {
-			return err
-		}
+	content, err := c.content(name, info)
+	if err != nil || content == "" {
+		return err
+	}
+	if err := makeParents(c.from, c.to, filepath.Dir(name)); err != nil {
+		return err
 	}
 	stat := info.Sys().(*syscall.Stat_t)
 	switch info.Mode().Type() {
@@ -149,7 +160,7 @@ func (s *stage) copyEntry(from, to, name string) error {
 		}
 		return setTimes(source, target)
 	case 0:
-		if err := s.copySparse(source, target); err != nil {
+		if err := s.copySparse(content, target); err != nil {
 			return err
 		}
 	default:
@@ -163,6 +174,25 @@ func (s *stage) copyEntry(from, to, name string) error {
 	return setTimes(source, target)
 }
 
+// content is where the content of a file is: itself, unless somebody changed nothing
+// but its owner or mode on the machine that is lost. The image with the content is
+// lost, too, so it is the new system's; empty when that has no such file.
+func (c copying) content(name string, info fs.FileInfo) (file string, err error) {
+	file = filepath.Join(c.from, name)
+	if c.declared == nil || !info.Mode().IsRegular() {
+		return file, nil
+	}
+	_, err = unix.Lgetxattr(file, "trusted.overlay.metacopy", nil)
+	switch {
+	case errors.Is(err, unix.ENODATA) || errors.Is(err, unix.EOPNOTSUPP):
+		return file, nil
+	case err != nil:
+		return "", fmt.Errorf("read attributes of %s: %w", file, err)
+	}
+	return c.declared(name), nil
+}
+
+// makeParents makes a directory and those above it, as they are in from.
 func makeParents(from, to, dir string) error {
 	if dir == "." {
 		return nil

@@ -14,7 +14,7 @@ export CGO_ENABLED := 0
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags="-s -w"
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 5s
+FUZZTIME    ?= 3s
 
 # What the demo needs of the host, and why.
 DEMO_PACKAGES := ca-certificates# Go modules come over TLS
@@ -79,7 +79,7 @@ LONG_TESTS = $(sort $(shell grep -ho '^func Test[A-Za-z0-9]*' $(LONG_FILES) | cu
 space := $(subst ,, )
 
 test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
-	@set -e; export ROUNDS=$${ROUNDS:-5} STET_SEED=$${STET_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	@set -e; export ROUNDS=$${ROUNDS:-2} STET_SEED=$${STET_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "test-long: ROUNDS=$$ROUNDS STET_SEED=$$STET_SEED FUZZTIME=$(FUZZTIME)"; \
 	go test -count=1 -timeout 90m -tags long -run '^($(subst $(space),|,$(LONG_TESTS)))$$' $(addprefix ./,$(sort $(dir $(LONG_FILES)))); \
 	for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u); do \

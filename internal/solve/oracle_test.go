@@ -90,7 +90,8 @@ func TestSolveLikeApt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("STET_SEED=%d, %d sets, %d packages in the index, %s", seed, randomSets, len(pkgs), oracle.Version())
+	sets := randomSets(t)
+	t.Logf("STET_SEED=%d, %d sets, %d packages in the index, %s", seed, sets, len(pkgs), oracle.Version())
 	base := baseNames(pkgs)
 	var sum tallies
 	hold := func(t *testing.T, names []string, recommends bool) {
@@ -130,7 +131,7 @@ func TestSolveLikeApt(t *testing.T) {
 		t.Run(set.name, func(t *testing.T) { hold(t, strings.Fields(set.names), set.recommends) })
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
-	for i := range randomSets {
+	for i := range sets {
 		var names []string
 		for range 1 + random.IntN(12) {
 			names = append(names, pkgs[random.IntN(len(pkgs))].Name)

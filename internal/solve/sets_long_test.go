@@ -2,7 +2,13 @@
 
 package solve
 
-// randomSets is how many drawn sets are held against apt.
-const randomSets = 200
+import (
+	"testing"
+
+	"stet/test/chance"
+)
+
+// randomSets is how many drawn sets are held against apt: 200 are five rounds.
+func randomSets(t *testing.T) int { return 40 * chance.Rounds(t, 5) }
 
 const longRun = true

@@ -99,7 +99,7 @@ func TestPowerCutsInASwitch(t *testing.T) {
 	if err := m.Crash(); err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range chance.Some(dice, boots, 2+n/10) {
+	for i, c := range chance.Some(dice, boots, 1+n/5) {
 		t.Run(fmt.Sprintf("boots after %s (%d)", c.when, i), func(t *testing.T) {
 			t.Log(c.loss)
 			m := attach(t, c.disk)

@@ -18,12 +18,11 @@ import (
 // bootTime is how long firmware and an emulated guest may take on a busy host.
 const bootTime = 20 * time.Minute
 
-// boot boots a disk as hardware does. More are further disks, which it writes to.
-func boot(t *testing.T, built program.Built, disk string, more ...string) *guest.Machine {
+// boot boots a disk as hardware does. The options may change what QEMU runs.
+func boot(t *testing.T, built program.Built, disk string, options ...func(*vm.Config)) *guest.Machine {
 	t.Helper()
-	machine := guest.StartDisk(t, built, disk, func(c *vm.Config) {
-		c.CommandLine, c.DiskSerial, c.MoreDisks, c.Memory = "console=ttyS0", "machine", more, 2048
-	})
+	hardware := func(c *vm.Config) { c.CommandLine, c.DiskSerial, c.Memory = "console=ttyS0", "machine", 2048 }
+	machine := guest.StartDisk(t, built, disk, append([]func(*vm.Config){hardware}, options...)...)
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
 	state, err := machine.WaitBooted(ctx)
@@ -35,6 +34,11 @@ func boot(t *testing.T, built program.Built, disk string, more ...string) *guest
 		t.Errorf("the machine is %s\n%s", state, output.Stdout)
 	}
 	return machine
+}
+
+// with gives a machine further disks, which it writes to.
+func with(disks ...string) func(*vm.Config) {
+	return func(c *vm.Config) { c.MoreDisks = disks }
 }
 
 // identity is what must be the same on a machine that was made anew.
@@ -58,7 +62,7 @@ func TestAMachineIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	first := boot(t, built, disk, backup)
+	first := boot(t, built, disk, with(backup))
 	for line, want := range map[string]string{
 		"stat -f -c '%b %S' /stet | awk '{print ($1 * $2 > 4.4e9)}'": "1",
 		"cat /run/stet/system": built.Digest,
@@ -87,7 +91,7 @@ func TestAMachineIsMadeAnew(t *testing.T) {
 	device := loop(t, lost, 4<<30)
 	p.Must(t, "install", "--elsewhere", device, "--state", saved)
 	clean(t, lost)
-	second := boot(t, built, lost, disk)
+	second := boot(t, built, lost, with(disk))
 	if after := second.Run(t, identity); after != before {
 		t.Errorf("the machine was\n%s\nand is\n%s", before, after)
 	}

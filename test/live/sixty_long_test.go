@@ -15,13 +15,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stet/internal/vm"
+	"stet/test/chance"
 	"stet/test/guest"
 	"stet/test/program"
 )
 
 // idle is how long nobody does anything to the machine, while all that it does by
-// itself happens.
-const idle = 10 * time.Minute
+// itself happens: ten minutes are five rounds.
+func idle(t *testing.T) time.Duration {
+	return min(10*time.Minute, time.Duration(chance.Rounds(t, 5))*2*time.Minute)
+}
 
 // A deviation is one thing that drift tells after a person did something.
 type deviation struct {
@@ -218,7 +221,7 @@ func TestSixtyDeviations(t *testing.T) {
 
 	// What the machine does by itself is none.
 	m.Run(t, "systemctl list-timers --all --plain --no-legend | awk '{print $NF}' | xargs -n 1 systemctl start || true") // drift tells what fails
-	time.Sleep(idle)
+	time.Sleep(idle(t))
 	differs(t, m, "after all timers, and idle", these, all)
 
 	t.Run("undo", func(t *testing.T) {

@@ -43,24 +43,32 @@ func (f File) path() string { return entryPath(f.Name) }
 
 func entryPath(n Name) string { return path.Join(EntriesDir, n.String()) }
 
-// Read looks at the ESP mounted at dir. Its kernels and initrds are hashed.
-func Read(dir string) (ESP, error) { return read(dir, hashFile) }
+// Read looks at the ESP mounted at dir. Its kernels and initrds are hashed, which takes
+// seconds, but those that the generation booted has started this machine with; 0 is none.
+func Read(dir string, booted int) (ESP, error) {
+	return read(dir, func(e ESP, at string) (Blob, error) {
+		if e.names(booted, at) {
+			return measure(dir, at, true)
+		}
+		return hash(dir, at)
+	})
+}
 
 // Look is Read without hashing, for who only wants to know what is there: no blob
 // counts as whole.
 func Look(dir string) (ESP, error) {
-	return read(dir, func(name string) (verity.Digest, int64, error) {
-		info, err := os.Lstat(name)
-		if err != nil {
-			return verity.Digest{}, 0, err
-		}
-		return verity.Digest{}, info.Size(), nil
-	})
+	return read(dir, func(_ ESP, at string) (Blob, error) { return measure(dir, at, false) })
 }
 
-func read(dir string, blob func(name string) (verity.Digest, int64, error)) (ESP, error) {
+// read finds what there is. Whether a blob is whole is the other's to say, who is given
+// the entries.
+func read(dir string, blob func(e ESP, at string) (Blob, error)) (ESP, error) {
 	e := ESP{Blobs: map[string]Blob{}, Leftover: map[string]int64{}, Needed: map[string]bool{}}
-	if err := errors.Join(e.readEntries(dir), e.readBlobs(dir, blob)); err != nil {
+	err := e.readEntries(dir)
+	if err == nil {
+		err = e.readBlobs(dir, func(at string) (Blob, error) { return blob(e, at) })
+	}
+	if err != nil {
 		return e, fmt.Errorf("read the ESP: %w", err)
 	}
 	var space unix.Statfs_t
@@ -103,7 +111,7 @@ func (e *ESP) readEntries(dir string) error {
 // blobName is how a kernel or initrd of ours is called.
 var blobName = regexp.MustCompile(`^(?:kernel|initrd)-([0-9a-f]{32})$`)
 
-func (e *ESP) readBlobs(dir string, read func(name string) (verity.Digest, int64, error)) error {
+func (e *ESP) readBlobs(dir string, read func(at string) (Blob, error)) error {
 	names, err := readNames(filepath.Join(dir, BlobsDir))
 	if err != nil {
 		return err
@@ -114,17 +122,55 @@ func (e *ESP) readBlobs(dir string, read func(name string) (verity.Digest, int64
 			e.leave(dir, at)
 			continue
 		}
-		found := blobName.FindStringSubmatch(name)
-		if found == nil {
+		if !blobName.MatchString(name) {
 			continue
 		}
-		digest, size, err := read(filepath.Join(dir, at))
-		if err != nil && !errors.Is(err, unix.EIO) {
+		if e.Blobs[at], err = read(at); err != nil {
 			return err
 		}
-		e.Blobs[at] = Blob{size, err == nil && digest.String()[:digestDigits] == found[1]}
 	}
 	return nil
+}
+
+// names reports whether the entry of a generation names a blob.
+func (e *ESP) names(generation int, at string) bool {
+	for _, f := range e.Entries {
+		if f.Generation != generation {
+			continue
+		}
+		for name := range files(f.Text) {
+			if name == at {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// measure gives a blob of which the content is not read.
+func measure(dir, at string, whole bool) (Blob, error) {
+	info, err := os.Lstat(filepath.Join(dir, at))
+	if err != nil {
+		return Blob{}, err
+	}
+	return Blob{info.Size(), whole}, nil
+}
+
+// hash gives a blob that is whole when its content is what its name says. One that the
+// disk cannot read is not.
+func hash(dir, at string) (Blob, error) {
+	file, err := os.Open(filepath.Join(dir, at))
+	if err != nil {
+		return Blob{}, err
+	}
+	defer file.Close()
+	hash := verity.NewHash()
+	_, err = io.Copy(hash, file)
+	if err != nil && !errors.Is(err, unix.EIO) {
+		return Blob{}, err
+	}
+	said := blobName.FindStringSubmatch(path.Base(at))[1]
+	return Blob{hash.Size(), err == nil && hash.Sum().String()[:digestDigits] == said}, nil
 }
 
 func (e *ESP) leave(dir, at string) {
@@ -146,17 +192,6 @@ func readNames(dir string) ([]string, error) {
 		}
 	}
 	return names, err
-}
-
-func hashFile(name string) (verity.Digest, int64, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return verity.Digest{}, 0, err
-	}
-	defer file.Close()
-	hash := verity.NewHash()
-	_, err = io.Copy(hash, file)
-	return hash.Sum(), hash.Size(), err
 }
 
 // files gives the paths that an entry names, from the root of the ESP.

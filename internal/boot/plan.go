@@ -189,7 +189,7 @@ func (p *planner) look() error {
 func (p *planner) write(kept map[int]File) {
 	coming := map[string]bool{}
 	blob := func(action Action, name string, digest verity.Digest, size int64) bool {
-		if p.esp.Blobs[name].Whole {
+		if there := p.esp.Blobs[name]; there.Whole && there.Size == size {
 			return true
 		}
 		if !coming[name] {

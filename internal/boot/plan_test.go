@@ -101,7 +101,7 @@ func (e esp) rename(from, to string) {
 
 func (e esp) read() ESP {
 	e.t.Helper()
-	read, err := Read(e.dir)
+	read, err := Read(e.dir, 0)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (w *world) whole() {
 			}
 		}
 	}
-	esp, err := boot.Read(w.ESP)
+	esp, err := boot.Read(w.ESP, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -195,7 +195,7 @@ func (m Machine) planESP(p *Plan, history generation.History) error {
 	if m.ESP == "" {
 		return nil
 	}
-	esp, err := boot.Read(m.ESP)
+	esp, err := boot.Read(m.ESP, m.Standing.Booted)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (m Machine) Stage(r Request) (Staged, error) {
 	var esp boot.ESP
 	var missing []string
 	var both errgroup.Group
-	both.Go(func() (err error) { esp, err = boot.Read(m.ESP); return err })
+	both.Go(func() (err error) { esp, err = boot.Read(m.ESP, m.Booted); return err })
 	both.Go(func() (err error) { missing, err = m.Store.Missing(r.System); return err })
 	if err := both.Wait(); err != nil {
 		return Staged{}, err

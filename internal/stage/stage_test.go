@@ -58,7 +58,7 @@ func request(system, commit string) stage.Request {
 
 func (w *world) entries() (names []string) {
 	w.t.Helper()
-	esp, err := boot.Read(w.ESP)
+	esp, err := boot.Read(w.ESP, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}

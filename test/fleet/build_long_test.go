@@ -48,4 +48,10 @@ func TestTheFleetBuildsToItsGoldens(t *testing.T) {
 	}
 	built := p.Must(t, "build", "web5")
 	t.Logf("web5 took %d lines, %.1f s to lock and %.1f s to build", lines, locked.Took.Seconds(), built.Took.Seconds())
+
+	// It runs, too, and serves what its one line says.
+	said := p.Must(t, "vm", "web5", "--exec", `systemctl is-system-running --wait; cat /etc/hostname; bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\r\n\r\n" >&3 && tail -n 1 <&3'`)
+	if want := "running\nweb5.example.org\n<p>The fifth.\n"; said.Stdout != want {
+		t.Errorf("web5 says %q, want %q", said.Stdout, want)
+	}
 }

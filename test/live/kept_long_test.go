@@ -53,7 +53,8 @@ func rebooted(t *testing.T, m *guest.Machine) {
 }
 
 // TestWhatIsKeptStartsNext is a machine with firmware, boot loader and an ESP. What
-// a switch leaves starts next, what is tried does not.
+// a switch leaves starts next, what is tried does not; and what starts next can do so
+// by a soft reboot.
 func TestWhatIsKeptStartsNext(t *testing.T) {
 	stet := program.Example(t, "minimal")
 	text, err := os.ReadFile(filepath.Join(stet.Dir, "stet.yaml"))
@@ -69,6 +70,10 @@ func TestWhatIsKeptStartsNext(t *testing.T) {
 	second := sent(t, stet)
 	declare(t, stet, base, "ill", "")
 	ill := sent(t, stet)
+	declare(t, stet, base, "first", "")
+	again := sent(t, stet)
+	declare(t, stet, strings.Replace(base, "[console=ttyS0]", "[console=ttyS0, other]", 1), "third", "")
+	third := sent(t, stet)
 
 	m := guest.StartDisk(t, first, disk)
 	if state := m.Booted(t); state != "running" {
@@ -119,4 +124,10 @@ func TestWhatIsKeptStartsNext(t *testing.T) {
 		t.Errorf("on the ESP there is %s", have)
 	}
 	m.Run(t, "stet verify --quick")
+
+	bring(t, m, third, "third")
+	bring(t, m, again, "first")
+	startsSoftly(t, m)
+	bring(t, m, ill, "ill")
+	startsHarder(t, m)
 }

@@ -106,7 +106,7 @@ func (h *host) dies(ctx context.Context, t *testing.T, p fault.Point, args ...st
 // entry. It fails unless everything of it is there.
 func starts(t *testing.T, espDir, storeDir string) (system string, number int) {
 	t.Helper()
-	esp, err := boot.Read(espDir)
+	esp, err := boot.Read(espDir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestTwentyGenerationsOnASmallESP(t *testing.T) {
 			t.Fatalf("generation %d came up, not %d", up, n)
 		}
 	}
-	esp, err := boot.Read(m.esp)
+	esp, err := boot.Read(m.esp, 0)
 	must(t, err)
 	if len(esp.Entries) != 20 || len(esp.Blobs) != 12 || esp.Default() != 20 {
 		t.Errorf("on the ESP there are %d entries and %d kernels and initrds", len(esp.Entries), len(esp.Blobs))
@@ -123,7 +123,7 @@ func TestTwentyGenerationsOnASmallESP(t *testing.T) {
 	if l := m.list().String(); l != "2 good,pinned; 20 good; 21 good; 22 ; 23 booted,running,default,good" {
 		t.Errorf("left are %s", l)
 	}
-	esp, err = boot.Read(m.esp)
+	esp, err = boot.Read(m.esp, 0)
 	must(t, err)
 	if numbers := esp.Numbers(); len(numbers) != 5 || len(esp.Blobs) != 6 {
 		t.Errorf("entries of %v, %d kernels and initrds", numbers, len(esp.Blobs))
@@ -228,7 +228,7 @@ func TestAFullESP(t *testing.T) {
 // has holds the machine to its generations, each with an entry.
 func (m *machine) has(numbers ...int) {
 	m.t.Helper()
-	esp, err := boot.Read(m.esp)
+	esp, err := boot.Read(m.esp, 0)
 	must(m.t, err)
 	history, err := generation.In(m.store).List()
 	must(m.t, err)

@@ -169,7 +169,7 @@ func (m *machine) boot() (s staged) {
 // comesUp is what the boot loader does, and then a machine that is well.
 func (m *machine) comesUp() (number int) {
 	m.t.Helper()
-	esp, err := boot.Read(m.esp)
+	esp, err := boot.Read(m.esp, 0)
 	must(m.t, err)
 	number = esp.Default()
 	history, err := generation.In(m.store).List()

@@ -59,7 +59,7 @@ func (l *Locker) Lock(ctx context.Context, machines map[string]*machine.Machine,
 		return nil, err
 	}
 	next := resolved.Lock
-	if err := l.bring(ctx, machines, next, func() []early { return l.bases(next, machines) }); err != nil {
+	if err := l.bring(ctx, machines, next, func() []early { return l.layers(next, machines) }); err != nil {
 		return nil, err
 	}
 	if err := l.prove(ctx, machines, next); err != nil {
@@ -90,8 +90,8 @@ func (l *Locker) Fetch(ctx context.Context, machines map[string]*machine.Machine
 	return l.bring(ctx, machines, of, func() []early { return nil })
 }
 
-// bring is Fetch, and configures bases meanwhile.
-func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine, of *lock.Lock, bases func() []early) error {
+// bring is Fetch, and configures layers meanwhile.
+func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine, of *lock.Lock, layers func() []early) error {
 	repositories, err := repositoriesOf(machines)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine
 		if err := l.fetch(ctx, repositories, of, missing); err != nil {
 			return err
 		}
-		err := unpackAll(ctx, l.Store, l, missing, bases(), l.Report, nil)
+		err := unpackAll(ctx, l.Store, l, missing, layers(), l.Report, nil)
 		var damaged *DamagedError
 		if errors.As(err, &damaged) {
 			// It is fetched once more; a mirror cannot give it damaged.
@@ -118,22 +118,22 @@ func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine
 	return errors.New("packages are damaged as soon as they are written: the store's disk is broken")
 }
 
-// bases gives the bases of machines, each once.
-func (l *Locker) bases(of *lock.Lock, machines map[string]*machine.Machine) []early {
+// layers gives the layers of machines, each once.
+func (l *Locker) layers(of *lock.Lock, machines map[string]*machine.Machine) []early {
 	var out []early
 	for _, name := range slices.Sorted(maps.Keys(machines)) {
-		for _, base := range earlyBase(l.Store, l, l.roots(), of.Select(of.Machines[name].Packages), machines[name], of.Epoch) {
-			if slices.ContainsFunc(out, base.same) {
+		for _, layer := range earlyLayers(l.Store, l, l.roots(), of.Select(of.Machines[name].Packages), machines[name], of.Epoch) {
+			if slices.ContainsFunc(out, func(other early) bool { return same(other.packages, layer.packages) }) {
 				continue
 			}
-			configure := base.configure
-			base.configure = func(ctx context.Context) error {
+			configure := layer.configure
+			layer.configure = func(ctx context.Context) error {
 				if err := configure(ctx); err != nil {
 					return fmt.Errorf("machine %s: %w", name, err)
 				}
 				return nil
 			}
-			out = append(out, base)
+			out = append(out, layer)
 		}
 	}
 	return out

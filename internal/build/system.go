@@ -85,8 +85,8 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 		made.Packages, made.Key, made.machine, made.inputs = packages, key, m, inputs
 		return made, nil
 	}
-	bases := earlyBase(b.Store, b.Debs, b.roots(), packages, m, l.Epoch)
-	if err := unpackAll(ctx, b.Store, b.Debs, packages, bases, b.Report, b.Observe); err != nil {
+	layers := earlyLayers(b.Store, b.Debs, b.roots(), packages, m, l.Epoch)
+	if err := unpackAll(ctx, b.Store, b.Debs, packages, layers, b.Report, b.Observe); err != nil {
 		return nil, err
 	}
 	root, digest, err := b.root(ctx, m, l, packages)

@@ -16,17 +16,6 @@ import (
 	"stet/internal/unpack"
 )
 
-// early is a base that is configured as soon as its packages are unpacked.
-type early struct {
-	packages  []lock.Package
-	configure func(context.Context) error
-}
-
-// same reports whether two bases have the same packages.
-func (e early) same(other early) bool {
-	return slices.EqualFunc(e.packages, other.packages, func(a, b lock.Package) bool { return a.SHA256 == b.SHA256 })
-}
-
 // missingOf gives the packages that are not unpacked yet.
 func missingOf(s *store.Store, packages []lock.Package) []lock.Package {
 	var out []lock.Package
@@ -38,23 +27,23 @@ func missingOf(s *store.Store, packages []lock.Package) []lock.Package {
 	return out
 }
 
-// unpackAll unpacks packages that are not unpacked yet, and configures bases
+// unpackAll unpacks packages that are not unpacked yet, and configures layers
 // meanwhile. Every core has one thing to do at a time, and scripts take one:
 // so neither waits for the other, and none for the last of the packages.
-func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, bases []early, report progress.Func, observe graph.Observer) error {
-	queue := newQueue(missingOf(s, packages), bases)
+func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, layers []early, report progress.Func, observe graph.Observer) error {
+	queue := newQueue(missingOf(s, packages), layers)
 	cores := runtime.GOMAXPROCS(0)
 	group, ctx := errgroup.WithContext(ctx)
 	for range cores {
 		group.Go(func() error {
 			for ctx.Err() == nil {
-				base, p := queue.next()
+				layer, p := queue.next()
 				switch {
-				case base != nil:
-					if err := base.configure(ctx); err != nil {
+				case layer != nil:
+					if err := layer.configure(ctx); err != nil {
 						return err
 					}
-					queue.configured()
+					queue.configured(layer)
 				case p != nil:
 					ended := observe.Begin(graph.Step{Stage: graph.Import, Name: nameOf(*p)})
 					if err := unpackOne(s, debs, *p, queue.share(cores)); err != nil {
@@ -73,57 +62,67 @@ func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.P
 	return group.Wait()
 }
 
-// queue is what is left to do, the most urgent first: a base whose packages
-// are there, the packages that a base waits for, and then the others; the
-// largest first, so that no core waits for one at the end.
+// queue is what is left to do, the most urgent first: a layer whose packages are there
+// and which the one below does not keep waiting, the packages that layers wait for, the
+// lowest's first, and then the others; the largest first, so that no core waits for one
+// at the end.
 type queue struct {
 	mu          sync.Mutex
 	packages    []lock.Package
-	bases       []*waiting
-	busy        int // bases that are not configured yet
+	layers      []*waiting
+	busy        int // layers that are not configured yet
 	done, total int64
 }
 
-// waiting is a base with the SHA-256 of the packages that it waits for.
+// waiting is a layer with the SHA-256 of the packages that it waits for.
 type waiting struct {
 	early
 	missing map[string]bool
 }
 
-func newQueue(missing []lock.Package, bases []early) *queue {
-	q := &queue{packages: missing, busy: len(bases)}
-	urgent := map[string]bool{}
-	for _, base := range bases {
-		w := &waiting{early: base, missing: map[string]bool{}}
-		for _, member := range base.packages {
-			if slices.ContainsFunc(missing, func(p lock.Package) bool { return p.SHA256 == member.SHA256 }) {
-				w.missing[member.SHA256], urgent[member.SHA256] = true, true
+func newQueue(missing []lock.Package, layers []early) *queue {
+	q := &queue{packages: missing, busy: len(layers)}
+	is := map[string]bool{}
+	for _, p := range missing {
+		is[p.SHA256] = true
+	}
+	rank := map[string]int{} // below 0 what layers wait for
+	for _, layer := range layers {
+		w := &waiting{early: layer, missing: map[string]bool{}}
+		for _, member := range layer.packages {
+			if is[member.SHA256] {
+				w.missing[member.SHA256] = true
+				rank[member.SHA256] = min(rank[member.SHA256], urgency(layer))
 			}
 		}
-		q.bases = append(q.bases, w)
+		q.layers = append(q.layers, w)
 	}
-	rank := func(p lock.Package) int {
-		if urgent[p.SHA256] {
-			return 0
-		}
-		return 1
-	}
-	slices.SortFunc(q.packages, func(a, b lock.Package) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Size, a.Size)) })
+	slices.SortFunc(q.packages, func(a, b lock.Package) int {
+		return cmp.Or(cmp.Compare(rank[a.SHA256], rank[b.SHA256]), cmp.Compare(b.Size, a.Size))
+	})
 	for _, p := range q.packages {
 		q.total += p.Size
 	}
 	return q
 }
 
-// next gives a base or a package, or neither when nothing is left to begin.
-// A base that still waits is begun by whoever unpacks the last of its packages.
+// urgency ranks what a layer waits for.
+func urgency(layer early) int {
+	if layer.below == nil {
+		return -2
+	}
+	return -1
+}
+
+// next gives a layer or a package, or neither when nothing is left to begin.
+// A layer that still waits is begun by whoever ends what it waits for.
 func (q *queue) next() (*early, *lock.Package) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, base := range q.bases {
-		if len(base.missing) == 0 {
-			q.bases = slices.Delete(q.bases, i, i+1)
-			return &base.early, nil
+	for i, layer := range q.layers {
+		if len(layer.missing) == 0 && layer.below == nil {
+			q.layers = slices.Delete(q.layers, i, i+1)
+			return &layer.early, nil
 		}
 	}
 	if len(q.packages) == 0 {
@@ -138,18 +137,23 @@ func (q *queue) next() (*early, *lock.Package) {
 func (q *queue) unpacked(p *lock.Package) (done, total int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, base := range q.bases {
-		delete(base.missing, p.SHA256)
+	for _, layer := range q.layers {
+		delete(layer.missing, p.SHA256)
 	}
 	q.done += p.Size
 	return q.done, q.total
 }
 
-// configured notes that a base is done.
-func (q *queue) configured() {
+// configured notes that a layer is done.
+func (q *queue) configured(done *early) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.busy--
+	for _, layer := range q.layers {
+		if same(layer.below, done.packages) {
+			layer.below = nil
+		}
+	}
 }
 
 // share is how many cores the decompression of one package may take: one is

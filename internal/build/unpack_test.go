@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,35 +14,37 @@ import (
 	"stet/internal/store"
 )
 
-// TestQueueTakesTheBaseFirst unpacks one package at a time and writes down
-// what is begun: packages by their sums, bases as "!".
-func TestQueueTakesTheBaseFirst(t *testing.T) {
+// TestQueueTakesLayersFirst unpacks one package at a time and writes down what is
+// begun: packages by their sums, layers by how many packages they have.
+func TestQueueTakesLayersFirst(t *testing.T) {
 	sized := func(sum string, size int64) lock.Package { return lock.Package{SHA256: sum, Size: size} }
 	missing := []lock.Package{sized("kernel", 90), sized("libc", 30), sized("dpkg", 40), sized("doc", 1)}
+	layer := func(below []lock.Package, packages ...lock.Package) early {
+		return early{packages: packages, below: below}
+	}
+	base := []lock.Package{sized("libc", 30), sized("dpkg", 40)}
 	for name, c := range map[string]struct {
-		bases [][]lock.Package
-		want  string
+		layers []early
+		want   string
 	}{
 		"no base":                        {nil, "kernel dpkg libc doc"},
-		"a base":                         {[][]lock.Package{{sized("libc", 30), sized("dpkg", 40)}}, "dpkg libc ! kernel doc"},
-		"a base that was unpacked":       {[][]lock.Package{{sized("old", 5)}}, "! kernel dpkg libc doc"},
-		"bases that share some packages": {[][]lock.Package{{sized("libc", 30)}, {sized("libc", 30), sized("doc", 1)}}, "libc ! doc ! kernel dpkg"},
+		"a base":                         {[]early{layer(nil, base...)}, "dpkg libc 2 kernel doc"},
+		"a base that was unpacked":       {[]early{layer(nil, sized("old", 5))}, "1 kernel dpkg libc doc"},
+		"bases that share some packages": {[]early{layer(nil, sized("libc", 30)), layer(nil, sized("libc", 30), sized("doc", 1))}, "libc 1 doc 2 kernel dpkg"},
+		"a layer over the base":          {[]early{layer(nil, base...), layer(base, append(base, sized("doc", 1))...)}, "dpkg libc 2 doc 3 kernel"},
+		"two over one base":              {[]early{layer(nil, base...), layer(base, base...), layer(base, append(base, sized("doc", 1))...)}, "dpkg libc 2 2 doc 3 kernel"},
 	} {
-		var bases []early
-		for _, members := range c.bases {
-			bases = append(bases, early{packages: members})
-		}
-		q := newQueue(append([]lock.Package(nil), missing...), bases)
+		q := newQueue(append([]lock.Package(nil), missing...), c.layers)
 		var have []string
 		var done, total int64
 		for {
-			base, p := q.next()
-			if base != nil {
-				have = append(have, "!")
+			layer, p := q.next()
+			if layer != nil {
+				have = append(have, strconv.Itoa(len(layer.packages)))
 				if q.share(8) != 7 || q.share(1) != 1 {
 					t.Errorf("%s: no core is left to the scripts", name)
 				}
-				q.configured()
+				q.configured(layer)
 				continue
 			}
 			if p == nil {

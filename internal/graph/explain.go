@@ -66,7 +66,8 @@ type row struct {
 var rows = []row{
 	{Import, nil, nil, false},
 	{Base, []Stage{Import}, seenByScripts, true},
-	{Merge, []Stage{Import, Base}, seenByScripts, true},
+	{Ahead, []Stage{Import, Base}, seenByScripts, false},
+	{Merge, []Stage{Import, Base, Ahead}, seenByScripts, true},
 	{Configure, []Stage{Merge}, seenByScripts, true},
 	{Number, []Stage{Configure}, seenByNumbers, true},
 	{System, []Stage{Number}, seenBySystem, true},

@@ -9,6 +9,7 @@ type Stage string
 const (
 	Import    Stage = "import"    // a package is unpacked into the store
 	Base      Stage = "base"      // the base is configured
+	Ahead     Stage = "ahead"     // what needs little else is configured
 	Merge     Stage = "merge"     // all packages are laid over each other
 	Configure Stage = "configure" // their scripts run
 	Number    Stage = "number"    // users and groups get the numbers of the lock

@@ -73,11 +73,11 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 	if _, err := in.Answers.selections(b.Store, packages); err != nil {
 		return "", err
 	}
-	base, err := b.base(ctx, packages, in, tableText)
+	below, err := b.layers(ctx, b.layersOf(packages, in))
 	if err != nil {
 		return "", err
 	}
-	made, err := b.configure(ctx, packages, base, in, table)
+	made, err := b.configure(ctx, packages, below, in, table)
 	if err != nil {
 		return "", err
 	}
@@ -111,14 +111,22 @@ func (in Input) key(table []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// configure lays what the base does not have over it and configures that.
-func (b *Builder) configure(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, error) {
-	before, unconfigured, err := b.merge(ctx, packages, base, in, table)
+// configure lays what the layer below does not have over it, configures that, and lets
+// all have what they triggered.
+func (b *Builder) configure(ctx context.Context, packages []*Package, below *configured, in Input, table *residue.Table) (*tree.Tree, error) {
+	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
+	ended := b.Observe.Begin(graph.Step{Stage: graph.Merge})
+	m, unconfigured, err := b.merge(ctx, packages, below, in)
 	if err != nil {
 		return nil, err
 	}
-	ended := b.Observe.Begin(graph.Step{Stage: graph.Configure})
-	script, err := restScript(b.Store, packages, base, in.Answers, b.Shuffle)
+	before, err := b.root(m, packages, below, in.Epoch, table)
+	if err != nil {
+		return nil, err
+	}
+	ended(graph.Outcome{Bytes: before.Bytes})
+	ended = b.Observe.Begin(graph.Step{Stage: graph.Configure})
+	script, err := restScript(b.Store, packages, below, in.Answers, b.Shuffle)
 	if err != nil {
 		return nil, err
 	}
@@ -134,41 +142,38 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, base *conf
 	return made, err
 }
 
-// merge gives the root in which the scripts of the packages run that the base
-// does not have, and how many those are.
-func (b *Builder) merge(ctx context.Context, packages []*Package, base *configuredBase, in Input, table *residue.Table) (*tree.Tree, int, error) {
+// merge gives the files of packages together with dpkg's database, and how many of the
+// packages the layer below does not have.
+func (b *Builder) merge(ctx context.Context, packages []*Package, below *configured, in Input) (m *merged, unconfigured int, err error) {
 	mtime := tree.Time{Sec: in.Epoch}
-	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
-	ended := b.Observe.Begin(graph.Step{Stage: graph.Merge})
-	diverted, err := b.diversions(ctx, packages, base, in.Epoch)
+	diverted, err := b.diversions(ctx, packages, below, in.Epoch)
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := merge(packages, diverted, mtime)
+	if m, err = merge(packages, diverted, mtime); err != nil {
+		return nil, 0, err
+	}
+	done, err := below.stanzas(b.Store)
 	if err != nil {
 		return nil, 0, err
 	}
-	configured, err := base.stanzas(b.Store)
-	if err != nil {
-		return nil, 0, err
+	return m, len(packages) - len(done), writeDatabase(b.Store, m, packages, done, in.Architecture, mtime)
+}
+
+// root gives the tree in which the scripts of packages run that the layer below does not
+// have: their files laid over it. Nothing may be added to the files afterwards.
+func (b *Builder) root(m *merged, packages []*Package, below *configured, epoch int64, table *residue.Table) (*tree.Tree, error) {
+	mtime := tree.Time{Sec: epoch}
+	if err := below.lay(b.Store, m, packages, table); err != nil {
+		return nil, err
 	}
-	if err := writeDatabase(b.Store, m, packages, configured, in.Architecture, mtime); err != nil {
-		return nil, 0, err
-	}
-	if err := base.lay(b.Store, m, packages, table); err != nil {
-		return nil, 0, err
-	}
-	if err := diverted.write(b.Store, m.files, mtime); err != nil {
-		return nil, 0, err
+	if err := m.diverted.write(b.Store, m.files, mtime); err != nil {
+		return nil, err
 	}
 	if err := addScaffold(b.Store, m.files, packages, mtime); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	made, err := m.files.Tree()
-	if err == nil {
-		ended(graph.Outcome{Bytes: made.Bytes})
-	}
-	return made, len(packages) - len(configured), err
+	return m.files.Tree()
 }
 
 // runQuickly is runScript with understudies and head starts. A shuffled build
@@ -210,10 +215,11 @@ type scriptRun struct {
 	packages int // that it configures
 }
 
-// What people see of the two runs.
+// What people see of the runs.
 const (
-	stageBase = "configure the base"
-	stageRest = "configure packages"
+	stageBase  = "configure the base"
+	stageAhead = "configure packages ahead"
+	stageRest  = "configure packages"
 )
 
 // runScript runs a script in a root of the given tree and gives the tree as

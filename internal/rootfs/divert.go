@@ -44,20 +44,20 @@ const divertProgram = "dpkg-divert"
 
 // diversions finds out which files the preinsts divert. dpkg would run them
 // before it unpacks their packages; so they run here in a root that has the
-// base alone, and what they do there is forgotten, but for the diversions.
+// layer below alone, and what they do there is forgotten, but for the diversions.
 // That they run again later in the whole root changes no diversion.
-func (b *Builder) diversions(ctx context.Context, packages []*Package, base *configuredBase, epoch int64) (diversions, error) {
-	if base == nil {
+func (b *Builder) diversions(ctx context.Context, packages []*Package, below *configured, epoch int64) (diversions, error) {
+	if below == nil {
 		return diversions{}, nil
 	}
 	var asking []*Package
-	root := tree.NewBuilder(base.after)
+	root := tree.NewBuilder(below.after)
 	for _, p := range packages {
 		text, err := p.controlFile(b.Store, "preinst")
 		if err != nil {
 			return diversions{}, err
 		}
-		if base.has(p) || !bytes.Contains(text, []byte(divertProgram)) {
+		if below.has(p) || !bytes.Contains(text, []byte(divertProgram)) {
 			continue
 		}
 		asking = append(asking, p)
@@ -65,7 +65,7 @@ func (b *Builder) diversions(ctx context.Context, packages []*Package, base *con
 			return diversions{}, err
 		}
 	}
-	after := base.after
+	after := below.after
 	if len(asking) > 0 {
 		before, err := root.Tree()
 		if err != nil {

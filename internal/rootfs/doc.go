@@ -7,9 +7,10 @@
 // they changed and treats it as the residue table says. It never touches the
 // network and decides nothing about which packages there are.
 //
-// Scripts run in two roots, one after the other. The first has the base alone,
-// the packages that every script may rely on; it can be made ahead by
-// [Builder.ConfigureBase]. The second has everything, laid over the first.
+// Scripts run in up to three roots, one after the other, each laid over the one
+// before ([Layers]): the base alone, the packages that every script may rely on;
+// then those that need little else; then everything. The first two can be made
+// ahead, while packages of the last are still unpacked, by [Builder.ConfigureLayers].
 //
 // The root that scripts run in comes from a [Provider]: [Overlay] lays an
 // overlay over a composefs image of the tree, [LaidOut] over a directory, which

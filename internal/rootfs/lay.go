@@ -12,14 +12,14 @@ import (
 	"stet/internal/tree"
 )
 
-// lay makes of the merged files of all packages what dpkg would have made by
-// unpacking the others over the configured base. What is dropped in the end
+// lay makes of the merged files of packages what dpkg would have made by
+// unpacking the others over what is configured. What is dropped in the end
 // anyway (logs, locks, backups) is left behind here.
-func (c *configuredBase) lay(s *store.Store, m *merged, packages []*Package, table *residue.Table) error {
+func (c *configured) lay(s *store.Store, m *merged, packages []*Package, table *residue.Table) error {
 	if c == nil {
 		return nil
 	}
-	l := layer{base: c, m: m, table: table, shipped: map[string]*Package{}}
+	l := laying{below: c, m: m, table: table, shipped: map[string]*Package{}}
 	for _, p := range packages {
 		if c.has(p) {
 			continue
@@ -39,28 +39,28 @@ func (c *configuredBase) lay(s *store.Store, m *merged, packages []*Package, tab
 	return l.scripts()
 }
 
-// layer is the work of laying packages over a base.
-type layer struct {
-	base    *configuredBase
+// laying is the work of laying packages over those that are configured.
+type laying struct {
+	below   *configured
 	m       *merged
 	table   *residue.Table
-	shipped map[string]*Package // directories of packages that are not of the base
+	shipped map[string]*Package // directories of packages that are not configured
 }
 
-// over gives the package outside the base whose file is at a path.
-func (l *layer) over(name string) *Package {
-	if owner := l.m.owners[name]; owner != nil && !l.base.has(owner) {
+// over gives the package that is not configured whose file is at a path.
+func (l *laying) over(name string) *Package {
+	if owner := l.m.owners[name]; owner != nil && !l.below.has(owner) {
 		return owner
 	}
 	return nil
 }
 
-// scripts carries over what the base's scripts did. A file of a package that
-// is not of the base stands over whatever was at its path, as when dpkg
+// scripts carries over what scripts did. A file of a package that is not
+// configured stands over whatever was at its path, as when dpkg
 // unpacks it; a directory that was there stays as it is.
-func (l *layer) scripts() error {
+func (l *laying) scripts() error {
 	var removed []string
-	for change := range tree.Diff(l.base.before, l.base.after) {
+	for change := range tree.Diff(l.below.before, l.below.after) {
 		name := change.Path()
 		if isScaffold(name) || isRewritten(name) || l.isDropped(change) {
 			continue
@@ -95,12 +95,12 @@ func (l *layer) scripts() error {
 	return nil
 }
 
-func (l *layer) clash(by *Package, name string, have, made *tree.Entry) error {
-	return fmt.Errorf("package %s %s ships %s as a %s, but a script of the base made a %s of it: leave the package out",
+func (l *laying) clash(by *Package, name string, have, made *tree.Entry) error {
+	return fmt.Errorf("package %s %s ships %s as a %s, but a script of another package made a %s of it: leave the package out",
 		by.Name, by.Version, name, have.Type, made.Type)
 }
 
-func (l *layer) isDropped(change tree.Change) bool {
+func (l *laying) isDropped(change tree.Change) bool {
 	if change.New != nil && change.New.Type == tree.Directory || change.Old != nil && change.Old.Type == tree.Directory {
 		return false
 	}
@@ -109,17 +109,17 @@ func (l *layer) isDropped(change tree.Change) bool {
 }
 
 // isRewritten reports whether a path of dpkg's database is a function of all
-// packages and therefore written anew, and not as it was in the base alone.
+// packages and therefore written anew, and not as it was below.
 // Triggers that are not incorporated yet are what dpkg has of its own there.
 func isRewritten(name string) bool {
 	below, ok := strings.CutPrefix(name, databaseDir+"/triggers/")
 	return ok && below != "Unincorp" || name == databaseDir+"/status"
 }
 
-// divert moves the files that the base's scripts diverted (dpkg-divert(1)).
+// divert moves the files that scripts diverted (dpkg-divert(1)).
 // The package that diverts, if any, has its own file at the path itself.
-func (l *layer) divert(s *store.Store) error {
-	text, err := readFile(s, l.base.after, databaseDir+"/diversions")
+func (l *laying) divert(s *store.Store) error {
+	text, err := readFile(s, l.below.after, databaseDir+"/diversions")
 	if err != nil {
 		return err
 	}
@@ -144,14 +144,14 @@ func unaliasFile(name string) string {
 	return unalias(&tree.Entry{Path: name, Type: tree.Regular})
 }
 
-// override gives paths the owner and mode that the base's scripts asked for
+// override gives paths the owner and mode that scripts asked for
 // before they were there (dpkg-statoverride(1)).
-func (l *layer) override(s *store.Store) error {
-	text, err := readFile(s, l.base.after, databaseDir+"/statoverride")
+func (l *laying) override(s *store.Store) error {
+	text, err := readFile(s, l.below.after, databaseDir+"/statoverride")
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	ids, err := IDs(s, l.base.after)
+	ids, err := IDs(s, l.below.after)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (l *layer) override(s *store.Store) error {
 		}
 		name := unaliasFile(words[3])
 		e, there := l.m.files.Get(name)
-		_, had := l.base.before.Lookup(name)
+		_, had := l.below.before.Lookup(name)
 		if !there || l.over(name) == nil && (e.Type != tree.Directory || had) {
 			continue // the script itself has applied it
 		}

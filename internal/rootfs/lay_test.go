@@ -50,11 +50,11 @@ func TestPackagesAreLaidOverTheBaseAsDpkgUnpacksThem(t *testing.T) {
 		},
 		"a script's file where a package has a directory": {
 			base: []string{"/etc/a =1"}, scripts: []string{"/etc/x =made"}, rest: []string{"/etc/x/y =1"},
-			want: "!package rest 1 ships /etc/x as a directory, but a script of the base made a file of it",
+			want: "!package rest 1 ships /etc/x as a directory, but a script of another package made a file of it",
 		},
 		"a script's directory where a package has a file": {
 			base: []string{"/etc/a =1"}, scripts: []string{"/etc/x/y =made"}, rest: []string{"/etc/x =1"},
-			want: "!package rest 1 ships /etc/x as a file, but a script of the base made a directory of it",
+			want: "!package rest 1 ships /etc/x as a file, but a script of another package made a directory of it",
 		},
 	} {
 		s := openStore(t)
@@ -136,7 +136,7 @@ func layOver(t *testing.T, s *store.Store, baseFiles, scripts, restFiles []strin
 			}
 		}
 	}
-	c := &configuredBase{members: map[string]bool{base.key(): true}, before: before}
+	c := &configured{members: map[string]bool{base.key(): true}, before: before}
 	if c.after, err = after.Tree(); err != nil {
 		t.Fatal(err)
 	}

@@ -28,26 +28,12 @@ func environment(epoch int64) []string {
 	}
 }
 
-// baseScript gives the shell script that configures base packages. What
-// they trigger stays pending in dpkg's database.
-func baseScript(s *store.Store, packages []*Package, answers Answers, shuffle uint64) (string, error) {
-	selections, err := answers.selections(s, packages)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	writePreamble(&b, packages)
-	writeSelections(&b, selections)
-	writePhase(&b, configureOrder(packages, shuffle))
-	return b.String(), nil
-}
-
-// restScript gives the shell script that configures what the base does not
-// have, and then processes the triggers of all. It is a phase of its own, as
-// Debian Policy 6.5 asks: a preinst may rely on the essential packages only
-// after these were configured once.
-func restScript(s *store.Store, packages []*Package, base *configuredBase, answers Answers, shuffle uint64) (string, error) {
-	triggers, err := fileTriggers(s, packages, base)
+// layerScript gives the shell script that configures what the layer below does not
+// have. It is a phase of its own, as Debian Policy 6.5 asks: a preinst may rely on the
+// essential packages only after these were configured once. What is triggered stays
+// pending in dpkg's database.
+func layerScript(s *store.Store, packages []*Package, below *configured, answers Answers, shuffle uint64) (string, error) {
+	triggers, err := fileTriggers(s, packages, below)
 	if err != nil {
 		return "", err
 	}
@@ -63,9 +49,15 @@ func restScript(s *store.Store, packages []*Package, base *configuredBase, answe
 	for _, t := range triggers {
 		fmt.Fprintf(&b, "dpkg-trigger --no-await --by-package=%s %s\n", quote(t.by), quote(t.path))
 	}
-	writePhase(&b, slices.DeleteFunc(configureOrder(packages, shuffle), base.has))
-	fmt.Fprintf(&b, "echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand)
+	writePhase(&b, slices.DeleteFunc(configureOrder(packages, shuffle), below.has))
 	return b.String(), nil
+}
+
+// restScript gives the shell script that configures what the layer below does not
+// have, and then processes the triggers of all.
+func restScript(s *store.Store, packages []*Package, below *configured, answers Answers, shuffle uint64) (string, error) {
+	script, err := layerScript(s, packages, below, answers, shuffle)
+	return script + fmt.Sprintf("echo '%striggers' >&3\n%s --triggers-only --pending\n", stepPrefix, dpkgCommand), err
 }
 
 // lastScript makes what is a function of all packages anew, once every other
@@ -181,13 +173,12 @@ func dpkgVersion(packages []*Package) string {
 type fileTrigger struct{ path, by string }
 
 // fileTriggers gives the file triggers that dpkg would have activated while
-// unpacking (deb-triggers(5)): those of a configured package, the base's, with
-// a path that a later package has something at or below. A package that is not
+// unpacking (deb-triggers(5)): those of a configured package, with a path that a later package has something at or below. A package that is not
 // configured yet has no triggers pending: its postinst does the work.
-func fileTriggers(s *store.Store, packages []*Package, base *configuredBase) ([]fileTrigger, error) {
+func fileTriggers(s *store.Store, packages []*Package, below *configured) ([]fileTrigger, error) {
 	waiting := map[string]bool{}
 	for _, p := range packages {
-		if !base.has(p) {
+		if !below.has(p) {
 			continue
 		}
 		interests, err := interestsOf(s, p)
@@ -202,7 +193,7 @@ func fileTriggers(s *store.Store, packages []*Package, base *configuredBase) ([]
 	}
 	activated := map[string]string{} // path to the package that activates it
 	for _, p := range sorted(packages) {
-		if base.has(p) {
+		if below.has(p) {
 			continue
 		}
 		for e := range p.Files.All() {

@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"slices"
 
 	"stet/internal/debian"
@@ -36,7 +37,7 @@ func ShuffledOrder(pkgs []debian.Package, seed uint64) []debian.Package {
 }
 
 func (g *graph) configureOrder() []debian.Package {
-	base := g.closure(func(p *debian.Package) bool { return p.Essential })
+	base := g.closure(g.those(func(p *debian.Package) bool { return p.Essential }))
 	g.less = func(a, b int32) int {
 		return cmp.Or(first(base[a], base[b]), g.compare(a, b))
 	}
@@ -57,14 +58,32 @@ func (g *graph) configureOrder() []debian.Package {
 // several members meet a dependency, the one counts that Solve would choose.
 func Closure(pkgs []debian.Package, isRoot func(*debian.Package) bool) []debian.Package {
 	g := newGraph(pkgs)
-	in := g.closure(isRoot)
 	var out []debian.Package
-	for i, p := range g.pkgs {
-		if in[i] {
-			out = append(out, *p)
+	for i, in := range g.closure(g.those(isRoot)) {
+		if in {
+			out = append(out, *g.pkgs[i])
 		}
 	}
 	return out
+}
+
+// Closures gives each package of an installed set with what [Closure] gives of it
+// alone, sorted in the same way.
+func Closures(pkgs []debian.Package) iter.Seq2[*debian.Package, []*debian.Package] {
+	g := newGraph(pkgs)
+	return func(yield func(*debian.Package, []*debian.Package) bool) {
+		for root := range g.pkgs {
+			var closure []*debian.Package
+			for i, in := range g.closure([]int32{int32(root)}) {
+				if in {
+					closure = append(closure, g.pkgs[i])
+				}
+			}
+			if !yield(g.pkgs[root], closure) {
+				return
+			}
+		}
+	}
 }
 
 // graph has the packages of a set, sorted by name, and for each what it needs.
@@ -147,8 +166,18 @@ func nativeOf(pkgs []*debian.Package) string {
 	return best
 }
 
+// those gives the packages that are something.
+func (g *graph) those(is func(*debian.Package) bool) (all []int32) {
+	for i, p := range g.pkgs {
+		if is(p) {
+			all = append(all, int32(i))
+		}
+	}
+	return all
+}
+
 // closure marks the roots and what they need.
-func (g *graph) closure(isRoot func(*debian.Package) bool) []bool {
+func (g *graph) closure(roots []int32) []bool {
 	in := make([]bool, len(g.pkgs))
 	var queue []int32
 	add := func(n int32) {
@@ -157,10 +186,8 @@ func (g *graph) closure(isRoot func(*debian.Package) bool) []bool {
 			queue = append(queue, n)
 		}
 	}
-	for i, p := range g.pkgs {
-		if isRoot(p) {
-			add(int32(i))
-		}
+	for _, n := range roots {
+		add(n)
 	}
 	for len(queue) > 0 {
 		n := queue[0]

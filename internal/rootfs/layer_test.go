@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"stet/internal/progress"
+	"stet/internal/graph"
 	"stet/internal/residue"
 	"stet/internal/store"
 	"stet/internal/tree"
@@ -60,12 +60,12 @@ func essential(t *testing.T, s *store.Store, lines ...string) *Package {
 	return p
 }
 
-// machines configures sets of packages in one store and counts the runs.
+// machines configures sets of packages in one store and counts the runs of layers.
 type machines struct {
-	t     *testing.T
-	s     *store.Store
-	mu    sync.Mutex
-	bases int
+	t            *testing.T
+	s            *store.Store
+	mu           sync.Mutex
+	bases, ahead int
 }
 
 func (m *machines) configure(packages ...*Package) *tree.Tree {
@@ -82,11 +82,17 @@ func (m *machines) configure(packages ...*Package) *tree.Tree {
 }
 
 func (m *machines) builder() *Builder {
-	return &Builder{Store: m.s, Provider: Overlay{}, Report: func(e progress.Event) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if e.Stage == stageBase && e.Detail == "" {
-			m.bases++
+	return &Builder{Store: m.s, Provider: Overlay{}, Observe: func(step graph.Step) func(graph.Outcome) {
+		return func(o graph.Outcome) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			switch {
+			case o.Reused:
+			case step.Stage == graph.Base:
+				m.bases++
+			case step.Stage == graph.Ahead:
+				m.ahead++
+			}
 		}
 	}}
 }
@@ -177,7 +183,7 @@ func TestABaseConfiguredAheadIsFound(t *testing.T) {
 	s := openStore(t)
 	m := machines{t: t, s: s}
 	base := essential(t, s, basePostinst)
-	if err := m.builder().ConfigureBase(t.Context(), input([]*Package{base})); err != nil {
+	if err := m.builder().ConfigureLayers(t.Context(), []Input{input([]*Package{base})}); err != nil {
 		t.Fatal(err)
 	}
 	m.configure(base, pkg(t, s, stanza("rest"), "/usr/x =1"))
@@ -186,9 +192,61 @@ func TestABaseConfiguredAheadIsFound(t *testing.T) {
 	}
 	failing := essential(t, s, "@postinst =#!/bin/sh\necho no luck; exit 3\n")
 	failing.SHA256 = "other"
-	err := m.builder().ConfigureBase(context.Background(), input([]*Package{failing}))
+	err := m.builder().ConfigureLayers(context.Background(), []Input{input([]*Package{failing})})
 	if err == nil || !strings.Contains(err.Error(), "configure of package essential") || !strings.Contains(err.Error(), "no luck") {
 		t.Errorf("have %v", err)
+	}
+}
+
+// TestWhatIsConfiguredAheadKnowsItsLaterPackages runs dpkg. The set has packages that
+// are configured ahead, and one whose files trigger, replace and divert theirs.
+func TestWhatIsConfiguredAheadKnowsItsLaterPackages(t *testing.T) {
+	s := openStore(t)
+	m := machines{t: t, s: s}
+	base := essential(t, s, "@postinst =#!/bin/sh\ncase $1 in triggered) echo base triggered $2 >>/etc/ran ;; esac\n", "@triggers =interest-noawait /usr/share/watched\n")
+	watcher := pkg(t, s, stanza("watcher", people), "/usr/bin/tool =the tool\n", "/usr/share/shared =the watcher's\n", "/etc/kept.conf =one\n", "@conffiles =/etc/kept.conf\n",
+		"@triggers =interest-noawait /usr/share/watched\ninterest-noawait again\n",
+		"@postinst =#!/bin/sh\nset -e\ncase $1 in\nconfigure) echo tuned >>/usr/share/shared; cd /usr/share/watched; echo * >/etc/seen ;;\ntriggered) echo watcher triggered $2 >>/etc/ran ;;\nesac\n")
+	caller := pkg(t, s, stanza("caller", "Depends: watcher", people), "/usr/share/watched/caller =1",
+		"@postinst =#!/bin/sh\nset -e\ntest -e /etc/seen\ndpkg-trigger --no-await again\n")
+	large := func(name string, lines ...string) *Package {
+		return pkg(t, s, stanza(name, "Installed-Size: 70000", "Depends: watcher", "Replaces: watcher", people), lines...)
+	}
+	rest := large("rest", "/usr/share/watched/rest =1", "/usr/bin/tool =a wrapper\n", "/usr/share/shared =its own\n",
+		"@preinst =#!/bin/sh\nset -e\ndpkg-divert --quiet --package rest --divert /usr/bin/tool.real --rename --add /usr/bin/tool\n",
+		"@postinst =#!/bin/sh\nset -e\ntest -e /etc/seen\n")
+
+	made := m.configure(base, watcher, caller, rest)
+	for name, want := range map[string]string{
+		"/etc/ran":           "base triggered /usr/share/watched\nwatcher triggered again /usr/share/watched\n",
+		"/etc/seen":          "caller\n", // later files are not there yet
+		"/usr/share/shared":  "its own\n",
+		"/usr/bin/tool":      "a wrapper\n",
+		"/usr/bin/tool.real": "the tool\n",
+		"/etc/kept.conf":     "one\n",
+	} {
+		if have := m.text(made, name); have != want {
+			t.Errorf("%s: have %q, want %q", name, have, want)
+		}
+	}
+	status := m.text(made, databaseDir+"/status")
+	if strings.Count(status, "Status: install ok installed\n") != 4 || strings.Contains(status, "Triggers-") {
+		t.Errorf("dpkg's status is\n%s", status)
+	}
+	verified, err := m.builder().Run(t.Context(), made, "dpkg --verify >/etc/verified 2>&1; dpkg --audit >>/etc/verified 2>&1", 5000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := m.text(verified, "/etc/verified"); have != "" {
+		t.Errorf("dpkg --verify and --audit say %s", have)
+	}
+
+	m.configure(base, watcher, caller, large("other"))
+	if m.bases != 1 || m.ahead != 1 {
+		t.Errorf("the scripts of the base ran %d times, those ahead %d", m.bases, m.ahead)
+	}
+	if m.configure(base, watcher, caller); m.ahead != 1 {
+		t.Error("where little is left, something was configured ahead")
 	}
 }
 

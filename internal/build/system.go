@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -91,7 +92,7 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 	}
 	root, digest, err := b.root(ctx, m, l, packages)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.Store.Publish()) // what was unpacked is not lost
 	}
 	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Origins: origins(m, l), Epoch: l.Epoch, Sources: sources})
 	if err != nil {

@@ -178,7 +178,7 @@ func (a *app) collected(i installed, s *store.Store) (m gc.Machine, unlock func(
 		if unlock, err = i.generations().Lock(); err != nil {
 			return m, unlock, err
 		}
-		if esp, err = i.needESP(); err != nil && a.machineHasESP(i) {
+		if esp, err = i.needESP(); err != nil && i.wasStartedFromESP() {
 			return m, unlock, err
 		}
 	}
@@ -208,9 +208,12 @@ func (a *app) collected(i installed, s *store.Store) (m gc.Machine, unlock func(
 	return m, unlock, err
 }
 
-// machineHasESP reports whether the machine was started from an ESP: then it
-// must be there before generations that it may start go.
-func (a *app) machineHasESP(i installed) bool {
+// wasStartedFromESP reports whether the machine was started from an ESP, by firmware of
+// its own: then it must be there before generations that it may start go.
+func (i installed) wasStartedFromESP() bool {
+	if _, err := os.Stat(i.at(firmware)); errors.Is(err, fs.ErrNotExist) {
+		return false // somebody gave it its kernel
+	}
 	booted, err := i.booted()
 	return err != nil || booted != 0
 }

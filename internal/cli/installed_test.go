@@ -55,3 +55,26 @@ func TestOnlyRootAsksAMachine(t *testing.T) {
 		t.Errorf("it cannot be typed: %s", said)
 	}
 }
+
+// TestWhoNeedsAnESP has machines by what their kernel says of their start.
+func TestWhoNeedsAnESP(t *testing.T) {
+	for name, c := range map[string]struct {
+		commandLine string
+		efi         bool
+		want        bool
+	}{
+		"a machine with firmware of its own": {"stet.system=0 stet.generation=3", true, true},
+		"a machine that was given a kernel":  {"stet.system=0 stet.generation=1", false, false},
+		"a host that builds":                 {"quiet", true, false},
+		"nobody knows which generation":      {"stet.generation=none", true, true},
+	} {
+		i := installed{root: t.TempDir()}
+		i.file(t, "/proc/cmdline", c.commandLine)
+		if c.efi {
+			i.file(t, firmware+"/runtime", "0x0")
+		}
+		if have := i.wasStartedFromESP(); have != c.want {
+			t.Errorf("%s: %v", name, have)
+		}
+	}
+}

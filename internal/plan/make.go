@@ -129,50 +129,6 @@ func (m *maker) listTrees() error {
 	return nil
 }
 
-// compareManagers says what managers and their units do, and what has to be run.
-func (m *maker) compareManagers() error {
-	for i := range m.facts.Managers {
-		manager := &m.facts.Managers[i]
-		action := Manager{User: manager.User, Action: ManagerReload}
-		for _, place := range []string{"/usr", "/etc"} {
-			if m.swaps(place) {
-				action.Reasons = append(action.Reasons, Reason{WhyTrees, place})
-			}
-		}
-		m.reexec(manager, &action)
-		if len(action.Reasons) > 0 {
-			m.plan.Managers = append(m.plan.Managers, action)
-		}
-		if err := m.compareUnits(manager); err != nil {
-			return err
-		}
-	}
-	return m.listTasks()
-}
-
-// reexec has a manager start anew when its own program or configuration is
-// another.
-func (m *maker) reexec(manager *RunningManager, action *Manager) {
-	var old []string
-	for _, group := range manager.Maps {
-		for _, name := range group.Paths {
-			if m.isOld(group.Tree, name) {
-				old = append(old, name)
-			}
-		}
-	}
-	if slices.Sort(old); len(old) > 0 {
-		action.Action = ManagerReexec
-		action.Reasons = append(action.Reasons, Reason{WhyMapped, counted(slices.Compact(old))})
-	}
-	for _, r := range m.table.tell {
-		if found, ok := m.changed.matching(r.paths); ok && r.reexec && manager.User == "" {
-			action.Action = ManagerReexec
-			action.Reasons = append(action.Reasons, Reason{WhyFile, found})
-		}
-	}
-}
-
 // listTasks gives the commands that the table has for changed files.
 func (m *maker) listTasks() error {
 	for _, r := range m.table.tell {

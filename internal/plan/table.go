@@ -18,6 +18,7 @@ var builtin []byte
 type table struct {
 	keep   []keepRule
 	tell   []tellRule
+	read   []readRule
 	logins []loginRule
 }
 
@@ -36,6 +37,13 @@ type tellRule struct {
 	reload, restart []string
 	reexec          bool
 	why             string
+}
+
+// readRule says what of /etc is read by managers, or by generators that make units for
+// them.
+type readRule struct {
+	paths []string
+	by    []string // names of generators, or manager
 }
 
 // loginRule says where keys of people are, by which they log in.
@@ -82,10 +90,20 @@ func (t *table) add(s debian.Stanza) error {
 		t.logins = append(t.logins, r)
 		return nil
 	}
+	if by, ok := s.Lookup("Read-By"); ok {
+		r := readRule{words("Paths"), strings.Fields(by)}
+		for _, name := range r.paths {
+			if !strings.HasPrefix(name, "/etc/") {
+				return fmt.Errorf("%s is not below /etc", name)
+			}
+		}
+		t.read = append(t.read, r)
+		return nil
+	}
 	r := tellRule{words("Paths"), words("Run"), s.Get("Needs"), words("Reload"), words("Restart"), s.Get("Reexec") == "yes", why}
 	switch {
 	case len(r.paths) == 0:
-		return errors.New("a rule needs Keep, Paths or Login")
+		return errors.New("a rule needs Keep, Paths, Read-By or Login")
 	case len(r.run)+len(r.reload)+len(r.restart) == 0 && !r.reexec:
 		return errors.New("a rule with Paths has Run, Reload, Restart or Reexec")
 	case (r.needs == "") != (len(r.run) == 0):
@@ -116,4 +134,22 @@ func anyMatches(patterns []string, name string) bool {
 		ok, err := path.Match(pattern, name)
 		return ok && err == nil
 	})
+}
+
+// managerReads is the name of what the manager itself reads.
+const managerReads = "manager"
+
+// reads gives what of /etc is read when a manager reads its units again, with
+// generators of some names. Of one that no rule names nobody knows.
+func (t *table) reads(generators []string) (paths []string, known bool) {
+	named := map[string]bool{}
+	for _, r := range t.read {
+		for _, by := range r.by {
+			named[by] = true
+			if by == managerReads || slices.Contains(generators, by) {
+				paths = append(paths, r.paths...)
+			}
+		}
+	}
+	return paths, !slices.ContainsFunc(generators, func(name string) bool { return !named[name] })
 }

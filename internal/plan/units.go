@@ -63,15 +63,11 @@ func (m *maker) compareUnits(manager *RunningManager) error {
 		return nil
 	}
 	s := &scope{maker: m, user: manager.User, running: map[string]*judged{}, judged: map[string]*judged{}, relations: map[relation][]string{}}
-	loadPath := unit.SystemPath()
-	if s.user != "" {
-		loadPath = unit.UserPath()
-	}
 	var err error
-	if s.old, err = m.loader(m.old, &m.oldFiles, loadPath); err != nil {
+	if s.old, err = m.loader(m.old, &m.oldFiles, loadPath(s.user)); err != nil {
 		return err
 	}
-	if s.new, err = m.loader(m.new, &m.newFiles, loadPath); err != nil {
+	if s.new, err = m.loader(m.new, &m.newFiles, loadPath(s.user)); err != nil {
 		return err
 	}
 	for _, r := range manager.Units {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -434,10 +435,54 @@ func TestUserUnits(t *testing.T) {
 func TestTheManagerStartsAnew(t *testing.T) {
 	w := newWorld()
 	old := w.system(t, base())
-	for change, want := range map[string]ManagerAction{"/etc/motd": ManagerReload, "/usr/lib/systemd/systemd": ManagerReexec, "/etc/systemd/system.conf": ManagerReexec} {
+	for change, want := range map[string]ManagerAction{"/etc/hostname": ManagerReload, "/usr/lib/systemd/systemd": ManagerReexec, "/etc/systemd/system.conf": ManagerReexec} {
 		p := w.make(t, old, w.system(t, base().with(change, "new")), w.facts(old))
 		if len(p.Managers) != 1 || p.Managers[0].Action != want {
 			t.Errorf("%s: %v", change, p.Managers)
+		}
+	}
+}
+
+// TestTheManagerReadsUnitsAgainWhenThereMayBeOthers changes one file of /etc: what no
+// manager and no generator reads is no reason.
+func TestTheManagerReadsUnitsAgainWhenThereMayBeOthers(t *testing.T) {
+	generator := func(name string) string { return "/usr/lib/systemd/system-generators/" + name }
+	watching := func(at string) []string { return []string{lib + "watch.path", "[Path]\nPathChanged=" + at + "\n"} }
+	for name, c := range map[string]struct {
+		has    []string
+		change string
+		want   string
+	}{
+		"a page":                             {nil, "/etc/motd", ""},
+		"a unit":                             {nil, etc + "new.service", "file " + etc + "new.service"},
+		"a drop-in":                          {nil, etc + "web.service.d/more.conf", "file " + etc + "web.service.d"},
+		"what a specifier says":              {nil, "/etc/hostname", "file /etc/hostname"},
+		"fstab, which nobody reads":          {nil, "/etc/fstab", ""},
+		"fstab, which a generator reads":     {[]string{generator("systemd-fstab-generator"), "x"}, "/etc/fstab", "file /etc/fstab"},
+		"what a known generator leaves":      {[]string{generator("systemd-fstab-generator"), "x"}, "/etc/motd", ""},
+		"with a generator that nobody knows": {[]string{generator("own-generator"), "x"}, "/etc/motd", "trees /etc"},
+		"and one in /etc":                    {[]string{"/etc/systemd/system-generators/own", "x"}, "/etc/motd", "trees /etc"},
+		"one of users is theirs":             {[]string{"/usr/lib/systemd/user-generators/own", "x"}, "/etc/motd", ""},
+		"what watches /etc":                  {watching("/etc/cups"), "/etc/motd", "trees /etc"},
+		"what watches something else":        {watching("/run/cups"), "/etc/motd", ""},
+		"/usr, too":                          {nil, "/usr/bin/guard", "trees /usr"},
+	} {
+		w := newWorld()
+		system := base().with(c.has...)
+		old := w.system(t, system)
+		facts := w.facts(old)
+		if system[lib+"watch.path"] != "" {
+			facts = w.facts(old, w.active(old, "watch.path"))
+		}
+		p := w.make(t, old, w.system(t, system.with(c.change, "changed\n")), facts)
+		var have []string
+		for _, m := range p.Managers {
+			for _, r := range m.Reasons {
+				have = append(have, fmt.Sprint(r.Why, " ", r.What))
+			}
+		}
+		if have := strings.Join(have, ", "); have != c.want {
+			t.Errorf("%s: have %q, want %q", name, have, c.want)
 		}
 	}
 }
@@ -464,13 +509,14 @@ func TestTheTableIsInOrder(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"Format: 2\n":                            "format",
-		"Format: 1\n\nPaths: /a\nRun: b\n":       "Why",
-		"Format: 1\n\nKeep: never\nWhy: x\n":     "no end",
-		"Format: 1\n\nPaths: /a\nWhy: x\n":       "has Run",
-		"Format: 1\n\nWhy: x\n":                  "Keep, Paths or Login",
-		"Format: 1\n\nLogin: /etc/a\nWhy: x\n":   "and Needs",
-		"Format: 1\n\nPaths: /a\nRun: b\nWhy: x": "both Run and Needs",
+		"Format: 2\n":                                            "format",
+		"Format: 1\n\nPaths: /a\nRun: b\n":                       "Why",
+		"Format: 1\n\nKeep: never\nWhy: x\n":                     "no end",
+		"Format: 1\n\nPaths: /a\nWhy: x\n":                       "has Run",
+		"Format: 1\n\nWhy: x\n":                                  "Keep, Paths, Read-By or Login",
+		"Format: 1\n\nPaths: /usr/a\nRead-By: manager\nWhy: x\n": "not below /etc",
+		"Format: 1\n\nLogin: /etc/a\nWhy: x\n":                   "and Needs",
+		"Format: 1\n\nPaths: /a\nRun: b\nWhy: x":                 "both Run and Needs",
 	} {
 		if _, err := parseTable([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: have %v", text, err)

@@ -17,14 +17,25 @@ func (m *maker) compareManagers() error {
 			return err
 		}
 		m.reexec(manager, &action)
-		if len(action.Reasons) > 0 {
-			m.plan.Managers = append(m.plan.Managers, action)
-		}
+		compared := len(m.plan.Units)
 		if err := m.compareUnits(manager); err != nil {
 			return err
 		}
+		if len(action.Reasons) == 0 && slices.ContainsFunc(m.plan.Units[compared:], isOtherwise) {
+			action.Reasons = append(action.Reasons, Reason{WhyTrees, "/etc"}) // a link led to it
+		}
+		if len(action.Reasons) > 0 {
+			m.plan.Managers = append(m.plan.Managers, action)
+		}
 	}
 	return m.listTasks()
+}
+
+// isOtherwise reports whether a unit itself is another, and not only what it uses.
+func isOtherwise(u Unit) bool {
+	return slices.ContainsFunc(u.Reasons, func(r Reason) bool {
+		return slices.Contains([]Why{WhyText, WhyRemoved, WhyMasked, WhyWanted, WhyUnwanted}, r.Why)
+	})
 }
 
 // reexec has a manager start anew when its own program or configuration is
@@ -55,6 +66,10 @@ func (m *maker) reexec(manager *RunningManager, action *Manager) {
 func (m *maker) reload(manager *RunningManager, action *Manager) error {
 	if m.swaps("/usr") {
 		action.Reasons = append(action.Reasons, Reason{WhyTrees, "/usr"})
+		if m.swaps("/etc") {
+			action.Reasons = append(action.Reasons, Reason{WhyTrees, "/etc"})
+		}
+		return nil
 	}
 	if !m.swaps("/etc") {
 		return nil
@@ -70,7 +85,7 @@ func (m *maker) reload(manager *RunningManager, action *Manager) error {
 	paths, known := m.table.reads(generators)
 	found, ok := m.changed.matching(paths)
 	switch {
-	case !known || watches || m.swaps("/usr"):
+	case !known || watches:
 		action.Reasons = append(action.Reasons, Reason{WhyTrees, "/etc"})
 	case ok:
 		action.Reasons = append(action.Reasons, Reason{WhyFile, found})

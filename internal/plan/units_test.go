@@ -465,12 +465,16 @@ func TestTheManagerReadsUnitsAgainWhenThereMayBeOthers(t *testing.T) {
 		"one of users is theirs":             {[]string{"/usr/lib/systemd/user-generators/own", "x"}, "/etc/motd", ""},
 		"what watches /etc":                  {watching("/etc/cups"), "/etc/motd", "trees /etc"},
 		"what watches something else":        {watching("/run/cups"), "/etc/motd", ""},
+		"a unit that a link leads to":        {[]string{etc + "linked.service", "->/etc/own/linked.service", "/etc/own/linked.service", service}, "/etc/own/linked.service", "trees /etc"},
 		"/usr, too":                          {nil, "/usr/bin/guard", "trees /usr"},
 	} {
 		w := newWorld()
 		system := base().with(c.has...)
 		old := w.system(t, system)
 		facts := w.facts(old)
+		if system[etc+"linked.service"] != "" {
+			facts = w.facts(old, w.active(old, "linked.service"))
+		}
 		if system[lib+"watch.path"] != "" {
 			facts = w.facts(old, w.active(old, "watch.path"))
 		}

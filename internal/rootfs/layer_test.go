@@ -97,6 +97,18 @@ func (m *machines) builder() *Builder {
 	}}
 }
 
+// isWhole has dpkg judge a root.
+func (m *machines) isWhole(made *tree.Tree) {
+	m.t.Helper()
+	verified, err := m.builder().Run(m.t.Context(), made, "dpkg --verify >/etc/verified 2>&1; dpkg --audit >>/etc/verified 2>&1", 5000)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if have := m.text(verified, "/etc/verified"); have != "" {
+		m.t.Errorf("dpkg --verify and --audit say %s", have)
+	}
+}
+
 func input(packages []*Package) Input {
 	in := Input{Architecture: "amd64", Epoch: 5000, Load: func() ([]*Package, error) { return packages, nil }}
 	for _, p := range packages {
@@ -159,13 +171,7 @@ func TestTheBaseIsConfiguredOnceAndKnowsItsLaterPackages(t *testing.T) {
 	if list := m.text(made, databaseDir+"/info/essential.list"); strings.Contains(list, "/usr/share/shared") {
 		t.Error("a file that another package replaces is still listed")
 	}
-	verified, err := m.builder().Run(t.Context(), made, "dpkg --verify >/etc/verified 2>&1; dpkg --audit >>/etc/verified 2>&1", 5000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if have := m.text(verified, "/etc/verified"); have != "" {
-		t.Errorf("dpkg --verify and --audit say %s", have)
-	}
+	m.isWhole(made)
 
 	other := pkg(t, s, stanza("other"), "/usr/share/other =1")
 	if made = m.configure(base, other); m.text(made, "/etc/ran") != "configured\n" || m.bases != 1 {
@@ -233,13 +239,7 @@ func TestWhatIsConfiguredAheadKnowsItsLaterPackages(t *testing.T) {
 	if strings.Count(status, "Status: install ok installed\n") != 4 || strings.Contains(status, "Triggers-") {
 		t.Errorf("dpkg's status is\n%s", status)
 	}
-	verified, err := m.builder().Run(t.Context(), made, "dpkg --verify >/etc/verified 2>&1; dpkg --audit >>/etc/verified 2>&1", 5000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if have := m.text(verified, "/etc/verified"); have != "" {
-		t.Errorf("dpkg --verify and --audit say %s", have)
-	}
+	m.isWhole(made)
 
 	m.configure(base, watcher, caller, large("other"))
 	if m.bases != 1 || m.ahead != 1 {

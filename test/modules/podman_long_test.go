@@ -162,7 +162,7 @@ func TestAContainerRuns(t *testing.T) {
 		{"it is a unit", "systemctl is-active web.service", "active"},
 		{"it serves, with its words and variables as they were written", `bash -c 'exec 3<>/dev/tcp/127.0.0.1/8088 && printf "GET / HTTP/1.0\r\n\r\n" >&3 && tail -n 1 <&3'`, "100% of $HOME it's"},
 		{"it can do no more than it needs", "podman inspect --format '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.SecurityOpt}} {{.EffectiveCaps}}' web", "true [no-new-privileges] []"},
-		{"it starts again", "podman kill web >/dev/null && timeout 60 sh -c 'until [ \"$(systemctl show --value --property=NRestarts web)\" = 1 ]; do sleep 1; done' && systemctl is-active web", "active"},
+		{"it starts again", "podman kill web >/dev/null && timeout 60 sh -c 'until systemctl is-active -q web && [ \"$(systemctl show --value --property=NRestarts web)\" = 1 ]; do sleep 1; done' && systemctl is-active web", "active"},
 		{"Wi-Fi is waiting for a network", "systemctl is-active iwd && grep -o 'Country=.*' /etc/iwd/main.conf", "active\nCountry=DE"},
 		{"it has seen the radios", "timeout 60 sh -c 'until iwctl device list | grep -q wlan1; do sleep 1; done' && ls /sys/class/ieee80211", "phy0\nphy1"},
 	} {

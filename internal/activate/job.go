@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"stet/internal/fault"
@@ -58,8 +57,9 @@ func (*EndedError) Error() string {
 }
 
 // Detach carries out a job by program, a command that gets the job's directory as
-// its last argument, and waits for its end. When ctx ends, only the waiting does.
-func (m Machine) Detach(ctx context.Context, run systemd.Runner, program []string, job Job) (Result, error) {
+// its last argument and is launched as a service, and waits for its end. When ctx ends,
+// only the waiting does.
+func (m Machine) Detach(ctx context.Context, launch func(context.Context, systemd.Service) error, program []string, job Job) (Result, error) {
 	dir, err := os.MkdirTemp(m.run("stet"), "job-")
 	if err != nil {
 		return Result{}, err
@@ -69,15 +69,12 @@ func (m Machine) Detach(ctx context.Context, run systemd.Runner, program []strin
 		err = os.WriteFile(filepath.Join(dir, jobFile), text, 0o600)
 	}
 	if err == nil {
-		command := []string{
-			"systemd-run", "--quiet", "--collect", "--no-ask-password", "--service-type=exec", "--unit=" + JobUnit,
-			"--description=Stet makes another system the running one", "--property=KillMode=mixed", "--property=OOMScoreAdjust=-900",
-		}
-		for _, variable := range fault.Environment() {
-			command = append(command, "--setenv="+variable)
-		}
-		_, err = run(ctx, nil, slices.Concat(command, []string{"--"}, program, []string{dir}))
-		if err != nil && strings.Contains(err.Error(), "already") {
+		err = launch(ctx, systemd.Service{
+			Name: JobUnit, Description: "Stet makes another system the running one",
+			Command: append(slices.Clone(program), dir), Environment: fault.Environment(),
+			Settings: []systemd.Setting{{Name: "KillMode", Value: "mixed"}, {Name: "OOMScoreAdjust", Value: int32(-900)}},
+		})
+		if errors.Is(err, systemd.ErrExists) {
 			err = ErrBusy
 		}
 	}

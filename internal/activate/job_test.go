@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,14 +14,11 @@ import (
 	"stet/internal/systemd"
 )
 
-// started is a systemd-run that gives the directory of a job to do.
-func started(do func(dir string)) systemd.Runner {
-	return func(_ context.Context, _ *systemd.User, argv []string) ([]byte, error) {
-		if argv[0] == "systemd-run" {
-			do(argv[len(argv)-1])
-			return nil, nil
-		}
-		return []byte("inactive\n"), nil
+// started launches what is given the directory of a job.
+func started(do func(dir string)) func(context.Context, systemd.Service) error {
+	return func(_ context.Context, s systemd.Service) error {
+		do(s.Command[len(s.Command)-1])
+		return nil
 	}
 }
 
@@ -65,9 +61,10 @@ func TestAJobThatEndsWithoutAWordIsNoticed(t *testing.T) {
 
 func TestAJobThatCannotBeginLeavesNothing(t *testing.T) {
 	m := jobMachine(t)
-	for said, want := range map[string]string{"Unit stet-switch.service was already loaded or has a fragment file.": ErrBusy.Error(), "no manager": "no manager"} {
-		_, err := m.Detach(t.Context(), func(context.Context, *systemd.User, []string) ([]byte, error) { return nil, errors.New(said) }, nil, Job{})
-		if err == nil || !strings.Contains(err.Error(), want) {
+	broken := errors.New("no manager")
+	for said, want := range map[error]error{systemd.ErrExists: ErrBusy, broken: broken} {
+		_, err := m.Detach(t.Context(), func(context.Context, systemd.Service) error { return said }, nil, Job{})
+		if !errors.Is(err, want) {
 			t.Error(err)
 		}
 		if left, err := os.ReadDir(m.run("stet")); err != nil || len(left) != 0 {

@@ -15,14 +15,13 @@ import (
 // Managers are the running managers of a machine.
 type Managers struct {
 	Machine facts.Machine
-	Run     systemd.Runner
 	Runtime string // where /run is mounted
 }
 
 // of gives the manager of a user. One that has ended has no units any more.
 func (m Managers) of(user string) (systemd.Manager, bool, error) {
 	if user == "" {
-		return systemd.Manager{Run: m.Run}, true, nil
+		return systemd.Manager{Runtime: m.Runtime}, true, nil
 	}
 	users, err := systemd.Users(m.Runtime)
 	if err != nil {
@@ -30,7 +29,7 @@ func (m Managers) of(user string) (systemd.Manager, bool, error) {
 	}
 	for _, u := range users {
 		if u.Name == user {
-			return systemd.Manager{User: &u, Run: m.Run}, true, nil
+			return systemd.Manager{User: &u, Runtime: m.Runtime}, true, nil
 		}
 	}
 	return systemd.Manager{}, false, nil
@@ -106,7 +105,7 @@ func (m Managers) Task(ctx context.Context, argv []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, taskDeadline)
 	defer cancel()
-	_, err := m.Run(ctx, nil, argv)
+	_, err := systemd.Execute(ctx, nil, argv)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && slices.Contains(halfDone, exit.ExitCode()) {
 		return nil

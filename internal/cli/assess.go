@@ -118,7 +118,7 @@ func (i installed) examine(ctx context.Context, before health.Before) ([]health.
 	if err != nil {
 		return nil, err
 	}
-	return health.Run(ctx, health.Local{}, declared, before)
+	return health.Run(ctx, i.local(), declared, before)
 }
 
 // note writes down what an examination found.
@@ -136,7 +136,7 @@ func (j judgement) good(context.Context) error { return j.boot.Good() }
 // deadline gives up a boot that has not come to its end; by force, because what
 // hangs may hang when it is stopped, too.
 func (j judgement) deadline(ctx context.Context) error {
-	state, err := health.Local{}.ActiveState(ctx, "boot-complete.target")
+	state, err := j.local().ActiveState(ctx, "boot-complete.target")
 	if err != nil || state == "active" {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"stet/internal/plan"
 	"stet/internal/stage"
 	"stet/internal/store"
-	"stet/internal/systemd"
 )
 
 // newCarryOut is the process that a switch runs in.
@@ -64,7 +63,7 @@ func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result,
 	}
 	defer s.Close()
 	s.RememberTrees()
-	l := live{installed{"/", request.Store, request.ESP}, s, systemd.Execute}
+	l := live{installed{"/", request.Store, request.ESP}, s}
 	machine := l.activate(a)
 	machine.Say = func(what string) { fmt.Fprintln(a.Stdout, what) }
 	if request.Wish.Soft != 0 {
@@ -76,7 +75,7 @@ func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result,
 }
 
 func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine, job activate.Job, w wish) (result activate.Result, err error) {
-	before, err := health.Look(ctx, health.Local{})
+	before, err := health.Look(ctx, l.local())
 	if err != nil {
 		return result, err
 	}

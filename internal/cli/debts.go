@@ -39,7 +39,7 @@ func (l live) owe(ctx context.Context, debts []plan.Debt, now time.Time) error {
 	for _, d := range debts {
 		o := owed{Debt: d, Since: now.UTC().Truncate(time.Second)}
 		if unit, ok := d.Unit(); ok && d.User == "" {
-			if o.Invocation, err = l.invocation(ctx, unit); err != nil {
+			if o.Invocation, err = l.manager(nil).Invocation(ctx, unit); err != nil {
 				return err
 			}
 		}
@@ -78,7 +78,7 @@ func (l live) owedBut(ctx context.Context, some func(owed) bool) ([]owed, error)
 	for _, o := range slices.DeleteFunc(all, some) {
 		paid := o.User != "" && !slices.ContainsFunc(users, func(u systemd.User) bool { return u.Name == o.User })
 		if unit, ok := o.Unit(); ok && o.User == "" {
-			now, err := l.invocation(ctx, unit)
+			now, err := l.manager(nil).Invocation(ctx, unit)
 			if err != nil {
 				return nil, err
 			}
@@ -89,10 +89,4 @@ func (l live) owedBut(ctx context.Context, some func(owed) bool) ([]owed, error)
 		}
 	}
 	return still, nil
-}
-
-// invocation names the run of a unit; "" when it does not run.
-func (l live) invocation(ctx context.Context, unit string) (string, error) {
-	out, err := l.run(ctx, nil, []string{"systemctl", "show", "--property=InvocationID", "--value", "--", unit})
-	return strings.TrimSpace(string(out)), err
 }

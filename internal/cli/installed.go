@@ -16,10 +16,12 @@ import (
 
 	"stet/internal/boot"
 	"stet/internal/generation"
+	"stet/internal/health"
 	"stet/internal/stage"
 	"stet/internal/state"
 	"stet/internal/store"
 	"stet/internal/system"
+	"stet/internal/systemd"
 )
 
 // installed is the machine that this program runs on, as Stet made it.
@@ -51,6 +53,14 @@ func (f *espFlag) add(cmd *cobra.Command) {
 func (i installed) at(name string) string { return filepath.Join(i.root, name) }
 
 func (i installed) esp() string { return cmp.Or(i.mount, i.at(machineESP)) }
+
+// manager is the running systemd, the system's or a user's.
+func (i installed) manager(of *systemd.User) systemd.Manager {
+	return systemd.Manager{User: of, Runtime: i.at("/run")}
+}
+
+// local is the machine as its health is looked at.
+func (i installed) local() health.Local { return health.Local{Systemd: i.manager(nil)} }
 
 // repository is where the machine keeps its own repository.
 func (i installed) repository() string { return filepath.Join(i.store, "repository") }

@@ -22,12 +22,11 @@ import (
 type live struct {
 	installed
 	store *store.Store
-	run   systemd.Runner
 }
 
 func (a *app) live(s *store.Store, esp espFlag) (live, error) {
 	i, err := a.installed(esp)
-	return live{i, s, systemd.Execute}, err
+	return live{i, s}, err
 }
 
 // facts is the machine as somebody who looks at it needs it.
@@ -35,7 +34,7 @@ func (l live) facts() facts.Machine {
 	return facts.Machine{
 		Root: l.root, Store: l.store, State: filepath.Join(l.installed.store, "state"),
 		Units: func(ctx context.Context, of *systemd.User) ([]systemd.Unit, error) {
-			return systemd.Manager{User: of, Run: l.run}.Units(ctx)
+			return l.manager(of).Units(ctx)
 		},
 	}
 }
@@ -44,7 +43,7 @@ func (l live) facts() facts.Machine {
 func (l live) activate(a *app) activate.Machine {
 	return activate.Machine{
 		Root: l.root, Store: l.installed.store, State: filepath.Join(l.installed.store, "state"), Now: a.Now,
-		Systemd: activate.Managers{Machine: l.facts(), Run: l.run, Runtime: l.at("run")},
+		Systemd: activate.Managers{Machine: l.facts(), Runtime: l.at("run")},
 	}
 }
 

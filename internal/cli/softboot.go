@@ -11,6 +11,7 @@ import (
 	"stet/internal/plan"
 	"stet/internal/stage"
 	"stet/internal/store"
+	"stet/internal/systemd"
 )
 
 // softBoot lets a system start next, and starts it: the trees are replaced, and
@@ -67,6 +68,6 @@ func (l live) replace(ctx context.Context, machine activate.Machine, job activat
 }
 
 func (l live) softReboot(ctx context.Context) error {
-	_, err := l.run(ctx, nil, []string{"systemctl", "soft-reboot", "--no-block"})
+	_, err := systemd.Execute(ctx, nil, []string{"systemctl", "soft-reboot", "--no-block"})
 	return err
 }

@@ -17,7 +17,6 @@ import (
 	"stet/internal/boot"
 	"stet/internal/health"
 	"stet/internal/state"
-	"stet/internal/systemd"
 	"stet/internal/term"
 )
 
@@ -113,7 +112,7 @@ func newStatus(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if report.Owed, err = (live{installed: here, run: systemd.Execute}).debts(cmd.Context()); err != nil {
+			if report.Owed, err = (live{installed: here}).debts(cmd.Context()); err != nil {
 				return err
 			}
 			if a.json {

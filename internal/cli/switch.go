@@ -178,7 +178,7 @@ func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espF
 	if err != nil {
 		return result, err
 	}
-	result, err = l.activate(a).Detach(ctx, l.run, []string{program, "carry-out"}, job)
+	result, err = l.activate(a).Detach(ctx, l.manager(nil).Launch, []string{program, "carry-out"}, job)
 	if errors.Is(err, context.Canceled) {
 		a.term.Note("the switch goes on: journalctl --follow --unit " + activate.JobUnit)
 	}

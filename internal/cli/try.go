@@ -17,6 +17,7 @@ import (
 	"stet/internal/plan"
 	"stet/internal/stage"
 	"stet/internal/store"
+	"stet/internal/systemd"
 )
 
 // attempt is a system that runs until the next start, or for a while, unless
@@ -154,11 +155,10 @@ func (l live) begin(ctx context.Context, try attempt, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.run(ctx, nil, []string{
-		"systemd-run", "--quiet", "--collect", "--no-ask-password", "--unit=" + revertUnit, "--description=Stet goes back to what ran before a try",
-		fmt.Sprintf("--on-active=%d", max(1, int(try.Until.Sub(now).Seconds()))), "--timer-property=AccuracySec=1s", "--", program, "rollback", "--tried",
+	return l.manager(nil).Launch(ctx, systemd.Service{
+		Name: revertUnit + ".service", Description: "Stet goes back to what ran before a try",
+		Command: []string{program, "rollback", "--tried"}, After: max(time.Second, try.Until.Sub(now)),
 	})
-	return err
 }
 
 // end has nothing be tried any more. A clock that was not set, or has run out, is
@@ -168,7 +168,7 @@ func (l live) end(ctx context.Context) error {
 		return err
 	}
 	if _, err := os.Lstat(l.at(clockFile)); err == nil {
-		_, _ = l.run(ctx, nil, []string{"systemctl", "stop", revertUnit + ".timer"})
+		_ = l.manager(nil).Do(ctx, systemd.Stop, []string{revertUnit + ".timer"})
 	}
 	return nil
 }

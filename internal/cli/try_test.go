@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -12,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"stet/internal/generation"
 	"stet/internal/lock"
 	"stet/internal/mirror/mirrortest"
 	"stet/internal/source"
 	"stet/internal/stage"
-	"stet/internal/systemd"
+	"stet/internal/systemd/systemdtest"
 	"stet/internal/term"
 )
 
@@ -82,14 +83,12 @@ func TestHowLongATryLasts(t *testing.T) {
 // somebody has written down what was only tried, or wants it for longer.
 func TestWhatIsTriedIsTriedAnew(t *testing.T) {
 	i := newInstalled(t)
-	var ran []string
-	l := live{installed: i, run: func(_ context.Context, _ *systemd.User, argv []string) ([]byte, error) {
-		ran = append(ran, strings.Join(argv, " "))
-		return nil, nil
-	}}
+	var systemd systemdtest.Manager
+	systemd.Serve(t, i.at("/run/systemd/private"))
+	l := live{installed: i}
 	w := wish{Try: true, For: time.Hour, Staged: stage.Request{System: running, Origin: generation.Switch}}
-	if err := l.triesAnew(t.Context(), w, now); err != nil || ran != nil {
-		t.Errorf("nothing was tried: %v, %v", err, ran)
+	if err := l.triesAnew(t.Context(), w, now); err != nil || systemd.Asked() != nil {
+		t.Errorf("nothing was tried: %v, %v", err, systemd.Asked())
 	}
 	before := strings.Repeat("a", 64)
 	i.try(t, attempt{System: running, Before: before, Packages: []string{"htop"}})
@@ -101,8 +100,8 @@ func TestWhatIsTriedIsTriedAnew(t *testing.T) {
 	if err != nil || try == nil || try.Before != before || try.Packages != nil || try.Staged.Origin != generation.Switch || !try.Until.Equal(now.Add(time.Hour)) {
 		t.Errorf("%+v, %v", try, err)
 	}
-	if len(ran) != 2 || ran[0] != "systemctl stop stet-revert.timer" || !strings.Contains(ran[1], "--on-active=3600") {
-		t.Errorf("ran %q", ran)
+	if diff := cmp.Diff([]string{"StopUnit stet-revert.timer replace", "StartTransientUnit stet-revert.timer fail"}, systemd.Asked()); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -112,11 +111,9 @@ func TestWhatIsSwitchedToIsTriedNoMore(t *testing.T) {
 	i := newInstalled(t)
 	i.try(t, attempt{System: running, Before: strings.Repeat("a", 64), Packages: []string{"htop"}})
 	i.file(t, clockFile, "")
-	var ran []string
-	l := live{installed: i, run: func(_ context.Context, _ *systemd.User, argv []string) ([]byte, error) {
-		ran = append(ran, strings.Join(argv, " "))
-		return nil, nil
-	}}
+	var systemd systemdtest.Manager
+	systemd.Serve(t, i.at("/run/systemd/private"))
+	l := live{installed: i}
 	w := wish{Staged: stage.Request{System: running, Origin: generation.Switch}}
 	for range 2 {
 		if err := new(app).settle(t.Context(), l, w, new(switchReport)); err != nil {
@@ -126,8 +123,8 @@ func TestWhatIsSwitchedToIsTriedNoMore(t *testing.T) {
 			t.Errorf("it is tried still: %+v, %v", try, err)
 		}
 	}
-	if !slices.Equal(ran, []string{"systemctl stop stet-revert.timer"}) {
-		t.Errorf("ran %q", ran)
+	if diff := cmp.Diff([]string{"StopUnit stet-revert.timer replace"}, systemd.Asked()); diff != "" {
+		t.Error(diff)
 	}
 }
 

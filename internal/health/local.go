@@ -7,41 +7,31 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"stet/internal/systemd"
 )
 
 // Local is the machine that this runs on.
-type Local struct{}
+type Local struct{ Systemd systemd.Manager }
 
 // ActiveState implements [Host].
-func (Local) ActiveState(ctx context.Context, unit string) (string, error) {
-	out, err := systemctl(ctx, "show", "--property=ActiveState", "--value", "--", unit)
-	return strings.TrimSpace(out), err
+func (l Local) ActiveState(ctx context.Context, unit string) (string, error) {
+	return l.Systemd.ActiveState(ctx, unit)
 }
 
 // FailedUnits implements [Host].
-func (Local) FailedUnits(ctx context.Context) ([]string, error) {
-	out, err := systemctl(ctx, "list-units", "--state=failed", "--plain", "--no-legend", "--full")
+func (l Local) FailedUnits(ctx context.Context) ([]string, error) {
+	units, err := l.Systemd.Units(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var units []string
-	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) > 0 {
-			units = append(units, fields[0])
+	var failed []string
+	for _, u := range units {
+		if u.Active == "failed" {
+			failed = append(failed, u.Name)
 		}
 	}
-	return units, nil
-}
-
-func systemctl(ctx context.Context, args ...string) (string, error) {
-	var stderr strings.Builder
-	command := exec.CommandContext(ctx, "systemctl", args...)
-	command.Stderr = &stderr
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("ask systemd: %w: %s", ended(ctx, err), strings.TrimSpace(stderr.String()))
-	}
-	return string(out), nil
+	return failed, nil
 }
 
 // longest is how much of a command's last line is part of a message.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // login is what logind notes of a user who is there: the files that
@@ -17,6 +18,45 @@ type login struct {
 	name     string
 	uid      uint32
 	sessions bool // somebody is logged in, not only lingering
+}
+
+// Users are those whose manager runs, by name, as logind and the kernel tell:
+// run is where /run is mounted.
+func Users(run string) ([]User, error) {
+	sessions, err := readUsers(run)
+	if err != nil {
+		return nil, err
+	}
+	var users []User
+	for _, s := range sessions {
+		dir := filepath.Join(run, "user", fmt.Sprint(s.uid))
+		if _, err := os.Stat(filepath.Join(dir, "systemd/private")); err != nil {
+			continue
+		}
+		info, err := os.Stat(dir)
+		if err != nil {
+			continue // it has ended
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			users = append(users, User{s.name, s.uid, stat.Gid})
+		}
+	}
+	return users, nil
+}
+
+// LoggedIn are the names of those who have a session, sorted.
+func LoggedIn(run string) ([]string, error) {
+	all, err := readUsers(run)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range all {
+		if s.sessions {
+			names = append(names, s.name)
+		}
+	}
+	return names, nil
 }
 
 // readUsers reads them, by name.

@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,42 +9,28 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stet/internal/systemd/systemdtest"
 )
 
-// recorder is a systemctl that notes what it is asked, and answers by its first
-// words.
-type recorder struct {
-	asked   []string
-	answers map[string]string
-	fail    map[string]int // how often
-}
-
-func (r *recorder) run(_ context.Context, user *User, argv []string) ([]byte, error) {
-	line := strings.Join(argv, " ")
-	if user != nil {
-		line = user.Name + ": " + line
-	}
-	r.asked = append(r.asked, line)
-	for key, times := range r.fail {
-		if strings.Contains(line, key) && times > 0 {
-			r.fail[key]--
-			return nil, errors.New("exit status 1")
-		}
-	}
-	for key, answer := range r.answers {
-		if strings.Contains(line, key) {
-			return []byte(answer), nil
-		}
-	}
-	return nil, nil
+// served is the system's manager, and what it is asked is of.
+func served(t *testing.T, asked *systemdtest.Manager) Manager {
+	t.Helper()
+	m := Manager{Runtime: t.TempDir()}
+	asked.Serve(t, filepath.Join(m.Runtime, "systemd/private"))
+	return m
 }
 
 func TestUnitsAreListedByName(t *testing.T) {
-	r := &recorder{answers: map[string]string{"list-units": `[
-{"unit":"ssh.service","load":"loaded","active":"active","sub":"running","description":"x"},
-{"unit":"gone.service","load":"not-found","active":"inactive","sub":"dead","description":"x"},
-{"unit":"cron.service","load":"loaded","active":"failed","sub":"failed","description":"x"}]`}}
-	have, err := Manager{Run: r.run}.Units(t.Context())
+	followed := systemdtest.Of("dev-vda1.device", "loaded", "active", "plugged")
+	followed.Following = "dev-disk.device"
+	m := served(t, &systemdtest.Manager{Units: []systemdtest.Unit{
+		systemdtest.Of("ssh.service", "loaded", "active", "running"),
+		systemdtest.Of("gone.service", "not-found", "inactive", "dead"),
+		systemdtest.Of("cron.service", "loaded", "failed", "failed"),
+		followed,
+	}})
+	have, err := m.Units(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,36 +38,91 @@ func TestUnitsAreListedByName(t *testing.T) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := parseUnits([]byte("No units")); err == nil {
-		t.Error("what is no JSON was read")
+}
+
+func TestJobsAreWaitedFor(t *testing.T) {
+	asked := &systemdtest.Manager{Results: map[string]string{"ill.service": "failed", "unmet.service": "skipped", "gone.service": "lost"}}
+	m := served(t, asked)
+	if err := errors.Join(m.Do(t.Context(), Restart, []string{"a.service", "-b.service", "unmet.service"}), m.Do(t.Context(), Stop, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"RestartUnit a.service replace", "RestartUnit -b.service replace", "RestartUnit unmet.service replace"}, asked.Asked()); diff != "" {
+		t.Error(diff)
+	}
+	if err := m.Do(t.Context(), Start, []string{"a.service", "ill.service"}); err == nil || err.Error() != "start ill.service: it failed" {
+		t.Errorf("one of two failed: %v", err)
+	}
+	if err := m.Do(t.Context(), Stop, []string{"a.service", "gone.service"}); err == nil {
+		t.Error("a manager that went away has done its jobs")
 	}
 }
 
-func TestJobsOfUsersAreTheirManagers(t *testing.T) {
-	r := &recorder{}
-	ada := Manager{&User{"ada", 1000, 1000}, r.run}
-	if err := errors.Join(ada.Do(t.Context(), Restart, []string{"a.service", "-b.service"}), ada.Do(t.Context(), Stop, nil), Manager{Run: r.run}.Reload(t.Context())); err != nil {
+func TestAnotherUsersManagerIsItsOwn(t *testing.T) {
+	asked := &systemdtest.Manager{}
+	m := Manager{&User{"ada", 1000, 1000}, t.TempDir()}
+	if err := m.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "reload the manager of ada: ") {
+		t.Errorf("without one: %v", err)
+	}
+	asked.Serve(t, filepath.Join(m.Runtime, "user/1000/systemd/private"))
+	if err := m.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ada: systemctl --user restart -- a.service -b.service", "systemctl daemon-reload"}
-	if diff := cmp.Diff(want, r.asked); diff != "" {
+}
+
+func TestWhatIsUnknownHasNotFailed(t *testing.T) {
+	m := served(t, &systemdtest.Manager{Refuse: map[string][]string{"ResetFailedUnit": {name + ".NoSuchUnit", "org.freedesktop.DBus.Error.AccessDenied"}}})
+	if err := m.ResetFailed(t.Context(), []string{"gone.service"}); err != nil {
+		t.Error(err)
+	}
+	if err := m.ResetFailed(t.Context(), []string{"a.service"}); err == nil {
+		t.Error("a refusal is no error")
+	}
+}
+
+func TestServicesAreLaunched(t *testing.T) {
+	asked := &systemdtest.Manager{Refuse: map[string][]string{}}
+	m := served(t, asked)
+	s := Service{Name: "job.service", Description: "a job", Command: []string{"/usr/bin/true"}, Settings: []Setting{{"KillMode", "mixed"}}}
+	if err := m.Launch(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	s.After = time.Hour
+	if err := m.Launch(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"StartTransientUnit job.service fail", "StartTransientUnit job.timer fail"}, asked.Asked()); diff != "" {
 		t.Error(diff)
+	}
+	asked.Refuse["StartTransientUnit"] = []string{name + ".UnitExists"}
+	if err := m.Launch(t.Context(), s); !errors.Is(err, ErrExists) {
+		t.Error(err)
+	}
+}
+
+func TestWhatAUnitIsIsAsked(t *testing.T) {
+	asked := &systemdtest.Manager{Invocations: map[string][]byte{"a_2db_2eservice": {0x0a, 0xbc}}}
+	m := served(t, asked)
+	if state, err := m.ActiveState(t.Context(), "a.service"); err != nil || state != "active" {
+		t.Errorf("%q, %v", state, err)
+	}
+	if run, err := m.Invocation(t.Context(), "a-b.service"); err != nil || run != "0abc" {
+		t.Errorf("%q, %v", run, err)
+	}
+	if run, err := m.Invocation(t.Context(), "idle.service"); err != nil || run != "" {
+		t.Errorf("%q, %v", run, err)
+	}
+	if path := unitPath("1a@x.service"); path != object+"/unit/_31a_40x_2eservice" {
+		t.Error(path)
 	}
 }
 
 func TestANewManagerIsWaitedFor(t *testing.T) {
-	r := &recorder{fail: map[string]int{"show": 2, "daemon-reexec": 1}}
-	if err := (Manager{Run: r.run}).Reexec(t.Context()); err != nil {
+	asked := &systemdtest.Manager{Refuse: map[string][]string{"Get": {"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.NoReply"}}}
+	if err := served(t, asked).Reexec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.asked) != 4 {
-		t.Errorf("%q", r.asked)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	r.fail["show"] = 1000
-	if err := (Manager{Run: r.run}).Reexec(ctx); err == nil {
-		t.Error("a manager that never answers is taken for a new one")
+	if len(asked.Asked()) != 4 {
+		t.Errorf("%q", asked.Asked())
 	}
 }
 

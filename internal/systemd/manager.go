@@ -1,0 +1,203 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Manager is one running systemd, reached by its own socket: a bus that was stopped
+// is no obstacle. Only root and the user whose manager it is are let in.
+type Manager struct {
+	User    *User  // nil: the system's
+	Runtime string // where /run is mounted
+}
+
+// The names of org.freedesktop.systemd1(5).
+const (
+	object  = dbus.ObjectPath("/org/freedesktop/systemd1")
+	manager = "org.freedesktop.systemd1.Manager"
+	unit    = "org.freedesktop.systemd1.Unit"
+	name    = "org.freedesktop.systemd1"
+)
+
+// connect opens a connection, which ends with ctx.
+func (m Manager) connect(ctx context.Context) (*dbus.Conn, error) {
+	socket := filepath.Join(m.Runtime, "systemd/private")
+	if m.User != nil {
+		socket = filepath.Join(m.Runtime, "user", fmt.Sprint(m.User.UID), "systemd/private")
+	}
+	connection, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(socket), dbus.WithContext(ctx))
+	if err == nil {
+		if err = connection.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err == nil {
+			err = greet(ctx, connection)
+		}
+		if err != nil {
+			err = errors.Join(err, connection.Close())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the manager%s: %w", m.of(), err)
+	}
+	return connection, nil
+}
+
+// greet waits until the manager answers. What reaches it in one piece with the end of
+// the authentication it looks at only when more comes: so it is asked until it says
+// something, and from then on there is nothing left over.
+func greet(ctx context.Context, connection *dbus.Conn) error {
+	const patience = 20 * time.Millisecond
+	answered := make(chan *dbus.Call, 64)
+	for wait := patience; ; wait *= 2 {
+		connection.Object(name, object).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answered)
+		select {
+		case call := <-answered:
+			return call.Err
+		case <-time.After(wait):
+		}
+	}
+}
+
+// of says whose manager it is, when it is not the system's.
+func (m Manager) of() string {
+	if m.User == nil {
+		return ""
+	}
+	return " of " + m.User.Name
+}
+
+// call has the manager do one thing, and gives its answer.
+func (m Manager) call(ctx context.Context, of dbus.ObjectPath, method string, arguments []any, answer ...any) error {
+	connection, err := m.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	return errors.Join(ctx.Err(), connection.Object(name, of).CallWithContext(ctx, method, 0, arguments...).Store(answer...))
+}
+
+// Unit is what a manager says of one of its units.
+type Unit struct {
+	Name   string
+	Load   string
+	Active string
+	Sub    string
+}
+
+// listed is a unit as ListUnits gives it.
+type listed struct {
+	Name, Description, Load, Active, Sub, Following string
+	Path                                            dbus.ObjectPath
+	Job                                             uint32
+	JobType                                         string
+	JobPath                                         dbus.ObjectPath
+}
+
+// Units lists the units that are not inactive, by name. A unit that is another's
+// second name for the same is none of its own.
+func (m Manager) Units(ctx context.Context) ([]Unit, error) {
+	var all []listed
+	if err := m.call(ctx, object, manager+".ListUnits", nil, &all); err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	var units []Unit
+	for _, u := range all {
+		if u.Active != "inactive" && u.Following == "" {
+			units = append(units, Unit{u.Name, u.Load, u.Active, u.Sub})
+		}
+	}
+	slices.SortFunc(units, func(a, b Unit) int { return strings.Compare(a.Name, b.Name) })
+	return units, nil
+}
+
+// ActiveState is what a unit is, such as "active"; "inactive" also when there is no
+// such unit.
+func (m Manager) ActiveState(ctx context.Context, unit string) (state string, err error) {
+	return state, m.property(ctx, unit, "ActiveState", &state)
+}
+
+// Invocation names the run of a unit; "" when it does not run.
+func (m Manager) Invocation(ctx context.Context, unit string) (string, error) {
+	var id []byte
+	err := m.property(ctx, unit, "InvocationID", &id)
+	return fmt.Sprintf("%x", id), err
+}
+
+func (m Manager) property(ctx context.Context, of, property string, value any) error {
+	var there dbus.Variant
+	err := m.call(ctx, unitPath(of), "org.freedesktop.DBus.Properties.Get", []any{unit, property}, &there)
+	if err == nil {
+		err = there.Store(value)
+	}
+	if err != nil {
+		return fmt.Errorf("ask for %s of %s: %w", property, of, err)
+	}
+	return nil
+}
+
+// unitPath is the object of a unit: its name, of which all but letters and digits, and
+// a digit in the first place, is escaped.
+func unitPath(name string) dbus.ObjectPath {
+	var path strings.Builder
+	path.WriteString(string(object) + "/unit/")
+	for i, b := range []byte(name) {
+		switch {
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', i > 0 && b >= '0' && b <= '9':
+			path.WriteByte(b)
+		default:
+			fmt.Fprintf(&path, "_%02x", b)
+		}
+	}
+	return dbus.ObjectPath(path.String())
+}
+
+// ResetFailed forgets that units failed; so starting them again is not too often. Of
+// units that nobody knows there is nothing to forget.
+func (m Manager) ResetFailed(ctx context.Context, units []string) error {
+	for _, u := range units {
+		if err := m.call(ctx, object, manager+".ResetFailedUnit", []any{u}); err != nil && !unknown(err) {
+			return fmt.Errorf("reset %s: %w", u, err)
+		}
+	}
+	return nil
+}
+
+// unknown tells whether the manager knows no unit of such a name.
+func unknown(err error) bool {
+	var said dbus.Error
+	return errors.As(err, &said) && said.Name == name+".NoSuchUnit"
+}
+
+// Reload has the manager read its units again.
+func (m Manager) Reload(ctx context.Context) error {
+	if err := m.call(ctx, object, manager+".Reload", nil); err != nil {
+		return fmt.Errorf("reload the manager%s: %w", m.of(), err)
+	}
+	return nil
+}
+
+// Reexec has the manager become its program anew, and waits until it answers.
+func (m Manager) Reexec(ctx context.Context) error {
+	// It says nothing when it is done: the connection breaks.
+	failed := m.call(ctx, object, manager+".Reexecute", nil)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		var version dbus.Variant
+		err := m.call(ctx, object, "org.freedesktop.DBus.Properties.Get", []any{manager, "Version"}, &version)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("start the manager%s anew: %w", m.of(), errors.Join(failed, err))
+		case <-time.After(wait):
+		}
+	}
+}

@@ -104,7 +104,7 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 	w.GiveDebs(t)
 	w.Want(t, names...)
 	w.Stet.Must(t, "lock")
-	found := buildTwice(t, w.Stet, 11, 1)
+	found := buildTwice(t, w.Stet, 11)
 	if found.Same {
 		t.Fatal("it is said to be the same")
 	}

@@ -34,10 +34,18 @@ func lockedWorld(t *testing.T) (w *loopback.World, digest string) {
 	return w, w.Stet.Build(t).Digest
 }
 
+// TestPackagesThatCannotBeHad does all that can go wrong with the bytes of a lock, on
+// the way and where they lie.
+func TestPackagesThatCannotBeHad(t *testing.T) {
+	w, want := lockedWorld(t)
+	t.Run("fetches that fail", func(t *testing.T) { fetchesThatFail(t, w, want) })
+	t.Run("a cached package that rotted", func(t *testing.T) { cachedPackageThatRotted(t, w, want) })
+	t.Run("a mirror that lost a package", func(t *testing.T) { mirrorThatLostAPackage(t, w) })
+}
+
 // A package is fetched after everything that can go wrong with it, into a
 // store that has all others.
-func TestFetchesThatFail(t *testing.T) {
-	w, want := lockedWorld(t)
+func fetchesThatFail(t *testing.T, w *loopback.World, want string) {
 	before := w.Lock(t)
 	deb := w.Deb("greeting")
 	whole := w.Archive.Files()[deb.Path]
@@ -91,8 +99,7 @@ func TestFetchesThatFail(t *testing.T) {
 }
 
 // What lies in the cache may rot too.
-func TestCachedPackageThatRotted(t *testing.T) {
-	w, want := lockedWorld(t)
+func cachedPackageThatRotted(t *testing.T, w *loopback.World, want string) {
 	other := w.In(t, filepath.Join(t.TempDir(), "store"))
 	other.GiveDebs(t)
 	rotten := filepath.Join(other.Store, "mirror", "debs", w.Deb("greeting").SHA256+".deb")
@@ -112,8 +119,7 @@ func TestCachedPackageThatRotted(t *testing.T) {
 // A mirror drops what is locked when something newer has come. The lock cannot
 // be had any more; a copy that is locked anew can, and builds to the same
 // bytes twice.
-func TestMirrorThatLostAPackage(t *testing.T) {
-	w, _ := lockedWorld(t)
+func mirrorThatLostAPackage(t *testing.T, w *loopback.World) {
 	before := w.Lock(t)
 	lost := w.Deb("greeting")
 	w.Add(greeting("1.1"))

@@ -32,7 +32,7 @@ func (m Manager) Do(ctx context.Context, verb Verb, units []string) error {
 		return nil
 	}
 	return m.jobs(ctx, string(verb), units, func(of dbus.BusObject, unit string) *dbus.Call {
-		return of.CallWithContext(ctx, manager+"."+methods[verb], 0, unit, "replace")
+		return of.CallWithContext(ctx, managerInterface+"."+methods[verb], 0, unit, "replace")
 	})
 }
 
@@ -50,39 +50,42 @@ func (m Manager) jobs(ctx context.Context, verb string, units []string, ask func
 	var failed []error
 	for _, u := range units {
 		var job dbus.ObjectPath
-		if err := ask(connection.Object(name, object), u).Store(&job); err != nil {
+		if err := ask(connection.Object(destination, managerPath), u).Store(&job); err != nil {
 			failed = append(failed, fmt.Errorf("%s %s: %w", verb, u, err))
 		} else {
 			waited[job] = u
 		}
 	}
-	for len(waited) > 0 {
+	return errors.Join(append(failed, await(ctx, verb, waited, signals)...)...)
+}
+
+// await waits for the ends of jobs, which are known by the units that they are of, and
+// gives one error for each that is not done.
+func await(ctx context.Context, verb string, jobs map[dbus.ObjectPath]string, signals <-chan *dbus.Signal) (failed []error) {
+	for len(jobs) > 0 {
 		signal, ok := <-signals // which is closed when the connection ends
 		if !ok {
 			err := ctx.Err()
 			if err == nil {
 				err = errors.New("the manager went away")
 			}
-			failed = append(failed, fmt.Errorf("%s %s: %w", verb, strings.Join(slices.Sorted(maps.Values(waited)), " "), err))
-			break
+			return append(failed, fmt.Errorf("%s %s: %w", verb, strings.Join(slices.Sorted(maps.Values(jobs)), " "), err))
 		}
-		if signal.Name != manager+".JobRemoved" {
+		if signal.Name != managerInterface+".JobRemoved" {
 			continue
 		}
 		var id uint32
 		var job dbus.ObjectPath
 		var unit, result string
 		if err := dbus.Store(signal.Body, &id, &job, &unit, &result); err != nil {
-			return fmt.Errorf("%s %s: read how a job ended: %w", verb, strings.Join(units, " "), err)
+			return append(failed, fmt.Errorf("%s: read how a job ended: %w", verb, err))
 		}
-		if u, ok := waited[job]; ok {
-			if result != "done" && result != "skipped" {
-				failed = append(failed, fmt.Errorf("%s %s: %s", verb, u, ends(result)))
-			}
-			delete(waited, job)
+		if unit, ok := jobs[job]; ok && result != "done" && result != "skipped" {
+			failed = append(failed, fmt.Errorf("%s %s: %s", verb, unit, ends(result)))
 		}
+		delete(jobs, job)
 	}
-	return errors.Join(failed...)
+	return failed
 }
 
 // ends says how a job ended that is not done, by the words of org.freedesktop.systemd1(5).

@@ -23,10 +23,10 @@ type Manager struct {
 
 // The names of org.freedesktop.systemd1(5).
 const (
-	object  = dbus.ObjectPath("/org/freedesktop/systemd1")
-	manager = "org.freedesktop.systemd1.Manager"
-	unit    = "org.freedesktop.systemd1.Unit"
-	name    = "org.freedesktop.systemd1"
+	destination      = "org.freedesktop.systemd1"
+	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerInterface = destination + ".Manager"
+	unitInterface    = destination + ".Unit"
 )
 
 // connect opens a connection, which ends with ctx.
@@ -57,7 +57,7 @@ func greet(ctx context.Context, connection *dbus.Conn) error {
 	const patience = 20 * time.Millisecond
 	answered := make(chan *dbus.Call, 64)
 	for wait := patience; ; wait *= 2 {
-		connection.Object(name, object).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answered)
+		connection.Object(destination, managerPath).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answered)
 		select {
 		case call := <-answered:
 			return call.Err
@@ -81,7 +81,7 @@ func (m Manager) call(ctx context.Context, of dbus.ObjectPath, method string, ar
 		return err
 	}
 	defer connection.Close()
-	return errors.Join(ctx.Err(), connection.Object(name, of).CallWithContext(ctx, method, 0, arguments...).Store(answer...))
+	return errors.Join(ctx.Err(), connection.Object(destination, of).CallWithContext(ctx, method, 0, arguments...).Store(answer...))
 }
 
 // Unit is what a manager says of one of its units.
@@ -105,7 +105,7 @@ type listed struct {
 // second name for the same is none of its own.
 func (m Manager) Units(ctx context.Context) ([]Unit, error) {
 	var all []listed
-	if err := m.call(ctx, object, manager+".ListUnits", nil, &all); err != nil {
+	if err := m.call(ctx, managerPath, managerInterface+".ListUnits", nil, &all); err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
 	var units []Unit
@@ -133,7 +133,7 @@ func (m Manager) Invocation(ctx context.Context, unit string) (string, error) {
 
 func (m Manager) property(ctx context.Context, of, property string, value any) error {
 	var there dbus.Variant
-	err := m.call(ctx, unitPath(of), "org.freedesktop.DBus.Properties.Get", []any{unit, property}, &there)
+	err := m.call(ctx, unitPath(of), "org.freedesktop.DBus.Properties.Get", []any{unitInterface, property}, &there)
 	if err == nil {
 		err = there.Store(value)
 	}
@@ -147,7 +147,7 @@ func (m Manager) property(ctx context.Context, of, property string, value any) e
 // a digit in the first place, is escaped.
 func unitPath(name string) dbus.ObjectPath {
 	var path strings.Builder
-	path.WriteString(string(object) + "/unit/")
+	path.WriteString(string(managerPath) + "/unit/")
 	for i, b := range []byte(name) {
 		switch {
 		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', i > 0 && b >= '0' && b <= '9':
@@ -163,7 +163,7 @@ func unitPath(name string) dbus.ObjectPath {
 // units that nobody knows there is nothing to forget.
 func (m Manager) ResetFailed(ctx context.Context, units []string) error {
 	for _, u := range units {
-		if err := m.call(ctx, object, manager+".ResetFailedUnit", []any{u}); err != nil && !unknown(err) {
+		if err := m.call(ctx, managerPath, managerInterface+".ResetFailedUnit", []any{u}); err != nil && !unknown(err) {
 			return fmt.Errorf("reset %s: %w", u, err)
 		}
 	}
@@ -173,12 +173,12 @@ func (m Manager) ResetFailed(ctx context.Context, units []string) error {
 // unknown tells whether the manager knows no unit of such a name.
 func unknown(err error) bool {
 	var said dbus.Error
-	return errors.As(err, &said) && said.Name == name+".NoSuchUnit"
+	return errors.As(err, &said) && said.Name == destination+".NoSuchUnit"
 }
 
 // Reload has the manager read its units again.
 func (m Manager) Reload(ctx context.Context) error {
-	if err := m.call(ctx, object, manager+".Reload", nil); err != nil {
+	if err := m.call(ctx, managerPath, managerInterface+".Reload", nil); err != nil {
 		return fmt.Errorf("reload the manager%s: %w", m.of(), err)
 	}
 	return nil
@@ -187,10 +187,10 @@ func (m Manager) Reload(ctx context.Context) error {
 // Reexec has the manager become its program anew, and waits until it answers.
 func (m Manager) Reexec(ctx context.Context) error {
 	// It says nothing when it is done: the connection breaks.
-	failed := m.call(ctx, object, manager+".Reexecute", nil)
+	failed := m.call(ctx, managerPath, managerInterface+".Reexecute", nil)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		var version dbus.Variant
-		err := m.call(ctx, object, "org.freedesktop.DBus.Properties.Get", []any{manager, "Version"}, &version)
+		err := m.call(ctx, managerPath, "org.freedesktop.DBus.Properties.Get", []any{managerInterface, "Version"}, &version)
 		if err == nil {
 			return nil
 		}

@@ -83,10 +83,10 @@ func (m Manager) Launch(ctx context.Context, s Service) error {
 		others = append(others, auxiliary{s.Name, service})
 	}
 	err := m.jobs(ctx, "begin", []string{unit}, func(of dbus.BusObject, unit string) *dbus.Call {
-		return of.CallWithContext(ctx, manager+".StartTransientUnit", 0, unit, "fail", own, others)
+		return of.CallWithContext(ctx, managerInterface+".StartTransientUnit", 0, unit, "fail", own, others)
 	})
 	var said dbus.Error
-	if errors.As(err, &said) && said.Name == name+".UnitExists" {
+	if errors.As(err, &said) && said.Name == destination+".UnitExists" {
 		return fmt.Errorf("begin %s: %w", unit, ErrExists)
 	}
 	return err

@@ -70,7 +70,7 @@ func TestAnotherUsersManagerIsItsOwn(t *testing.T) {
 }
 
 func TestWhatIsUnknownHasNotFailed(t *testing.T) {
-	m := served(t, &systemdtest.Manager{Refuse: map[string][]string{"ResetFailedUnit": {name + ".NoSuchUnit", "org.freedesktop.DBus.Error.AccessDenied"}}})
+	m := served(t, &systemdtest.Manager{Refuse: map[string][]string{"ResetFailedUnit": {destination + ".NoSuchUnit", "org.freedesktop.DBus.Error.AccessDenied"}}})
 	if err := m.ResetFailed(t.Context(), []string{"gone.service"}); err != nil {
 		t.Error(err)
 	}
@@ -93,7 +93,7 @@ func TestServicesAreLaunched(t *testing.T) {
 	if diff := cmp.Diff([]string{"StartTransientUnit job.service fail", "StartTransientUnit job.timer fail"}, asked.Asked()); diff != "" {
 		t.Error(diff)
 	}
-	asked.Refuse["StartTransientUnit"] = []string{name + ".UnitExists"}
+	asked.Refuse["StartTransientUnit"] = []string{destination + ".UnitExists"}
 	if err := m.Launch(t.Context(), s); !errors.Is(err, ErrExists) {
 		t.Error(err)
 	}
@@ -111,7 +111,7 @@ func TestWhatAUnitIsIsAsked(t *testing.T) {
 	if run, err := m.Invocation(t.Context(), "idle.service"); err != nil || run != "" {
 		t.Errorf("%q, %v", run, err)
 	}
-	if path := unitPath("1a@x.service"); path != object+"/unit/_31a_40x_2eservice" {
+	if path := unitPath("1a@x.service"); path != managerPath+"/unit/_31a_40x_2eservice" {
 		t.Error(path)
 	}
 }

@@ -93,8 +93,10 @@ func (m *machine) arrives(t *testing.T) (number int) {
 	}
 }
 
-// while takes clones of the disk at random moments until a function returns.
-func (m *machine) while(dice *rand.Rand, between time.Duration, do func()) (clones []*nbd.Disk) {
+// while takes clones of the disk at n random moments of what a function does, which
+// lasts about so long.
+func (m *machine) while(dice *rand.Rand, n int, lasts time.Duration, do func()) (clones []*nbd.Disk) {
+	between := lasts / time.Duration(2*n) // there may be fewer, and are chosen from when there are more
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -103,7 +105,7 @@ func (m *machine) while(dice *rand.Rand, between time.Duration, do func()) (clon
 	for {
 		select {
 		case <-done:
-			return clones
+			return chance.Some(dice, clones, n)
 		case <-time.After(time.Duration(dice.Int64N(int64(2 * between)))):
 			clones = append(clones, m.disk.Clone())
 		}
@@ -228,10 +230,9 @@ func TestPowerCuts(t *testing.T) {
 
 	m := h.switchOn(t, plugIn(t, image), secondDisk, thirdDisk)
 	begin := time.Now()
-	var clones []*nbd.Disk
-	clones = m.while(dice, 5*time.Second, func() { m.arrives(t) })
+	clones := m.while(dice, n, 20*time.Second, func() { m.arrives(t) })
 	t.Logf("the first boot took %.0f s", time.Since(begin).Seconds())
-	for i, clone := range chance.Some(dice, clones, n) {
+	for i, clone := range clones {
 		cutPower(t, fmt.Sprintf("first boot %d", i), clone, dice.Uint64(), first).holds(t, h)
 	}
 
@@ -268,8 +269,8 @@ func TestPowerCuts(t *testing.T) {
 	}
 	m.Run(t, "stet boot --from /run/second")
 
-	clones = m.while(dice, 500*time.Millisecond, func() { m.Run(t, "stet boot --from /run/third") })
-	for i, clone := range chance.Some(dice, clones, n) {
+	clones = m.while(dice, n, time.Second, func() { m.Run(t, "stet boot --from /run/third") })
+	for i, clone := range clones {
 		c := cutPower(t, fmt.Sprintf("staging %d", i), clone, dice.Uint64(), second, third)
 		c.holds(t, h)
 		boots = append(boots, c)
@@ -287,7 +288,10 @@ func TestPowerCuts(t *testing.T) {
 			t.Errorf("stet gc did not come to %q", p)
 		}
 	}
-	m.Run(t, "stet gc --keep 1")
+	clones = m.while(dice, n, time.Second, func() { m.Run(t, "stet gc --keep 1") })
+	for i, clone := range clones {
+		cutPower(t, fmt.Sprintf("collecting %d", i), clone, dice.Uint64(), third).holds(t, h)
+	}
 	m.isWhole(t, h)
 
 	// What is booted next needs the disks that this one has.

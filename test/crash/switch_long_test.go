@@ -87,8 +87,8 @@ func TestPowerCutsInASwitch(t *testing.T) {
 		}
 	}
 
-	clones := m.while(dice, 500*time.Millisecond, func() { m.Run(t, "stet switch --from /run/second") })
-	for i, clone := range chance.Some(dice, clones, n) {
+	clones := m.while(dice, n, 5*time.Second, func() { m.Run(t, "stet switch --from /run/second") })
+	for i, clone := range clones {
 		c := cutPower(t, fmt.Sprintf("switching %d", i), clone, dice.Uint64(), first, second)
 		c.holds(t, h)
 		boots = append(boots, c)

@@ -129,7 +129,11 @@ func (p planPage) cause(c whyCause) {
 	if c.Place.Excerpt != "" {
 		term.Table(p.out, [][]string{{fmt.Sprintf("%4d | %s", c.Place.Line, short(strings.TrimSpace(c.Place.Excerpt)))}})
 	}
-	if c.Commit.ID == "" {
+	switch {
+	case c.Commit.Unasked:
+		p.line("     git, which knows the commit, is not installed")
+		return
+	case c.Commit.ID == "":
 		p.line("     not committed yet")
 		return
 	}

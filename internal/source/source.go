@@ -129,6 +129,8 @@ type Line struct {
 	Date    string `json:"date,omitempty"`   // of the author, RFC 3339
 	Author  string `json:"author,omitempty"`
 	Subject string `json:"subject,omitempty"`
+
+	Unasked bool `json:"-"` // git is not installed
 }
 
 // Blame asks git which commit a line of a file in dir, as it is now, comes
@@ -146,8 +148,11 @@ func blame(ctx context.Context, dir, file string, line int, commit ...string) (L
 	span := fmt.Sprintf("%d,%d", line, line)
 	out, err := git(ctx, dir, slices.Concat([]string{"blame", "--porcelain", "-L", span}, commit, []string{"--", file})...)
 	var exit *exec.ExitError
-	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
-		return Line{}, nil // no git, no repository, or a file that git does not know
+	if errors.As(err, &exit) {
+		return Line{}, nil // no repository, or a file that git does not know
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return Line{Unasked: true}, nil
 	}
 	if err != nil {
 		return Line{}, err

@@ -92,6 +92,13 @@ func TestBundleCanBeCloned(t *testing.T) {
 	}
 }
 
+func TestWithoutGitNobodyIsBlamed(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if line, err := Blame(t.Context(), t.TempDir(), "stet.yaml", 1); err != nil || !line.Unasked || line.ID != "" {
+		t.Errorf("%+v, %v", line, err)
+	}
+}
+
 func TestBlameFollowsALine(t *testing.T) {
 	ctx, dir := context.Background(), repository(t)
 	file := filepath.Join(dir, "stet.yaml")

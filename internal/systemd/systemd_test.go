@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -37,6 +38,17 @@ func TestUnitsAreListedByName(t *testing.T) {
 	want := []Unit{{"cron.service", "loaded", "failed", "failed"}, {"ssh.service", "loaded", "active", "running"}}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestAManagerThatHearsLateIsAskedAgain has one that does not look at the first message
+// that comes.
+func TestAManagerThatHearsLateIsAskedAgain(t *testing.T) {
+	m := served(t, &systemdtest.Manager{Late: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := m.Units(ctx); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -90,7 +102,11 @@ func TestServicesAreLaunched(t *testing.T) {
 	if err := m.Launch(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"StartTransientUnit job.service fail", "StartTransientUnit job.timer fail"}, asked.Asked()); diff != "" {
+	want := []string{
+		"StartTransientUnit job.service fail Description=a job Type=exec CollectMode=inactive-or-failed Environment=[] ExecStart=[[/usr/bin/true [/usr/bin/true] false]] KillMode=mixed",
+		"StartTransientUnit job.timer fail Description=a job CollectMode=inactive-or-failed RemainAfterElapse=false AccuracyUSec=1000000 TimersMonotonic=[[OnActiveSec 3600000000]]",
+	}
+	if diff := cmp.Diff(want, asked.Asked()); diff != "" {
 		t.Error(diff)
 	}
 	asked.Refuse["StartTransientUnit"] = []string{destination + ".UnitExists"}

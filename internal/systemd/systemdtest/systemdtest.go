@@ -25,6 +25,8 @@ type Manager struct {
 	Results map[string]string
 	// Invocations name the runs of units, by the object's last part.
 	Invocations map[string][]byte
+	// Late has it pass over the first message of each connection.
+	Late bool
 	// Refuse are names of errors that a method ends with, by method and how often.
 	Refuse map[string][]string
 
@@ -77,8 +79,8 @@ func (m *Manager) Serve(t *testing.T, socket string) {
 	})
 }
 
-// Asked is what it was asked, a line each: the method, and what of the arguments is
-// text.
+// Asked is what it was asked, a line each: the method, what of the arguments is text,
+// and settings.
 func (m *Manager) Asked() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,6 +113,11 @@ func (m *Manager) answer(connection net.Conn) error {
 }
 
 func (m *Manager) serve(connection net.Conn, in *bufio.Reader) error {
+	if m.Late {
+		if _, err := dbus.DecodeMessage(in); err != nil {
+			return err
+		}
+	}
 	for {
 		call, err := dbus.DecodeMessage(in)
 		if err != nil {
@@ -137,8 +144,15 @@ func (m *Manager) messages(call *dbus.Message) []*dbus.Message {
 	}
 	line := method
 	for _, argument := range call.Body {
-		if text, ok := argument.(string); ok {
-			line += " " + text
+		switch argument := argument.(type) {
+		case string:
+			line += " " + argument
+		case [][]any:
+			for _, setting := range argument {
+				if value, ok := setting[len(setting)-1].(dbus.Variant); ok {
+					line += fmt.Sprintf(" %v=%v", setting[0], value.Value())
+				}
+			}
 		}
 	}
 	m.asked = append(m.asked, line)

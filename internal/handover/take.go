@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -134,7 +133,7 @@ func (t *taker) trees(m *system.Manifest) error {
 		if store.Name(text) != of.Digest {
 			return &MismatchError{of}
 		}
-		made, err := tree.ParseDump(bytes.NewReader(text))
+		made, err := tree.ParseDump(text)
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func (r *Reader) tree(digest string, dirs []string) (*tree.Tree, error) {
 		}
 		text = part
 	}
-	return tree.ParseDump(bytes.NewReader(text))
+	return tree.ParseDump(text)
 }
 
 // isOnTheWay reports whether a path is a directory, in it, or above it.

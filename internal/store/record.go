@@ -61,7 +61,7 @@ func (s *Store) Tree(digest string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := tree.ParseDump(bytes.NewReader(text))
+	read, err := tree.ParseDump(text)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,11 +13,7 @@ import (
 	"stet/internal/verity"
 )
 
-// maxLine bounds one line of a dump: a path and target of 4096 bytes each and
-// 64 KiB of extended attributes, all escaped.
-const maxLine = 1 << 19
-
-var typeBits = map[Type]uint32{
+var typeBits = [...]uint32{
 	Directory: unix.S_IFDIR, Regular: unix.S_IFREG, Symlink: unix.S_IFLNK,
 	CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, FIFO: unix.S_IFIFO,
 }
@@ -120,18 +115,22 @@ const hexDigits = "0123456789abcdef"
 
 // ParseDump reads a dump that [Tree.Dump] wrote. It accepts nothing else: a
 // text that would not be written again byte for byte is an error.
-func ParseDump(r io.Reader) (*Tree, error) {
-	var entries []Entry
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 0, 1<<16), maxLine)
+//
+// Trees are read by nearly everything, and a large one has 150,000 lines: what it
+// keeps of them are parts of one string.
+func ParseDump(dump []byte) (*Tree, error) {
+	rest := string(dump)
+	entries := make([]Entry, 0, strings.Count(rest, "\n"))
 	var again []byte
-	for number := 1; scanner.Scan(); number++ {
-		e, err := parseLine(scanner.Text())
+	for number := 1; rest != ""; number++ {
+		line, after, ended := strings.Cut(rest, "\n")
+		rest = after
+		e, err := parseLine(line)
 		if err != nil {
 			return nil, fmt.Errorf("dump line %d: %w", number, err)
 		}
 		again = e.appendDump(again[:0])
-		if !bytes.Equal(again[:len(again)-1], scanner.Bytes()) {
+		if !ended || string(again[:len(again)-1]) != line {
 			return nil, fmt.Errorf("dump line %d: not in canonical form", number)
 		}
 		if len(entries) > 0 && entries[len(entries)-1].Path >= e.Path {
@@ -139,16 +138,20 @@ func ParseDump(r io.Reader) (*Tree, error) {
 		}
 		entries = append(entries, e)
 	}
-	if err := scanner.Err(); err != nil {
-		return nil, fmt.Errorf("read dump: %w", err)
-	}
-	return New(entries)
+	return sorted(entries)
 }
 
+// leastFields is how many a line has that names no extended attribute.
+const leastFields = 11
+
 func parseLine(line string) (Entry, error) {
-	fields := strings.Split(line, " ")
-	if len(fields) < 11 {
-		return Entry{}, fmt.Errorf("want at least 11 fields, have %d", len(fields))
+	var fields [leastFields]string
+	rest, more := line, true
+	for i := range fields {
+		if !more {
+			return Entry{}, fmt.Errorf("want at least %d fields, have %d", leastFields, i)
+		}
+		fields[i], rest, more = strings.Cut(rest, " ")
 	}
 	var e Entry
 	var err error
@@ -177,12 +180,7 @@ func parseLine(line string) (Entry, error) {
 	if e.Mtime.Sec, _ = strconv.ParseInt(sec, 10, 64); err != nil {
 		return e, err
 	}
-	e.Mode = mode & 0o7777
-	for t, bits := range typeBits {
-		if mode&unix.S_IFMT == bits {
-			e.Type = t
-		}
-	}
+	e.Mode, e.Type = mode&0o7777, typeOf(mode)
 	if e.Type == Symlink {
 		e.Target = text(fields[8])
 	}
@@ -191,14 +189,23 @@ func parseLine(line string) (Entry, error) {
 			return e, err
 		}
 	}
-	for _, field := range fields[11:] {
+	for more {
+		var field string
+		field, rest, more = strings.Cut(rest, " ")
 		key, value, _ := strings.Cut(field, "=")
 		e.Xattrs = append(e.Xattrs, Xattr{Key: text(key), Value: []byte(text(value))})
 	}
-	if err != nil {
-		return e, err
+	return e, err
+}
+
+// typeOf gives the type that the bits of a mode name; 0 for a socket and for none.
+func typeOf(mode uint32) Type {
+	for t := Directory; t <= FIFO; t++ {
+		if mode&unix.S_IFMT == typeBits[t] {
+			return t
+		}
 	}
-	return e, e.check()
+	return 0
 }
 
 func unescape(field string) (string, error) {

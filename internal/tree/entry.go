@@ -3,7 +3,6 @@ package tree
 import (
 	"bytes"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ const (
 	FIFO
 )
 
-var typeNames = map[Type]string{
+var typeNames = [...]string{
 	Directory: "directory", Regular: "file", Symlink: "symlink",
 	CharDevice: "character device", BlockDevice: "block device", FIFO: "FIFO",
 }
@@ -88,15 +87,10 @@ func (e *Entry) SameMetadata(other *Entry) bool {
 // check refuses an entry that no file system could hold, or that a text could
 // not hold canonically.
 func (e *Entry) check() error {
-	if !strings.HasPrefix(e.Path, "/") || path.Clean(e.Path) != e.Path || strings.IndexByte(e.Path, 0) >= 0 {
-		return fmt.Errorf("%q is not an absolute, clean path", e.Path)
+	if err := checkPath(e.Path); err != nil {
+		return err
 	}
-	for name := range strings.SplitSeq(e.Path, "/") {
-		if len(name) > 255 {
-			return fmt.Errorf("%s: a file name has at most 255 bytes, this one has %d", e.Path, len(name))
-		}
-	}
-	if _, known := typeNames[e.Type]; !known {
+	if e.Type < Directory || e.Type > FIFO {
 		return fmt.Errorf("%s: unknown type %d", e.Path, e.Type)
 	}
 	switch {
@@ -122,3 +116,26 @@ func (e *Entry) check() error {
 	}
 	return nil
 }
+
+// checkPath refuses what is not an absolute, clean path of names that a file system
+// takes.
+func checkPath(name string) error {
+	below, absolute := strings.CutPrefix(name, "/")
+	if !absolute || strings.IndexByte(name, 0) >= 0 {
+		return fmt.Errorf("%q is not an absolute, clean path", name)
+	}
+	for more := below != ""; more; {
+		var part string
+		part, below, more = strings.Cut(below, "/")
+		switch {
+		case part == "" || part == "." || part == "..":
+			return fmt.Errorf("%q is not an absolute, clean path", name)
+		case len(part) > maxName:
+			return fmt.Errorf("%s: a file name has at most %d bytes, this one has %d", name, maxName, len(part))
+		}
+	}
+	return nil
+}
+
+// maxName is NAME_MAX of the kernel.
+const maxName = 255

@@ -21,7 +21,13 @@ type Tree struct {
 // New makes a tree of entries, which it sorts in place and keeps.
 func New(entries []Entry) (*Tree, error) {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Path, b.Path) })
+	return sorted(entries)
+}
+
+// sorted makes a tree of entries that are sorted by path.
+func sorted(entries []Entry) (*Tree, error) {
 	t := &Tree{entries: entries}
+	inside := "" // the directory that the entry before is in, with a slash
 	for i := range entries {
 		e := &entries[i]
 		if err := e.check(); err != nil {
@@ -36,10 +42,15 @@ func New(entries []Entry) (*Tree, error) {
 			}
 			continue
 		}
+		dir := e.Path[:strings.LastIndexByte(e.Path, '/')+1]
+		if dir == inside {
+			continue
+		}
 		parent, ok := t.lookup(path.Dir(e.Path), i)
 		if !ok || parent.Type != Directory {
 			return nil, fmt.Errorf("tree: %s has no parent directory", e.Path)
 		}
+		inside = dir
 	}
 	return t, nil
 }

@@ -34,7 +34,7 @@ func TestDumpRoundTrip(t *testing.T) {
 	if err := made.Dump(&text); err != nil {
 		t.Fatal(err)
 	}
-	again, err := ParseDump(bytes.NewReader(text.Bytes()))
+	again, err := ParseDump(text.Bytes())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text.String())
 	}
@@ -115,7 +115,7 @@ func FuzzParseDump(f *testing.F) {
 	f.Add(text.Bytes())
 	f.Add([]byte("/ 0 40755 1 0 0 0 0.0 - - -\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		read, err := ParseDump(bytes.NewReader(data))
+		read, err := ParseDump(data)
 		if err != nil {
 			return
 		}

@@ -42,13 +42,26 @@ func ParseDigest(text string) (Digest, error) {
 	if len(text) != hex.EncodedLen(len(d)) {
 		return d, fmt.Errorf("fs-verity digest %q: want %d hexadecimal digits, have %d characters", text, hex.EncodedLen(len(d)), len(text))
 	}
-	for i := range len(text) {
-		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return d, fmt.Errorf("fs-verity digest %q: %q is not a lower-case hexadecimal digit", text, c)
+	for i := range d {
+		high, low := digitValue(text[2*i]), digitValue(text[2*i+1])
+		if high|low > 0xf {
+			return Digest{}, fmt.Errorf("fs-verity digest %q: it has more than lower-case hexadecimal digits", text)
 		}
+		d[i] = high<<4 | low
 	}
-	_, err := hex.Decode(d[:], []byte(text))
-	return d, err
+	return d, nil
+}
+
+// digitValue gives what a lower-case hexadecimal digit stands for; of anything else
+// it is more than 15. A tree has one digest for each of its files.
+func digitValue(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 0xff
 }
 
 // Sum gives the digest of data.

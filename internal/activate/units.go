@@ -121,8 +121,12 @@ func (s *switching) start(ctx context.Context) error {
 const settle = 300 * time.Millisecond
 
 // healthy looks whether all that is to run runs, and that nothing failed that
-// had not before.
+// had not before. While units have their time to fall over, the rest is looked at.
 func (s *switching) healthy(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	others := make(chan error, 1)
+	go func() { others <- s.examine(ctx) }()
 	if len(s.Plan.Units) > 0 {
 		if err := sleep(ctx, settle); err != nil {
 			return err
@@ -143,10 +147,15 @@ func (s *switching) healthy(ctx context.Context) error {
 		slices.Sort(names)
 		return fmt.Errorf("failed now: %s", strings.Join(names, " "))
 	}
-	if s.Healthy != nil {
-		return s.Healthy(ctx)
+	return <-others
+}
+
+// examine has the caller look.
+func (s *switching) examine(ctx context.Context) error {
+	if s.Healthy == nil {
+		return nil
 	}
-	return nil
+	return s.Healthy(ctx)
 }
 
 // failedUnits are those of all managers of the plan that failed, or fall over

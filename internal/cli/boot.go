@@ -32,7 +32,7 @@ type stagedReport struct {
 
 func newBoot(a *app) *cobra.Command {
 	var esp espFlag
-	var from fromFlag
+	from := fromFlag{mend: true}
 	var soft, discard bool
 	cmd := &cobra.Command{
 		Use:   "boot [MACHINE]",
@@ -73,7 +73,13 @@ live switch leaves to a soft reboot.`,
 }
 
 // fromFlag is --from of the commands that take a system which was built elsewhere.
-type fromFlag struct{ dir string }
+type fromFlag struct {
+	dir string
+
+	// mend takes what the store lacks of the system that runs, too. Else it is taken
+	// to be whole: the kernel looks at all that is read of it.
+	mend bool
+}
 
 func (f *fromFlag) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.dir, "from", "", "take the system from `DIR`, which \"stet send --to\" wrote")
@@ -89,7 +95,8 @@ func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do f
 	defer s.Close()
 	var r stage.Request
 	if from.dir != "" {
-		r, err = a.takeFrom(ctx, s, absolute(a.Dir, from.dir), args)
+		from.dir = absolute(a.Dir, from.dir)
+		r, err = a.takeFrom(ctx, s, from, args)
 	} else {
 		r, err = a.buildToStage(ctx, s, args)
 	}
@@ -110,23 +117,35 @@ func (a *app) buildToStage(ctx context.Context, s *store.Store, args []string) (
 }
 
 // takeFrom takes a system from a directory.
-func (a *app) takeFrom(ctx context.Context, s *store.Store, dir string, args []string) (stage.Request, error) {
-	from, err := store.OpenReadOnly(dir)
+func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args []string) (stage.Request, error) {
+	sent, err := store.OpenReadOnly(from.dir)
 	if err != nil {
 		return stage.Request{}, wrongInput(err, "`stet send --to` writes such a directory")
 	}
-	defer from.Close()
+	defer sent.Close()
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
-	offer, err := handover.ReadOffer(dir, name)
+	offer, err := handover.ReadOffer(from.dir, name)
 	if err != nil {
 		return stage.Request{}, wrongInput(err, "`stet send --to` writes such a directory")
 	}
+	here, err := a.installed(espFlag{})
+	if err != nil {
+		return stage.Request{}, err
+	}
+	running, err := here.running()
+	if err != nil {
+		return stage.Request{}, err
+	}
+	take := handover.Take
+	if offer.System == running && !from.mend {
+		take = handover.TakeOrigin
+	}
 	report, done := a.progress()
 	defer done()
-	if _, err := handover.Take(ctx, s, handover.Store{Store: from}, offer, report); err != nil {
+	if _, err := take(ctx, s, handover.Store{Store: sent}, offer, report); err != nil {
 		return stage.Request{}, explainHandover(err)
 	}
 	return requestOf(offer), nil
@@ -143,15 +162,43 @@ func (a *app) startsNext(ctx context.Context, s *store.Store, r stage.Request, f
 	if err != nil {
 		return nil, err
 	}
+	p, err := a.prepare(i, s, r.System)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return a.startsNextPrepared(ctx, i, s, r, p)
+}
+
+// stager is the machine as somebody needs it who makes boot entries.
+func (a *app) stager(i installed, s *store.Store) (stage.Machine, error) {
 	esp, err := i.needESP()
 	if err != nil {
-		return nil, err
+		return stage.Machine{}, err
 	}
-	m, err := a.stage(i, s, esp)
+	return a.stage(i, s, esp)
+}
+
+// prepare begins to look at a system that is to start next, and at the ESP.
+func (a *app) prepare(i installed, s *store.Store, system string) (*stage.Prepared, error) {
+	m, err := a.stager(i, s)
 	if err != nil {
 		return nil, err
 	}
-	staged, err := m.Stage(r)
+	p, err := m.Prepare(system)
+	if err != nil {
+		return nil, needRoot(explainStage(err))
+	}
+	return p, nil
+}
+
+// startsNextPrepared is startsNext of a system that was prepared.
+func (a *app) startsNextPrepared(ctx context.Context, i installed, s *store.Store, r stage.Request, p *stage.Prepared) (*stagedReport, error) {
+	m, err := a.stager(i, s)
+	if err != nil {
+		return nil, err
+	}
+	staged, err := m.StagePrepared(r, p)
 	if err != nil {
 		return nil, needRoot(explainStage(err))
 	}

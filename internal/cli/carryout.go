@@ -79,6 +79,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 	if err != nil {
 		return result, err
 	}
+	var checked []health.Result
 	machine.Healthy = func(ctx context.Context) error {
 		results, err := l.examine(ctx, before)
 		if err != nil {
@@ -87,7 +88,8 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 		if failed := health.Failed(results); len(failed) > 0 {
 			return errors.New(sentence(failed))
 		}
-		return l.note(examination{Date: a.Now().UTC(), Checks: results}) // what failed is gone again
+		checked = results
+		return nil
 	}
 	cancel := func(context.Context) error { return nil }
 	switch {
@@ -99,12 +101,23 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 	case w.Back:
 		machine.Keep = l.end
 	default:
+		// It reads for a while, and whoever else is at it is in the way: before anything
+		// is changed.
+		prepared, err := a.prepareToKeep(l, w.Staged)
+		if err != nil {
+			return result, err
+		}
+		if prepared == nil {
+			machine.Keep = l.end
+			break
+		}
+		defer prepared.Close()
 		machine.Keep = func(ctx context.Context) error {
-			what, err := a.keep(ctx, l, w.Staged, job.Plan.Kind)
-			if err == nil && what != nil {
-				result.Kept, err = json.Marshal(what)
-			}
+			what, err := a.keepPrepared(ctx, l, w.Staged, job.Plan.Kind, prepared)
 			if err != nil {
+				return err
+			}
+			if result.Kept, err = json.Marshal(what); err != nil {
 				return err
 			}
 			return l.end(ctx)
@@ -115,6 +128,10 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 		return activate.Result{}, errors.Join(err, cancel(context.WithoutCancel(ctx)))
 	}
 	result.Problems, result.Saved, result.Regained, result.Swap = outcome.Problems, outcome.Saved, outcome.Regained, outcome.Swap
+	// What failed is gone again, and this is what was looked at last.
+	if err := l.note(examination{Date: a.Now().UTC(), Checks: checked}); err != nil {
+		result.Problems = append(result.Problems, fmt.Sprintf("that all is well is not known to `stet status`: %v", err))
+	}
 	if err := l.owe(ctx, job.Plan.Debt, a.Now()); err != nil {
 		result.Problems = append(result.Problems, fmt.Sprintf("what goes on as before is not known to `stet status`: %v", err))
 	}
@@ -123,10 +140,26 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 
 // keep makes what runs start next. nil says that no ESP is mounted.
 func (a *app) keep(ctx context.Context, l live, r stage.Request, kind plan.Kind) (*kept, error) {
+	p, err := a.prepareToKeep(l, r)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	defer p.Close()
+	return a.keepPrepared(ctx, l, r, kind, p)
+}
+
+// prepareToKeep begins to look at what keep makes start next. nil says that no ESP is
+// mounted.
+func (a *app) prepareToKeep(l live, r stage.Request) (*stage.Prepared, error) {
 	if _, err := l.needESP(); err != nil {
 		return nil, nil
 	}
-	report, err := a.startsNext(ctx, l.store, r, espFlag{l.mount})
+	return a.prepare(l.installed, l.store, r.System)
+}
+
+// keepPrepared is keep of a system that was prepared.
+func (a *app) keepPrepared(ctx context.Context, l live, r stage.Request, kind plan.Kind, p *stage.Prepared) (*kept, error) {
+	report, err := a.startsNextPrepared(ctx, l.installed, l.store, r, p)
 	if err != nil {
 		return nil, err
 	}

@@ -62,11 +62,10 @@ func (l live) plan(ctx context.Context, digest string, restore *plan.Restore) (*
 	if next.Machine != running.Machine {
 		return nil, wrongInput(fmt.Errorf("this machine is %s, and the system is one of %s", running.Machine, next.Machine), "name the machine, or rename it in the configuration")
 	}
-	seen, err := look.Gather(ctx, next)
+	seen, err := look.Gather(ctx, next, restore)
 	if err != nil {
 		return nil, explainLive(err)
 	}
-	seen.Restore = restore
 	if seen.ESP, err = l.espFacts(running, next); err != nil {
 		return nil, err
 	}

@@ -146,12 +146,18 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 	} else if there {
 		a.term.Note("a switch that was interrupted is taken back")
 	}
-	missing, err := l.store.Missing(w.Staged.System)
+	running, err := l.running()
 	if err != nil {
 		return nil, false, err
 	}
-	if len(missing) > 0 {
-		return nil, false, explainStage(&stage.IncompleteError{System: w.Staged.System, Missing: missing})
+	if w.Staged.System != running { // which is mounted, and has the kernel look at all that is read
+		missing, err := l.store.Missing(w.Staged.System)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(missing) > 0 {
+			return nil, false, explainStage(&stage.IncompleteError{System: w.Staged.System, Missing: missing})
+		}
 	}
 	if p, err = l.plan(ctx, w.Staged.System, w.Restore); err != nil {
 		return nil, false, err

@@ -37,7 +37,10 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 		return running, nil, err
 	}
 	seen := &drift.Seen{}
-	if seen.Facts, err = m.gather(ctx, boot, running, running, policy, w); err != nil {
+	if seen.Facts, err = m.gather(boot, running, running, policy); err != nil {
+		return running, nil, err
+	}
+	if err := m.gatherRunning(ctx, running, w, seen.Facts); err != nil {
 		return running, nil, err
 	}
 	for _, mounted := range w.mounts() {

@@ -86,13 +86,13 @@ func System(s *store.Store, digest string) (plan.System, error) {
 
 // Gather looks at the machine. Next is the system that a plan is to lead to: it
 // says what of /etc outlives the switch. Its trees are taken to be complete in
-// the store.
-func (m Machine) Gather(ctx context.Context, next plan.System) (*plan.Facts, error) {
+// the store. Restore is what an undo asks for; nil: it is a switch.
+//
+// Processes and units, which take the most time, are not looked at where nothing can
+// come of them: when next runs, all of /etc stays, and no process can have files of
+// another system.
+func (m Machine) Gather(ctx context.Context, next plan.System, restore *plan.Restore) (*plan.Facts, error) {
 	boot, running, err := m.Running()
-	if err != nil {
-		return nil, err
-	}
-	w, err := readProcesses(m.proc())
 	if err != nil {
 		return nil, err
 	}
@@ -100,18 +100,54 @@ func (m Machine) Gather(ctx context.Context, next plan.System) (*plan.Facts, err
 	if err != nil {
 		return nil, err
 	}
-	return m.gather(ctx, boot, running, next, policy, w)
+	f, err := m.gather(boot, running, next, policy)
+	if err != nil {
+		return nil, err
+	}
+	f.Restore = restore
+	if still, err := m.still(running, next, f); err != nil || still {
+		return f, err
+	}
+	w, err := readProcesses(m.proc())
+	if err != nil {
+		return nil, err
+	}
+	return f, m.gatherRunning(ctx, running, w, f)
 }
 
-func (m Machine) gather(ctx context.Context, boot state.Boot, running, next plan.System, policy state.Policy, w *world) (f *plan.Facts, err error) {
+// still reports whether the machine is all that next is.
+func (m Machine) still(running, next plan.System, f *plan.Facts) (bool, error) {
+	goes := func(d plan.Drifted) bool { return !d.Persisted }
+	if running.Digest != next.Digest || f.Restore != nil || slices.ContainsFunc(f.Drift, goes) {
+		return false, nil
+	}
+	mounted, err := state.ReadDevices(m.at(state.DevicesFile))
+	for _, d := range mounted {
+		if d.Tree != running.Trees[d.Name] {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
+// gatherRunning looks at what runs: processes, mounts and units.
+func (m Machine) gatherRunning(ctx context.Context, running plan.System, w *world, f *plan.Facts) (err error) {
+	if f.Managers, err = m.managers(ctx, w, running.Trees["usr"]); err != nil {
+		return err
+	}
+	f.Mounts = newNamespaces(w).others()
+	if f.Run, err = m.runFiles(); err != nil {
+		return fmt.Errorf("read unit files in /run: %w", err)
+	}
+	return nil
+}
+
+// gather looks at what is no process.
+func (m Machine) gather(boot state.Boot, running, next plan.System, policy state.Policy) (f *plan.Facts, err error) {
 	f = &plan.Facts{Format: plan.Format}
 	if f.Booted, err = m.booted(running); err != nil {
 		return nil, err
 	}
-	if f.Managers, err = m.managers(ctx, w, running.Trees["usr"]); err != nil {
-		return nil, err
-	}
-	f.Mounts = newNamespaces(w).others()
 	if f.Drift, err = m.drift(boot, running, policy); err != nil {
 		return nil, err
 	}
@@ -121,9 +157,6 @@ func (m Machine) gather(ctx context.Context, boot state.Boot, running, next plan
 		}
 	}
 	slices.Sort(f.OwnPasswords)
-	if f.Run, err = m.runFiles(); err != nil {
-		return nil, fmt.Errorf("read unit files in /run: %w", err)
-	}
 	if f.Sessions, err = systemd.LoggedIn(m.run()); err != nil {
 		return nil, err
 	}

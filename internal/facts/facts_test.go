@@ -238,8 +238,33 @@ func TestStatesAreThoseThatWereMade(t *testing.T) {
 	}
 }
 
+func TestWhenProcessesAreNotLookedAt(t *testing.T) {
+	running := plan.System{Digest: "one", Trees: map[string]string{"usr": usrTree}}
+	persisted := []plan.Drifted{{Path: "/etc/machine-id", Persisted: true}}
+	for name, c := range map[string]struct {
+		next    string
+		devices string
+		facts   plan.Facts
+		want    bool
+	}{
+		"what runs":                      {"one", "", plan.Facts{Drift: persisted}, true},
+		"its own tree was mounted anew":  {"one", "0:30 usr " + usrTree + "\n0:41 usr " + usrTree + "\n", plan.Facts{}, true},
+		"another system":                 {"two", "", plan.Facts{}, false},
+		"another tree was mounted":       {"one", "0:30 usr " + usrTree + "\n0:41 usr " + oldTree + "\n", plan.Facts{}, false},
+		"something of /etc goes":         {"one", "", plan.Facts{Drift: append(persisted, plan.Drifted{Path: "/etc/motd"})}, false},
+		"something is to be as declared": {"one", "", plan.Facts{Restore: &plan.Restore{}}, false},
+	} {
+		p := newProc(t)
+		p.write("run/stet/devices", c.devices)
+		have, err := Machine{Root: p.root}.still(running, plan.System{Digest: c.next, Trees: running.Trees}, &c.facts)
+		if err != nil || have != c.want {
+			t.Errorf("%s: %v, %v", name, have, err)
+		}
+	}
+}
+
 func TestWithoutStetThereIsNothingToGather(t *testing.T) {
-	if _, err := (Machine{Root: t.TempDir()}).Gather(t.Context(), plan.System{}); err != ErrNone {
+	if _, err := (Machine{Root: t.TempDir()}).Gather(t.Context(), plan.System{}, nil); err != ErrNone {
 		t.Error(err)
 	}
 }

@@ -130,6 +130,31 @@ func TestOverAPipeOnlyWhatIsMissingIsSent(t *testing.T) {
 	}
 }
 
+func TestOfWhatRunsOnlyTheOriginIsTaken(t *testing.T) {
+	from, o := offered(t, "one")
+	to := newStore(t)
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, nil); err != nil {
+		t.Fatal(err)
+	}
+	// Another commit of the same system, of which something was damaged.
+	o.Bundle = systemtest.Object(t, from, "bundle of another commit")
+	gone := to.ObjectPath(systemtest.Object(t, from, "one"))
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := handover.TakeOrigin(t.Context(), to, handover.Store{Store: from}, o, nil)
+	if err != nil || taken.Files != 1 {
+		t.Errorf("%+v, %v", taken, err)
+	}
+	if _, err := os.Stat(gone); err == nil {
+		t.Error("the system was looked at, too")
+	}
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, nil); err != nil {
+		t.Fatal(err)
+	}
+	complete(t, to, o)
+}
+
 func TestAsADirectory(t *testing.T) {
 	from, o := offered(t, "one")
 	dir := t.TempDir()

@@ -44,9 +44,28 @@ type Taken struct {
 
 // Take brings a system into a store: what it lacks, each file checked.
 func Take(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) (Taken, error) {
-	t := taker{ctx: ctx, to: to, from: from, report: report, sizes: map[verity.Digest]int64{}, offered: map[verity.Digest]int64{}}
+	t := newTaker(ctx, to, from, o, report)
 	if err := t.take(o); err != nil {
 		return t.taken, fmt.Errorf("take system %.12s: %w", o.System, err)
+	}
+	return t.taken, nil
+}
+
+// TakeOrigin brings into a store what it lacks of where a system comes from. Of the
+// system itself the store is known to have all, as of one that runs.
+func TakeOrigin(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) (Taken, error) {
+	t := newTaker(ctx, to, from, o, report)
+	t.want(o.Bundle, o.SourceMap)
+	lacks := t.lackingObjects()
+	if len(lacks) == 0 {
+		return t.taken, nil
+	}
+	err := t.fetch(lacks)
+	if err == nil {
+		err = to.Sync()
+	}
+	if err != nil {
+		return t.taken, fmt.Errorf("take what system %.12s comes from: %w", o.System, err)
 	}
 	return t.taken, nil
 }
@@ -64,12 +83,17 @@ type taker struct {
 	total   int64
 }
 
-func (t *taker) take(o Offer) error {
+func newTaker(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) *taker {
+	t := &taker{ctx: ctx, to: to, from: from, report: report, sizes: map[verity.Digest]int64{}, offered: map[verity.Digest]int64{}}
 	for text, size := range o.Sizes {
 		if d, err := verity.ParseDigest(text); err == nil && size >= 0 && size < maxObject {
 			t.offered[d] = size
 		}
 	}
+	return t
+}
+
+func (t *taker) take(o Offer) error {
 	manifest, text, err := t.manifest(o.System)
 	if err != nil {
 		return err
@@ -80,16 +104,8 @@ func (t *taker) take(o Offer) error {
 	if err := t.trees(manifest); err != nil {
 		return err
 	}
-	lacks := t.lacking(manifest, o)
-	var bytes int64
-	for _, f := range lacks {
-		bytes += t.size(f)
-	}
-	if err := t.to.NeedRoom(bytes, int64(len(lacks))); err != nil {
-		return err
-	}
-	t.total = bytes
-	if err := t.from.Send(lacks, t.put); err != nil {
+	t.want(manifest.Kernel, manifest.Initrd, o.Bundle, o.SourceMap)
+	if err := t.fetch(append(t.lackingObjects(), t.lackingImages(manifest)...)); err != nil {
 		return err
 	}
 	if _, err := t.to.PutSystem(text); err != nil {
@@ -154,30 +170,48 @@ func (t *taker) note(made *tree.Tree) {
 // unknown is the size of an object that no tree has.
 const unknown = -1
 
-// lacking lists the objects and images that the store has not, or not whole.
-func (t *taker) lacking(m *system.Manifest, o Offer) []File {
-	for _, d := range []verity.Digest{m.Kernel, m.Initrd, o.Bundle, o.SourceMap} {
+// want notes objects that no tree has to have.
+func (t *taker) want(objects ...verity.Digest) {
+	for _, d := range objects {
 		if _, known := t.sizes[d]; !known && !d.IsZero() {
 			t.sizes[d] = unknown
 		}
 	}
-	var lacks []File
+}
+
+// lackingObjects lists the objects that the store has not, or not whole.
+func (t *taker) lackingObjects() (lacks []File) {
 	for d, size := range t.sizes {
 		info, err := os.Lstat(t.to.ObjectPath(d))
 		if err != nil || size != unknown && info.Size() != size {
 			lacks = append(lacks, File{store.Objects, d.String()})
 		}
 	}
+	slices.SortFunc(lacks, func(a, b File) int { return cmp.Compare(a.Digest, b.Digest) })
+	return lacks
+}
+
+// lackingImages lists the images that the store has not, or not whole. They come after
+// the objects, which they name.
+func (t *taker) lackingImages(m *system.Manifest) (lacks []File) {
 	for _, d := range m.Images {
-		if store.Check(t.to.ImagePath(d), d) != nil {
+		if store.CheckSealed(t.to.ImagePath(d), d) != nil {
 			lacks = append(lacks, File{store.Images, d.String()})
 		}
 	}
-	slices.SortFunc(lacks, func(a, b File) int {
-		return cmp.Or(cmp.Compare(b.Kind, a.Kind), // objects before the images that name them
-			cmp.Compare(a.Digest, b.Digest))
-	})
+	slices.SortFunc(lacks, func(a, b File) int { return cmp.Compare(a.Digest, b.Digest) })
 	return slices.Compact(lacks)
+}
+
+// fetch has files sent and puts them into the store, if there is room for all.
+func (t *taker) fetch(lacks []File) error {
+	for _, f := range lacks {
+		t.total += t.size(f)
+	}
+	if err := t.to.NeedRoom(t.total, int64(len(lacks))); err != nil {
+		return err
+	}
+	return t.from.Send(lacks, t.put)
 }
 
 func (t *taker) size(f File) int64 {

@@ -51,26 +51,64 @@ func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("the store lacks %d files of system %.12s, the first is %s", len(e.Missing), e.System, e.Missing[0])
 }
 
+// Prepared is a system that is looked at, to be staged: reading it all takes a while
+// in which something else can be done.
+type Prepared struct {
+	system  string
+	unlock  func() error
+	reading errgroup.Group
+	esp     boot.ESP
+	missing []string
+}
+
+// Prepare begins to look at a system and at the ESP. Nobody else changes generations
+// until Close.
+func (m Machine) Prepare(system string) (*Prepared, error) {
+	unlock, err := generation.In(m.Store.Dir()).Lock()
+	if err != nil {
+		return nil, err
+	}
+	p := &Prepared{system: system, unlock: unlock}
+	p.reading.Go(func() (err error) { p.esp, err = boot.Read(m.ESP, m.Booted); return err })
+	p.reading.Go(func() (err error) { p.missing, err = m.Store.Missing(system); return err })
+	return p, nil
+}
+
+// Close lets others change generations.
+func (p *Prepared) Close() error {
+	_ = p.reading.Wait() // it is not staged, or Stage has said so
+	return p.unlock()
+}
+
+// seen gives the ESP, when all of the system is in the store.
+func (p *Prepared) seen() (boot.ESP, error) {
+	err := p.reading.Wait()
+	if err == nil && len(p.missing) > 0 {
+		err = &IncompleteError{p.system, p.missing}
+	}
+	return p.esp, err
+}
+
 // Stage makes a system the one that starts next. What was asked for before and
 // is not finished, after a crash, is finished.
 func (m Machine) Stage(r Request) (Staged, error) {
-	generations := generation.In(m.Store.Dir())
-	unlock, err := generations.Lock()
+	p, err := m.Prepare(r.System)
 	if err != nil {
 		return Staged{}, err
 	}
-	defer func() { _ = unlock() }()
-	// Both read much, and a switch waits for them.
-	var esp boot.ESP
-	var missing []string
-	var both errgroup.Group
-	both.Go(func() (err error) { esp, err = boot.Read(m.ESP, m.Booted); return err })
-	both.Go(func() (err error) { missing, err = m.Store.Missing(r.System); return err })
-	if err := both.Wait(); err != nil {
-		return Staged{}, err
+	defer p.Close()
+	return m.StagePrepared(r, p)
+}
+
+// StagePrepared is Stage of a system that was prepared.
+func (m Machine) StagePrepared(r Request, p *Prepared) (Staged, error) {
+	if p.system != r.System {
+		return Staged{}, fmt.Errorf("system %.12s is to be staged, and %.12s was prepared", r.System, p.system)
 	}
-	if len(missing) > 0 {
-		return Staged{}, &IncompleteError{r.System, missing}
+	generations := generation.In(m.Store.Dir())
+	esp, err := p.seen()
+	if err != nil {
+		return Staged{}, err
 	}
 	history, err := generations.List()
 	if err != nil {

@@ -162,6 +162,31 @@ func TestOneAtATime(t *testing.T) {
 	w.unchanged()
 }
 
+func TestWhatIsPreparedIsStaged(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	digest, other := w.system(systemtest.System{}), w.system(systemtest.System{Kernel: "another kernel"})
+	prepared, err := w.Prepare(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var busy *generation.BusyError
+	if _, err := w.Stage(request(digest, "c1")); !errors.As(err, &busy) {
+		t.Errorf("meanwhile: %v", err)
+	}
+	if _, err := w.StagePrepared(request(other, "c1"), prepared); err == nil {
+		t.Error("something else was staged than was prepared")
+	}
+	if staged, err := w.StagePrepared(request(digest, "c1"), prepared); err != nil || staged.Number != 1 {
+		t.Errorf("%+v, %v", staged, err)
+	}
+	if err := prepared.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.stage(other, "c2"); got.Number != 2 {
+		t.Errorf("afterwards: %+v", got)
+	}
+}
+
 func TestNumbersOfLostRecordsAreNotUsedAgain(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	first := w.system(systemtest.System{Usr: map[string]string{"/a": "1"}})

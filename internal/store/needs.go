@@ -97,7 +97,7 @@ func (s *Store) Missing(system string) ([]string, error) {
 	}
 	var missing []string
 	for name, digest := range read {
-		if checkSealed(name, digest) != nil {
+		if CheckSealed(name, digest) != nil {
 			missing = append(missing, s.relative(name))
 		}
 	}
@@ -124,9 +124,9 @@ type DamageError struct{ Name, Problem string }
 // Error implements error.
 func (e *DamageError) Error() string { return e.Name + " is damaged: " + e.Problem }
 
-// checkSealed is [Check] that reads nothing of a file whose digest the kernel knows: it
+// CheckSealed is [Check] that reads nothing of a file whose digest the kernel knows: it
 // checks each block when that is read, and gives no wrong one.
-func checkSealed(name string, want verity.Digest) error {
+func CheckSealed(name string, want verity.Digest) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return fmt.Errorf("check: %w", err)

@@ -56,20 +56,29 @@ func (m Manager) jobs(ctx context.Context, verb string, units []string, ask func
 			waited[job] = u
 		}
 	}
-	return errors.Join(append(failed, await(ctx, verb, waited, signals)...)...)
+	results, err := await(ctx, waited, signals)
+	for _, unit := range slices.Sorted(maps.Keys(results)) {
+		if result := results[unit]; result != "done" && result != "skipped" {
+			failed = append(failed, fmt.Errorf("%s %s: %s", verb, unit, m.ends(ctx, unit, result)))
+		}
+	}
+	if err != nil {
+		failed = append(failed, fmt.Errorf("%s %s: %w", verb, strings.Join(slices.Sorted(maps.Values(waited)), " "), err))
+	}
+	return errors.Join(failed...)
 }
 
 // await waits for the ends of jobs, which are known by the units that they are of, and
-// gives one error for each that is not done.
-func await(ctx context.Context, verb string, jobs map[dbus.ObjectPath]string, signals <-chan *dbus.Signal) (failed []error) {
+// gives how each of them ended. With an error, those that did not are left in jobs.
+func await(ctx context.Context, jobs map[dbus.ObjectPath]string, signals <-chan *dbus.Signal) (results map[string]string, err error) {
+	results = map[string]string{}
 	for len(jobs) > 0 {
 		signal, ok := <-signals // which is closed when the connection ends
 		if !ok {
-			err := ctx.Err()
-			if err == nil {
-				err = errors.New("the manager went away")
+			if err := ctx.Err(); err != nil {
+				return results, err
 			}
-			return append(failed, fmt.Errorf("%s %s: %w", verb, strings.Join(slices.Sorted(maps.Values(jobs)), " "), err))
+			return results, errors.New("the manager went away")
 		}
 		if signal.Name != managerInterface+".JobRemoved" {
 			continue
@@ -78,21 +87,21 @@ func await(ctx context.Context, verb string, jobs map[dbus.ObjectPath]string, si
 		var job dbus.ObjectPath
 		var unit, result string
 		if err := dbus.Store(signal.Body, &id, &job, &unit, &result); err != nil {
-			return append(failed, fmt.Errorf("%s: read how a job ended: %w", verb, err))
+			return results, fmt.Errorf("read how a job ended: %w", err)
 		}
-		if unit, ok := jobs[job]; ok && result != "done" && result != "skipped" {
-			failed = append(failed, fmt.Errorf("%s %s: %s", verb, unit, ends(result)))
+		if unit, ok := jobs[job]; ok {
+			results[unit] = result
 		}
 		delete(jobs, job)
 	}
-	return failed
+	return results, nil
 }
 
 // ends says how a job ended that is not done, by the words of org.freedesktop.systemd1(5).
-func ends(result string) string {
+func (m Manager) ends(ctx context.Context, unit, result string) string {
 	switch result {
 	case "failed":
-		return "it failed"
+		return m.failure(ctx, unit)
 	case "timeout":
 		return "it took too long"
 	case "canceled":
@@ -101,4 +110,36 @@ func ends(result string) string {
 		return "what it needs failed"
 	}
 	return "it ended as " + result
+}
+
+// failures are the words for what a unit has as its Result (org.freedesktop.systemd1(5)).
+var failures = map[string]string{
+	"core-dump":       "its program crashed",
+	"exec-condition":  "its ExecCondition= is not met",
+	"exit-code":       "a program of it ended with an error",
+	"oom-kill":        "the kernel killed it for want of memory",
+	"protocol":        "its program ended without a word that it is ready, as its Type= has it",
+	"resources":       "what it needs could not be set up: a directory, a user, a file or memory",
+	"signal":          "its program was killed by a signal",
+	"start-limit-hit": "it was started too often in too short a time",
+	"timeout":         "it took too long",
+	"watchdog":        "its program gave no sign of life",
+}
+
+// failure says why a unit failed, as far as its manager knows.
+func (m Manager) failure(ctx context.Context, unit string) string {
+	kind := unit[strings.LastIndexByte(unit, '.')+1:]
+	if kind == "" {
+		return "it failed"
+	}
+	in := destination + "." + strings.ToUpper(kind[:1]) + kind[1:]
+	var result string
+	if err := m.property(ctx, unit, in, "Result", &result); err != nil || failures[result] == "" {
+		return "it failed"
+	}
+	var status int32
+	if err := m.property(ctx, unit, in, "ExecMainStatus", &status); result == "exit-code" && err == nil && status != 0 {
+		return fmt.Sprintf("its program ended with status %d", status)
+	}
+	return failures[result]
 }

@@ -121,19 +121,19 @@ func (m Manager) Units(ctx context.Context) ([]Unit, error) {
 // ActiveState is what a unit is, such as "active"; "inactive" also when there is no
 // such unit.
 func (m Manager) ActiveState(ctx context.Context, unit string) (state string, err error) {
-	return state, m.property(ctx, unit, "ActiveState", &state)
+	return state, m.property(ctx, unit, unitInterface, "ActiveState", &state)
 }
 
 // Invocation names the run of a unit; "" when it does not run.
 func (m Manager) Invocation(ctx context.Context, unit string) (string, error) {
 	var id []byte
-	err := m.property(ctx, unit, "InvocationID", &id)
+	err := m.property(ctx, unit, unitInterface, "InvocationID", &id)
 	return fmt.Sprintf("%x", id), err
 }
 
-func (m Manager) property(ctx context.Context, of, property string, value any) error {
+func (m Manager) property(ctx context.Context, of, in, property string, value any) error {
 	var there dbus.Variant
-	err := m.call(ctx, unitPath(of), "org.freedesktop.DBus.Properties.Get", []any{unitInterface, property}, &there)
+	err := m.call(ctx, unitPath(of), "org.freedesktop.DBus.Properties.Get", []any{in, property}, &there)
 	if err == nil {
 		err = there.Store(value)
 	}

@@ -53,7 +53,12 @@ func TestAManagerThatHearsLateIsAskedAgain(t *testing.T) {
 }
 
 func TestJobsAreWaitedFor(t *testing.T) {
-	asked := &systemdtest.Manager{Results: map[string]string{"ill.service": "failed", "unmet.service": "skipped", "gone.service": "lost"}}
+	asked := &systemdtest.Manager{
+		Results: map[string]string{"ill.service": "failed", "wrong.service": "failed", "odd.mount": "failed", "unmet.service": "skipped", "gone.service": "lost"},
+		Properties: map[string]any{
+			"wrong_2eservice/Result": "exit-code", "wrong_2eservice/ExecMainStatus": int32(78), "odd_2emount/Result": "timeout",
+		},
+	}
 	m := served(t, asked)
 	if err := errors.Join(m.Do(t.Context(), Restart, []string{"a.service", "-b.service", "unmet.service"}), m.Do(t.Context(), Stop, nil)); err != nil {
 		t.Fatal(err)
@@ -61,8 +66,9 @@ func TestJobsAreWaitedFor(t *testing.T) {
 	if diff := cmp.Diff([]string{"RestartUnit a.service replace", "RestartUnit -b.service replace", "RestartUnit unmet.service replace"}, asked.Asked()); diff != "" {
 		t.Error(diff)
 	}
-	if err := m.Do(t.Context(), Start, []string{"a.service", "ill.service"}); err == nil || err.Error() != "start ill.service: it failed" {
-		t.Errorf("one of two failed: %v", err)
+	want := "start ill.service: it failed\nstart odd.mount: it took too long\nstart wrong.service: its program ended with status 78"
+	if err := m.Do(t.Context(), Start, []string{"wrong.service", "a.service", "ill.service", "odd.mount"}); err == nil || err.Error() != want {
+		t.Errorf("three of four failed: %v", err)
 	}
 	if err := m.Do(t.Context(), Stop, []string{"a.service", "gone.service"}); err == nil {
 		t.Error("a manager that went away has done its jobs")
@@ -116,7 +122,7 @@ func TestServicesAreLaunched(t *testing.T) {
 }
 
 func TestWhatAUnitIsIsAsked(t *testing.T) {
-	asked := &systemdtest.Manager{Invocations: map[string][]byte{"a_2db_2eservice": {0x0a, 0xbc}}}
+	asked := &systemdtest.Manager{Properties: map[string]any{"a_2db_2eservice/InvocationID": []byte{0x0a, 0xbc}}}
 	m := served(t, asked)
 	if state, err := m.ActiveState(t.Context(), "a.service"); err != nil || state != "active" {
 		t.Errorf("%q, %v", state, err)

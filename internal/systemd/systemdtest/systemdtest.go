@@ -23,8 +23,9 @@ type Manager struct {
 	// Results are how jobs end, by unit: "done" where nothing is said, and for "lost"
 	// the manager goes away.
 	Results map[string]string
-	// Invocations name the runs of units, by the object's last part.
-	Invocations map[string][]byte
+	// Properties are what it knows of units: by the object's last part, a slash, and the
+	// name. Of what is not there, it says "active".
+	Properties map[string]any
 	// Late has it pass over the first message of each connection.
 	Late bool
 	// Refuse are names of errors that a method ends with, by method and how often.
@@ -187,8 +188,12 @@ func (m *Manager) messages(call *dbus.Message) []*dbus.Message {
 
 func (m *Manager) property(call *dbus.Message) any {
 	path, _ := call.Headers[dbus.FieldPath].Value().(dbus.ObjectPath)
-	if call.Body[1] == "InvocationID" {
-		return append([]byte{}, m.Invocations[string(path[strings.LastIndexByte(string(path), '/')+1:])]...)
+	name, _ := call.Body[1].(string)
+	if value, ok := m.Properties[string(path[strings.LastIndexByte(string(path), '/')+1:])+"/"+name]; ok {
+		return value
+	}
+	if name == "InvocationID" {
+		return []byte{}
 	}
 	return "active"
 }

@@ -21,13 +21,13 @@ var dayForms = []string{
 	"Jan 2, 2006", "Jan  2, 2006", "2 January 2006", "January 2, 2006", "Mon Jan _2 ",
 }
 
-// Dated finds files of a configured root with the day on which it was made: the
-// clock is what a second build cannot have otherwise, and tomorrow they would
-// differ. Only what no package ships is searched. Nothing is found when the
+// Dated finds files of a configured root with the day on which it was made, from begin
+// to end: the clock is what a second build cannot have otherwise, and tomorrow they
+// would differ. Only what no package ships is searched. Nothing is found when the
 // day is the epoch's own, which is written there rightly.
-func (b *Builder) Dated(root string, packages []lock.Package, epoch int64, days ...time.Time) ([]Difference, error) {
+func (b *Builder) Dated(root string, packages []lock.Package, epoch int64, begin, end time.Time) ([]Difference, error) {
 	var words [][]byte
-	for _, day := range days {
+	for _, day := range []time.Time{begin, end} {
 		if day = day.UTC(); day.Format(time.DateOnly) <= time.Unix(epoch, 0).UTC().Format(time.DateOnly) {
 			continue
 		}
@@ -64,7 +64,7 @@ func (b *Builder) Dated(root string, packages []lock.Package, epoch int64, days 
 		if err != nil {
 			return nil, err
 		}
-		if !hasAny(data, words) {
+		if !isDated(data, words, begin, end) {
 			continue
 		}
 		if causes == nil {
@@ -77,11 +77,28 @@ func (b *Builder) Dated(root string, packages []lock.Package, epoch int64, days 
 	return found, nil
 }
 
-func hasAny(data []byte, words [][]byte) bool {
+func isDated(data []byte, words [][]byte, begin, end time.Time) bool {
 	for _, word := range words {
-		if bytes.Contains(data, word) {
-			return true
+		for rest := data; ; {
+			at := bytes.Index(rest, word)
+			if at < 0 {
+				break
+			}
+			if rest = rest[at:]; !isAnother(rest, begin, end) {
+				return true
+			}
+			rest = rest[len(word):]
 		}
 	}
 	return false
+}
+
+// instantForm is how certificates write a moment (GeneralizedTime of X.680), some of
+// which have that of their end in two ways.
+const instantForm = "20060102150405Z"
+
+// isAnother reports whether a text begins with a moment in which nothing was built.
+func isAnother(text []byte, begin, end time.Time) bool {
+	instant, err := time.Parse(instantForm, string(text[:min(len(text), len(instantForm))]))
+	return err == nil && (instant.Before(begin.Truncate(time.Second)) || instant.After(end))
 }

@@ -30,6 +30,8 @@ func TestFilesWithTheDayOfTheBuildAreFound(t *testing.T) {
 		"/etc/epoch":    {"2026-10-01\n", false},
 		"/etc/tomorrow": {"2026-11-04\n", false},
 		"/etc/year":     {"2026\n", false},
+		"/etc/expires":  {"\x80\x0f20061103202342Z\x81\x0f20261103205342Z0\x1f", false},
+		"/etc/both":     {"\x81\x0f20261103205342Z, and 20261103170000Z", true},
 	} {
 		digest, err := s.PutBytes([]byte(c.text))
 		if err != nil {
@@ -48,7 +50,7 @@ func TestFilesWithTheDayOfTheBuildAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	builder := &Builder{Store: s}
-	found, err := builder.Dated(root, nil, time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC).Unix(), today, today.Add(time.Second))
+	found, err := builder.Dated(root, nil, time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC).Unix(), today, today.Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestFilesWithTheDayOfTheBuildAreFound(t *testing.T) {
 			t.Errorf("%s: not found", path)
 		}
 	}
-	if found, err := builder.Dated(root, nil, today.Unix(), today); err != nil || len(found) > 0 {
+	if found, err := builder.Dated(root, nil, today.Unix(), today, today); err != nil || len(found) > 0 {
 		t.Errorf("on the epoch's own day: %v, %v", found, err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"stet/internal/cli"
 	"stet/internal/mirror/mirrortest"
 	"stet/internal/signature"
 )
@@ -20,7 +19,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"stet": func() { os.Exit(cli.Main()) },
+		"stet": main,
 	})
 }
 

@@ -53,11 +53,11 @@ live switch leaves to a soft reboot.`,
 			if discard && !soft {
 				return wrongInput(errors.New("--discard goes with --soft"), "the changes of /etc that the machine has when it is rebooted are saved anyway")
 			}
-			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, w wanted) error {
 				if soft {
-					return a.softBoot(cmd.Context(), s, r, esp, discard)
+					return a.softBoot(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, whole: w.whole}, esp)
 				}
-				report, err := a.startsNext(cmd.Context(), s, r, esp)
+				report, err := a.startsNext(cmd.Context(), s, w.Request, esp)
 				if err != nil {
 					return err
 				}
@@ -87,23 +87,30 @@ func (f *fromFlag) add(cmd *cobra.Command) {
 
 // withWanted takes a system from a directory, or builds it, and does something
 // with it in the store.
-func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do func(*store.Store, stage.Request) error) error {
+func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do func(*store.Store, wanted) error) error {
 	s, err := a.openMachine()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	var r stage.Request
+	var w wanted
 	if from.dir != "" {
 		from.dir = absolute(a.Dir, from.dir)
-		r, err = a.takeFrom(ctx, s, from, args)
+		w.Request, err = a.takeFrom(ctx, s, from, args)
+		w.whole = true
 	} else {
-		r, err = a.buildToStage(ctx, s, args)
+		w.Request, err = a.buildToStage(ctx, s, args)
 	}
 	if err != nil {
 		return err
 	}
-	return do(s, r)
+	return do(s, w)
+}
+
+// wanted is a system that somebody asked for.
+type wanted struct {
+	stage.Request
+	whole bool // it was looked at, and the store has all of it
 }
 
 // buildToStage builds what args name. What is built is on the disk before

@@ -12,7 +12,6 @@ import (
 	"stet/internal/boot"
 	"stet/internal/facts"
 	"stet/internal/plan"
-	"stet/internal/stage"
 	"stet/internal/store"
 	"stet/internal/system"
 	"stet/internal/systemd"
@@ -135,12 +134,12 @@ Exit code 3 says that there is something to decide first, or with --exit-code
 that there is anything to do.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, w wanted) error {
 				l, err := a.live(s, esp)
 				if err != nil {
 					return err
 				}
-				p, err := l.plan(cmd.Context(), r.System, nil)
+				p, err := l.plan(cmd.Context(), w.System, nil)
 				if err != nil {
 					return err
 				}

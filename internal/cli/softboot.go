@@ -9,7 +9,6 @@ import (
 
 	"stet/internal/activate"
 	"stet/internal/plan"
-	"stet/internal/stage"
 	"stet/internal/store"
 	"stet/internal/systemd"
 )
@@ -19,12 +18,11 @@ import (
 // Kernel and firmware have no part in it. The generation is judged as after any
 // other start; when it is not well, the machine starts the hard way, which counts
 // its tries.
-func (a *app) softBoot(ctx context.Context, s *store.Store, r stage.Request, esp espFlag, discard bool) error {
+func (a *app) softBoot(ctx context.Context, s *store.Store, w wish, esp espFlag) error {
 	l, err := a.live(s, esp)
 	if err != nil {
 		return err
 	}
-	w := wish{Staged: r, Discard: discard}
 	p, undecided, err := a.ready(ctx, l, w)
 	if err != nil {
 		return err
@@ -38,7 +36,7 @@ func (a *app) softBoot(ctx context.Context, s *store.Store, r stage.Request, esp
 				Remedy: "leave out --soft, and reboot; nothing was changed"}
 		}
 	}
-	report, err := a.startsNext(ctx, s, r, esp)
+	report, err := a.startsNext(ctx, s, w.Staged, esp)
 	if err != nil {
 		return err
 	}

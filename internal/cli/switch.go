@@ -50,6 +50,8 @@ type wish struct {
 	Back     bool          `json:"back,omitempty"`     // it ran before the one that is tried: what starts next stays
 	Restore  *plan.Restore `json:"restore,omitempty"`  // it runs, and is to be as declared again: what starts next stays
 	Soft     int           `json:"soft,omitempty"`     // the generation it is, which a soft reboot starts; 0: it is switched to
+
+	whole bool // the store has all of it: somebody has looked
 }
 
 // switchRequest is what the process that carries a switch out has to know beside
@@ -78,9 +80,9 @@ is something to decide first (exit code 3), unless --discard says that the
 person's may go.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
-				r.Origin = generation.Switch
-				return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard}, esp)
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, w wanted) error {
+				w.Origin = generation.Switch
+				return a.switchTo(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, whole: w.whole}, esp)
 			})
 		},
 	}
@@ -150,7 +152,7 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 	if err != nil {
 		return nil, false, err
 	}
-	if w.Staged.System != running { // which is mounted, and has the kernel look at all that is read
+	if !w.whole && w.Staged.System != running { // which is mounted, and has the kernel look at all that is read
 		missing, err := l.store.Missing(w.Staged.System)
 		if err != nil {
 			return nil, false, err

@@ -207,9 +207,9 @@ neither the repository nor its lock is touched, and so there is nothing to confi
 			case len(args) > 1:
 				return wrongInput(fmt.Errorf("one machine, not %d", len(args)), "packages follow after -p")
 			}
-			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, r stage.Request) error {
-				r.Origin = generation.Switch
-				w.Staged = r
+			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, of wanted) error {
+				w.Staged, w.whole = of.Request, of.whole
+				w.Staged.Origin = generation.Switch
 				return a.switchTo(cmd.Context(), s, w, esp)
 			})
 		},

@@ -32,22 +32,12 @@ type world struct {
 	own        string                  // that of PID 1, which is the machine's
 }
 
-// readProcesses looks at every process. One that ends meanwhile is none;
-// threads of the kernel have no files and no unit.
+// readProcesses looks at every process. Threads of the kernel have no files and no
+// unit.
 func readProcesses(proc string) (*world, error) {
-	entries, err := os.ReadDir(proc)
-	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
-	}
 	w := &world{namespaces: map[string][]mount.Info{}}
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		if err := w.read(proc, pid); err != nil && !isGone(err) {
-			return nil, fmt.Errorf("look at process %d: %w", pid, err)
-		}
+	if err := eachProcess(proc, w.read); err != nil {
+		return nil, err
 	}
 	if w.own == "" {
 		return nil, errors.New("look at processes: there is no process 1")
@@ -56,14 +46,44 @@ func readProcesses(proc string) (*world, error) {
 	return w, nil
 }
 
-func (w *world) read(proc string, pid int) error {
-	dir := filepath.Join(proc, strconv.Itoa(pid))
+// eachProcess has every process looked at, in its directory. One that ends meanwhile is
+// none.
+func eachProcess(proc string, look func(pid int, dir string) error) error {
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return fmt.Errorf("list processes: %w", err)
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if err := look(pid, filepath.Join(proc, entry.Name())); err != nil && !isGone(err) {
+			return fmt.Errorf("look at process %d: %w", pid, err)
+		}
+	}
+	return nil
+}
+
+// ofUnit is a process with the unit that its control group names.
+func ofUnit(pid int, cgroup string) process {
 	p := process{pid: pid}
+	p.unit, p.userUnit = systemd.UnitOf(cgroup)
+	return p
+}
+
+// belongs reports whether it is of a unit. User is the unit that the user's manager is,
+// or "" for a unit of the system's.
+func (p process) belongs(user, unit string) bool {
+	return user == "" && p.unit == unit || user != "" && p.unit == user && p.userUnit == unit
+}
+
+func (w *world) read(pid int, dir string) error {
 	cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup"))
 	if err != nil {
 		return err
 	}
-	p.unit, p.userUnit = systemd.UnitOf(string(cgroup))
+	p := ofUnit(pid, string(cgroup))
 	maps, err := os.ReadFile(filepath.Join(dir, "maps"))
 	if err != nil {
 		return err
@@ -101,7 +121,7 @@ func (w *world) mounts() []mount.Info { return w.namespaces[w.own] }
 func (w *world) of(user, unit string) []process {
 	var all []process
 	for _, p := range w.processes {
-		if user == "" && p.unit == unit || user != "" && p.unit == user && p.userUnit == unit {
+		if p.belongs(user, unit) {
 			all = append(all, p)
 		}
 	}
@@ -111,10 +131,6 @@ func (w *world) of(user, unit string) []process {
 // Processes gives the processes of a unit, as plans name it: user is empty for
 // the system's.
 func (m Machine) Processes(user, unit string) ([]int, error) {
-	w, err := readProcesses(m.proc())
-	if err != nil {
-		return nil, err
-	}
 	manager := ""
 	if user != "" {
 		users, err := systemd.Users(m.run())
@@ -131,10 +147,14 @@ func (m Machine) Processes(user, unit string) ([]int, error) {
 		}
 	}
 	var pids []int
-	for _, p := range w.of(manager, unit) {
-		pids = append(pids, p.pid)
-	}
-	return pids, nil
+	err := eachProcess(m.proc(), func(pid int, dir string) error {
+		cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+		if p := ofUnit(pid, string(cgroup)); err == nil && p.belongs(manager, unit) {
+			pids = append(pids, pid)
+		}
+		return err
+	})
+	return pids, err
 }
 
 // isBelow reports whether name is place or below it.

@@ -167,25 +167,23 @@ func (t *taker) note(made *tree.Tree) {
 	}
 }
 
-// unknown is the size of an object that no tree has.
-const unknown = -1
-
 // want notes objects that no tree has to have.
 func (t *taker) want(objects ...verity.Digest) {
 	for _, d := range objects {
 		if _, known := t.sizes[d]; !known && !d.IsZero() {
-			t.sizes[d] = unknown
+			t.sizes[d] = store.AnySize
 		}
 	}
 }
 
 // lackingObjects lists the objects that the store has not, or not whole.
 func (t *taker) lackingObjects() (lacks []File) {
+	objects := make([]store.Object, 0, len(t.sizes))
 	for d, size := range t.sizes {
-		info, err := os.Lstat(t.to.ObjectPath(d))
-		if err != nil || size != unknown && info.Size() != size {
-			lacks = append(lacks, File{store.Objects, d.String()})
-		}
+		objects = append(objects, store.Object{Digest: d, Size: size})
+	}
+	for _, d := range t.to.Lacking(objects) {
+		lacks = append(lacks, File{store.Objects, d.String()})
 	}
 	slices.SortFunc(lacks, func(a, b File) int { return cmp.Compare(a.Digest, b.Digest) })
 	return lacks
@@ -244,7 +242,7 @@ func (t *taker) put(of File, size int64, content io.Reader) error {
 		_, err = t.to.PutImage(func(w io.Writer) error { _, err := w.Write(image); return err })
 		return err
 	}
-	if want := t.sizes[d]; want != unknown && want != size {
+	if want := t.sizes[d]; want != store.AnySize && want != size {
 		return fmt.Errorf("object %s: it has %d bytes and should have %d", d, size, want)
 	}
 	t.taken.Files++

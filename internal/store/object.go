@@ -32,7 +32,10 @@ func (s *Store) ObjectPath(d verity.Digest) string {
 
 func objectPath(dir string, d verity.Digest) string {
 	name := d.String()
-	return filepath.Join(dir, name[:2], name[2:])
+	if dir != "" {
+		dir += "/"
+	}
+	return dir + name[:2] + "/" + name[2:]
 }
 
 // Has reports whether the object of a digest is in the store.

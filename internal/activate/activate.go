@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"stet/internal/fault"
 	"stet/internal/plan"
 	"stet/internal/state"
@@ -36,6 +38,7 @@ type Machine struct {
 type Systemd interface {
 	Units(ctx context.Context, user string) ([]systemd.Unit, error)
 	Do(ctx context.Context, user string, verb systemd.Verb, units []string) error
+	Types(ctx context.Context, user string, services []string) (map[string]string, error)
 	ResetFailed(ctx context.Context, user string, units []string) error
 	Reload(ctx context.Context, user string) error
 	Reexec(ctx context.Context, user string) error
@@ -211,7 +214,7 @@ func (s *switching) forward(ctx context.Context) error {
 		do    func(context.Context) error
 		done  fault.Point
 	}{
-		{staging, "mount the new trees beside the old", s.stage, fault.TreesStaged},
+		{staging, "mount the new trees beside the old", s.prepare, fault.TreesStaged},
 		{stopping, "stop units", s.stop, fault.UnitsStopped},
 		{replacing, "replace the trees", s.replace, fault.TreesReplaced},
 		{telling, "tell managers", s.tell, fault.ManagersTold},
@@ -234,6 +237,14 @@ func (s *switching) forward(ctx context.Context) error {
 		fault.Reach(step.done)
 	}
 	return nil
+}
+
+// prepare does what nobody sees: it mounts the new trees, and looks what has failed.
+func (s *switching) prepare(ctx context.Context) error {
+	var both errgroup.Group
+	both.Go(func() error { return s.stage(ctx) })
+	both.Go(func() (err error) { s.before, err = s.failedUnits(ctx); return err })
+	return both.Wait()
 }
 
 // finish makes the new system the one that runs, by record, too.

@@ -234,6 +234,24 @@ func TestAUnitThatFailsAfterwardsGoesBack(t *testing.T) {
 }
 
 // A unit of the new system that did not start is unknown where the old trees are back.
+// TestOnlyWhatProvesNothingIsWaitedFor has a unit fall over a while after its start. Who
+// says itself that it is ready is believed.
+func TestOnlyWhatProvesNothingIsWaitedFor(t *testing.T) {
+	for kind, back := range map[string]bool{"simple": true, "exec": true, "forking": false, "notify": false} {
+		w := newWorld(t)
+		w.jobs.types = map[string]string{"web.service": kind}
+		w.jobs.hook = func(job string) {
+			if strings.HasPrefix(job, "start ") {
+				w.jobs.falls = time.Now().Add(settle / 2)
+			}
+		}
+		var went *WentBackError
+		if err := w.change(); errors.As(err, &went) != back {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 func TestWhatDidNotStartNeedNotBeStopped(t *testing.T) {
 	w := newWorld(t)
 	w.jobs.fail, w.jobs.gone = "start first", true

@@ -57,6 +57,15 @@ func (m Managers) Do(ctx context.Context, user string, verb systemd.Verb, units 
 	return m.with(user, func(manager systemd.Manager) error { return manager.Do(ctx, verb, units) })
 }
 
+// Types implements [Systemd].
+func (m Managers) Types(ctx context.Context, user string, services []string) (types map[string]string, err error) {
+	err = m.with(user, func(manager systemd.Manager) error {
+		types, err = manager.Types(ctx, services)
+		return err
+	})
+	return types, err
+}
+
 // ResetFailed implements [Systemd].
 func (m Managers) ResetFailed(ctx context.Context, user string, units []string) error {
 	return m.with(user, func(manager systemd.Manager) error { return manager.ResetFailed(ctx, units) })

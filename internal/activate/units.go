@@ -11,6 +11,7 @@ import (
 	"stet/internal/fault"
 	"stet/internal/plan"
 	"stet/internal/systemd"
+	"stet/internal/unit"
 )
 
 // batch is units of one manager to which the same is done at once.
@@ -75,11 +76,6 @@ func (s *switching) do(ctx context.Context, all []batch) error {
 // stop stops what does not run while the trees are replaced. The last in the
 // plan is first.
 func (s *switching) stop(ctx context.Context) error {
-	failed, err := s.failedUnits(ctx)
-	if err != nil {
-		return err
-	}
-	s.before = failed
 	all := s.batches(systemd.Stop, plan.Stop, plan.StopStart)
 	slices.Reverse(all)
 	for _, b := range all {
@@ -127,10 +123,12 @@ func (s *switching) healthy(ctx context.Context) error {
 	defer cancel()
 	others := make(chan error, 1)
 	go func() { others <- s.examine(ctx) }()
-	if len(s.Plan.Units) > 0 {
-		if err := sleep(ctx, settle); err != nil {
-			return err
-		}
+	unproven, err := s.unproven(ctx)
+	if err == nil && unproven {
+		err = sleep(ctx, settle)
+	}
+	if err != nil {
+		return err
 	}
 	failed, err := s.failedUnits(ctx)
 	if err != nil {
@@ -148,6 +146,27 @@ func (s *switching) healthy(ctx context.Context) error {
 		return fmt.Errorf("failed now: %s", strings.Join(names, " "))
 	}
 	return <-others
+}
+
+// unproven reports whether a service was started whose start proves nothing: the job of
+// one that says itself that it is ready ends only then (systemd.service(5), Type=).
+func (s *switching) unproven(ctx context.Context) (bool, error) {
+	for _, b := range s.batches(systemd.Start, plan.StopStart, plan.Restart, plan.Start) {
+		services := slices.DeleteFunc(b.units, func(name string) bool { return unit.Type(name) != "service" })
+		if len(services) == 0 {
+			continue
+		}
+		types, err := s.Systemd.Types(ctx, b.user, services)
+		if err != nil {
+			return false, err
+		}
+		for _, name := range types {
+			if name == "simple" || name == "exec" || name == "idle" {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // examine has the caller look.

@@ -44,9 +44,11 @@ type jobs struct {
 	done   []string
 	fail   string // what begins so fails, once
 	hook   func(job string)
-	failed []string // units that have failed
-	gone   bool     // fresh.service does not run
+	failed []string  // units that have failed
+	falls  time.Time // when fallen.service is seen to have failed; zero: never
+	gone   bool      // fresh.service does not run
 	pids   map[string][]int
+	types  map[string]string // of services
 }
 
 func (j *jobs) job(user, what string) error {
@@ -72,6 +74,9 @@ func (j *jobs) Units(_ context.Context, user string) ([]systemd.Unit, error) {
 	for _, name := range j.failed {
 		all = append(all, systemd.Unit{Name: name, Active: "failed"})
 	}
+	if !j.falls.IsZero() && time.Now().After(j.falls) {
+		all = append(all, systemd.Unit{Name: "fallen.service", Active: "failed"})
+	}
 	if !j.gone {
 		all = append(all, systemd.Unit{Name: "fresh.service", Active: "active"})
 	}
@@ -80,6 +85,13 @@ func (j *jobs) Units(_ context.Context, user string) ([]systemd.Unit, error) {
 
 func (j *jobs) Do(_ context.Context, user string, verb systemd.Verb, units []string) error {
 	return j.job(user, string(verb)+" "+strings.Join(units, " "))
+}
+func (j *jobs) Types(_ context.Context, _ string, services []string) (map[string]string, error) {
+	types := map[string]string{}
+	for _, name := range services {
+		types[name] = j.types[name]
+	}
+	return types, nil
 }
 func (j *jobs) ResetFailed(context.Context, string, []string) error { return nil }
 func (j *jobs) Reload(_ context.Context, user string) error         { return j.job(user, "daemon-reload") }

@@ -20,11 +20,14 @@ import (
 func newCarryOut(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "carry-out DIR",
-		Short:  "Carry out the switch that a directory describes",
+		Short:  "Carry out the switch that comes into a directory",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			result, then, err := a.carryOut(cmd.Context(), args[0])
+			if errors.Is(err, activate.ErrNoJob) {
+				return nil
+			}
 			if err != nil {
 				err = explainSwitch(err)
 				result.Code, result.Error = ExitFailed, err.Error()
@@ -45,11 +48,11 @@ func newCarryOut(a *app) *cobra.Command {
 	}
 }
 
-// carryOut does what a directory describes. What is to be done when that is
+// carryOut waits for a job in a directory, and does it. What is to be done when that is
 // written down ends this process, too.
 func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result, then func(context.Context) error, err error) {
 	then = func(context.Context) error { return nil }
-	job, err := activate.ReadJob(dir)
+	job, err := activate.AwaitJob(ctx, dir)
 	if err != nil {
 		return result, then, err
 	}

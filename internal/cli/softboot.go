@@ -41,7 +41,7 @@ func (a *app) softBoot(ctx context.Context, s *store.Store, w wish, esp espFlag)
 		return err
 	}
 	w.Soft, report.Soft = report.Generation, true
-	if _, err := a.detach(ctx, l, p, w, esp); err != nil {
+	if _, err := a.detach(ctx, l, nil, p, w, esp); err != nil {
 		var failure *Failure
 		if errors.As(err, &failure) {
 			failure.Remedy = fmt.Sprintf("generation %d starts next, by a full reboot; `stet rollback --boot` lets the running one start next again", report.Generation)

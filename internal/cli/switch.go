@@ -14,6 +14,7 @@ import (
 
 	"stet/internal/activate"
 	"stet/internal/boot"
+	"stet/internal/facts"
 	"stet/internal/generation"
 	"stet/internal/plan"
 	"stet/internal/stage"
@@ -98,6 +99,17 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 	if err != nil {
 		return err
 	}
+	running, err := l.running()
+	if err != nil {
+		return err
+	}
+	var carrier *activate.Carrier
+	if w.Staged.System != running { // there is something to carry out
+		if carrier, err = a.begin(ctx, l); err != nil {
+			return err
+		}
+		defer carrier.Close()
+	}
 	p, undecided, err := a.ready(ctx, l, w)
 	if err != nil {
 		return err
@@ -109,7 +121,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 	if p.Empty() {
 		err = a.settle(ctx, l, w, report)
 	} else {
-		err = a.change(ctx, l, p, w, esp, report)
+		err = a.change(ctx, l, carrier, p, w, esp, report)
 	}
 	if err != nil {
 		return err
@@ -127,8 +139,8 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 }
 
 // change has a plan carried out, and notes what came of it.
-func (a *app) change(ctx context.Context, l live, p *plan.Plan, w wish, esp espFlag, report *switchReport) error {
-	result, err := a.detach(ctx, l, p, w, esp)
+func (a *app) change(ctx context.Context, l live, carrier *activate.Carrier, p *plan.Plan, w wish, esp espFlag, report *switchReport) error {
+	result, err := a.detach(ctx, l, carrier, p, w, esp)
 	if err != nil {
 		return err
 	}
@@ -168,8 +180,18 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 	return p, undecided, nil
 }
 
-// detach has a process of its own carry a plan out, and waits for its end.
-func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espFlag) (result activate.Result, err error) {
+// begin begins the process that will carry a plan out.
+func (a *app) begin(ctx context.Context, l live) (*activate.Carrier, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return l.activate(a).Begin(ctx, l.manager(nil).Launch, []string{program, "carry-out"})
+}
+
+// detach has a process of its own carry a plan out, and waits for its end. nil is for
+// one that was not begun yet.
+func (a *app) detach(ctx context.Context, l live, carrier *activate.Carrier, p *plan.Plan, w wish, esp espFlag) (result activate.Result, err error) {
 	job := activate.Job{Plan: p, Discard: w.Discard}
 	for digest, to := range map[string]*activate.System{p.Old: &job.Old, p.New: &job.New} {
 		if *to, err = l.mounts(digest); err != nil {
@@ -182,13 +204,15 @@ func (a *app) detach(ctx context.Context, l live, p *plan.Plan, w wish, esp espF
 	if job.Request, err = json.Marshal(switchRequest{Wish: w, ESP: esp.dir, Store: l.installed.store}); err != nil {
 		return result, err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return result, err
+	if carrier == nil {
+		if carrier, err = a.begin(ctx, l); err != nil {
+			return result, err
+		}
+		defer carrier.Close()
 	}
-	result, err = l.activate(a).Detach(ctx, l.manager(nil).Launch, []string{program, "carry-out"}, job)
+	result, err = carrier.Carry(ctx, job)
 	if errors.Is(err, context.Canceled) {
-		a.term.Note("the switch goes on: journalctl --follow --unit " + activate.JobUnit)
+		a.term.Note("the switch goes on: journalctl --follow --unit " + facts.SwitchUnit)
 	}
 	if err != nil {
 		return result, explainSwitch(err)

@@ -96,7 +96,11 @@ func (m Machine) Gather(ctx context.Context, next plan.System, restore *plan.Res
 	if err != nil {
 		return nil, err
 	}
-	policy, err := m.Policy(next)
+	read := m.Store.Tree
+	if next.Digest == running.Digest { // nothing else of its largest tree may be wanted
+		read = func(digest string) (*tree.Tree, error) { return m.Store.TreePart(digest, state.PolicyFile) }
+	}
+	policy, err := m.policy(next, read)
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +197,10 @@ func (m Machine) booted(running plan.System) (plan.Booted, error) {
 }
 
 // Policy is what a system says of what outlives it in /etc.
-func (m Machine) Policy(of plan.System) (state.Policy, error) {
-	usr, err := m.Store.Tree(of.Trees["usr"])
+func (m Machine) Policy(of plan.System) (state.Policy, error) { return m.policy(of, m.Store.Tree) }
+
+func (m Machine) policy(of plan.System, read func(string) (*tree.Tree, error)) (state.Policy, error) {
+	usr, err := read(of.Trees["usr"])
 	if err != nil {
 		return state.Policy{}, err
 	}

@@ -123,6 +123,9 @@ func TestMappedFilesAreNamedByTreeAndPath(t *testing.T) {
 	if have := p.unit("docker.service"); have.Maps != nil || have.Namespace != nil {
 		t.Errorf("a container's own files are taken for the machine's: %+v", have)
 	}
+	if have := p.managers([]string{SwitchUnit}, nil)[0].Units; len(have) > 0 {
+		t.Errorf("what carries a switch out is a part of it: %+v", have)
+	}
 	if have := p.managers(nil, nil)[0].Maps; cmp.Diff([]plan.Maps{{Tree: usrTree, Paths: []string{"/usr/lib/systemd/systemd"}}}, have) != "" {
 		t.Errorf("the manager itself: %v", have)
 	}

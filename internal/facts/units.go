@@ -18,6 +18,10 @@ import (
 // ran.
 const transientUnits = "/run/systemd/transient/"
 
+// SwitchUnit is the unit that a switch runs in. It is begun before there is a plan, and is
+// no part of the machine that the plan is for.
+const SwitchUnit = "stet-switch.service"
+
 // managers looks at the system's manager and at those of users.
 func (m Machine) managers(ctx context.Context, w *world, usr string) ([]plan.RunningManager, error) {
 	users, err := systemd.Users(m.run())
@@ -46,6 +50,9 @@ func (m Machine) managers(ctx context.Context, w *world, usr string) ([]plan.Run
 		}
 		all[i].Maps = o.group(w.of(service, "init.scope"))
 		for _, u := range units {
+			if user == nil && u.Name == SwitchUnit {
+				continue
+			}
 			unit := plan.RunningUnit{Name: u.Name, Active: u.Active, Sub: u.Sub}
 			if user == nil {
 				if _, err := os.Stat(m.at(transientUnits + u.Name)); err == nil {

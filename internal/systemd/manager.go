@@ -27,6 +27,8 @@ const (
 	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
 	managerInterface = destination + ".Manager"
 	unitInterface    = destination + ".Unit"
+	serviceInterface = destination + ".Service"
+	getProperty      = "org.freedesktop.DBus.Properties.Get"
 )
 
 // connect opens a connection, which ends with ctx.
@@ -131,9 +133,33 @@ func (m Manager) Invocation(ctx context.Context, unit string) (string, error) {
 	return fmt.Sprintf("%x", id), err
 }
 
+// Types gives the Type= of services (systemd.service(5)), which says what their start
+// proves.
+func (m Manager) Types(ctx context.Context, services []string) (map[string]string, error) {
+	connection, err := m.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	calls := make([]*dbus.Call, len(services))
+	for i, name := range services { // all are asked before the first answer is waited for
+		calls[i] = connection.Object(destination, unitPath(name)).GoWithContext(ctx, getProperty, 0, nil, serviceInterface, "Type")
+	}
+	types := map[string]string{}
+	for i, name := range services {
+		var there dbus.Variant
+		call := <-calls[i].Done
+		if err := errors.Join(ctx.Err(), call.Store(&there)); err != nil {
+			return nil, fmt.Errorf("ask for Type of %s: %w", name, err)
+		}
+		types[name], _ = there.Value().(string)
+	}
+	return types, nil
+}
+
 func (m Manager) property(ctx context.Context, of, in, property string, value any) error {
 	var there dbus.Variant
-	err := m.call(ctx, unitPath(of), "org.freedesktop.DBus.Properties.Get", []any{in, property}, &there)
+	err := m.call(ctx, unitPath(of), getProperty, []any{in, property}, &there)
 	if err == nil {
 		err = there.Store(value)
 	}
@@ -190,7 +216,7 @@ func (m Manager) Reexec(ctx context.Context) error {
 	failed := m.call(ctx, managerPath, managerInterface+".Reexecute", nil)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		var version dbus.Variant
-		err := m.call(ctx, managerPath, "org.freedesktop.DBus.Properties.Get", []any{managerInterface, "Version"}, &version)
+		err := m.call(ctx, managerPath, getProperty, []any{managerInterface, "Version"}, &version)
 		if err == nil {
 			return nil
 		}

@@ -75,6 +75,17 @@ func TestJobsAreWaitedFor(t *testing.T) {
 	}
 }
 
+func TestTypesOfServices(t *testing.T) {
+	m := served(t, &systemdtest.Manager{Properties: map[string]any{"a_2eservice/Type": "forking", "b_2eservice/Type": "simple"}})
+	types, err := m.Types(t.Context(), []string{"a.service", "b.service"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a.service": "forking", "b.service": "simple"}, types); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAnotherUsersManagerIsItsOwn(t *testing.T) {
 	asked := &systemdtest.Manager{}
 	m := Manager{&User{"ada", 1000, 1000}, t.TempDir()}

@@ -38,7 +38,7 @@ type Machine struct {
 type Systemd interface {
 	Units(ctx context.Context, user string) ([]systemd.Unit, error)
 	Do(ctx context.Context, user string, verb systemd.Verb, units []string) error
-	Types(ctx context.Context, user string, services []string) (map[string]string, error)
+	Types(ctx context.Context, user string, units []string) (map[string]string, error)
 	ResetFailed(ctx context.Context, user string, units []string) error
 	Reload(ctx context.Context, user string) error
 	Reexec(ctx context.Context, user string) error

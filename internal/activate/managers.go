@@ -58,9 +58,9 @@ func (m Managers) Do(ctx context.Context, user string, verb systemd.Verb, units 
 }
 
 // Types implements [Systemd].
-func (m Managers) Types(ctx context.Context, user string, services []string) (types map[string]string, err error) {
+func (m Managers) Types(ctx context.Context, user string, units []string) (types map[string]string, err error) {
 	err = m.with(user, func(manager systemd.Manager) error {
-		types, err = manager.Types(ctx, services)
+		types, err = manager.Types(ctx, units)
 		return err
 	})
 	return types, err

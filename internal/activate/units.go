@@ -11,7 +11,6 @@ import (
 	"stet/internal/fault"
 	"stet/internal/plan"
 	"stet/internal/systemd"
-	"stet/internal/unit"
 )
 
 // batch is units of one manager to which the same is done at once.
@@ -152,11 +151,7 @@ func (s *switching) healthy(ctx context.Context) error {
 // one that says itself that it is ready ends only then (systemd.service(5), Type=).
 func (s *switching) unproven(ctx context.Context) (bool, error) {
 	for _, b := range s.batches(systemd.Start, plan.StopStart, plan.Restart, plan.Start) {
-		services := slices.DeleteFunc(b.units, func(name string) bool { return unit.Type(name) != "service" })
-		if len(services) == 0 {
-			continue
-		}
-		types, err := s.Systemd.Types(ctx, b.user, services)
+		types, err := s.Systemd.Types(ctx, b.user, b.units)
 		if err != nil {
 			return false, err
 		}

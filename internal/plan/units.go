@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"stet/internal/unit"
 )
 
@@ -70,15 +72,13 @@ func (m *maker) compareUnits(manager *RunningManager) error {
 	if s.new, err = m.loader(m.new, &m.newFiles, loadPath(s.user)); err != nil {
 		return err
 	}
-	for _, r := range manager.Units {
-		j := &judged{RunningUnit: r}
-		if j.old, err = s.old.Load(r.Name); err != nil {
-			return err
-		}
-		if j.new, err = s.new.Load(r.Name); err != nil {
-			return err
-		}
-		s.running[r.Name], s.judged[r.Name] = j, j
+	all := make([]*judged, len(manager.Units))
+	for i, r := range manager.Units {
+		all[i] = &judged{RunningUnit: r}
+		s.running[r.Name], s.judged[r.Name] = all[i], all[i]
+	}
+	if err := s.load(all); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.running)) {
 		if err := s.judge(s.running[name]); err != nil {
@@ -97,6 +97,28 @@ func (m *maker) compareUnits(manager *RunningManager) error {
 	s.propagate() // what stops to make way takes others along, too
 	s.write()
 	return nil
+}
+
+// load reads units of both systems, each system's by itself: that is most of a plan's time.
+func (s *scope) load(all []*judged) error {
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		for _, j := range all {
+			if j.old, err = s.old.Load(j.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	both.Go(func() (err error) {
+		for _, j := range all {
+			if j.new, err = s.new.Load(j.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return both.Wait()
 }
 
 // concerns reports whether anything about the manager's units can be another:

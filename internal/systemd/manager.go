@@ -133,9 +133,13 @@ func (m Manager) Invocation(ctx context.Context, unit string) (string, error) {
 	return fmt.Sprintf("%x", id), err
 }
 
-// Types gives the Type= of services (systemd.service(5)), which says what their start
-// proves.
-func (m Manager) Types(ctx context.Context, services []string) (map[string]string, error) {
+// Types gives the Type= of those of some units that are services (systemd.service(5)):
+// it says what their start proves.
+func (m Manager) Types(ctx context.Context, units []string) (map[string]string, error) {
+	services := slices.DeleteFunc(slices.Clone(units), func(name string) bool { return !strings.HasSuffix(name, ".service") })
+	if len(services) == 0 {
+		return nil, nil
+	}
 	connection, err := m.connect(ctx)
 	if err != nil {
 		return nil, err

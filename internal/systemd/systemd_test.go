@@ -77,7 +77,7 @@ func TestJobsAreWaitedFor(t *testing.T) {
 
 func TestTypesOfServices(t *testing.T) {
 	m := served(t, &systemdtest.Manager{Properties: map[string]any{"a_2eservice/Type": "forking", "b_2eservice/Type": "simple"}})
-	types, err := m.Types(t.Context(), []string{"a.service", "b.service"})
+	types, err := m.Types(t.Context(), []string{"a.service", "c.socket", "b.service"})
 	if err != nil {
 		t.Fatal(err)
 	}

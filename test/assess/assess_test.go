@@ -121,7 +121,7 @@ func TestGenerationsThatFail(t *testing.T) {
 	// the newest down: each is a boot.
 	kinds := chance.Some(chance.Dice(t), []struct{ words, why string }{
 		{"sick=unit", "no failed unit: sick.service failed"},
-		{"sick=hang", "it did not come up in time: sick.service did not finish starting"},
+		{"sick=hang", "it did not come up in time: …sick.service did not finish starting"}, // on a busy host others, too
 		{"sick=panic", ""},
 		{"sick=crash", ""},
 		{"", "none of its tries reached the journal: its kernel or its init did not start"}, // stet-init finds no such system
@@ -143,7 +143,8 @@ func TestGenerationsThatFail(t *testing.T) {
 			number := 3 + i
 			m.Run(t, fmt.Sprintf("test -e /efi/loader/entries/stet-%d+0-1.conf", number))
 			why := m.Run(t, fmt.Sprintf("cat /stet/generations/%d/failed", number))
-			if kind.why != "" && why != kind.why || why == "" {
+			begin, end, _ := strings.Cut(kind.why, "…")
+			if !strings.HasPrefix(why, begin) || !strings.HasSuffix(why, end) || why == "" {
 				t.Errorf("it failed because of %q, want %q", why, kind.why)
 			}
 			t.Log(why)

@@ -37,6 +37,7 @@ type Machine struct {
 // whose manager is meant, empty for the system's.
 type Systemd interface {
 	Units(ctx context.Context, user string) ([]systemd.Unit, error)
+	Failed(ctx context.Context, user string) ([]systemd.Unit, error)
 	Do(ctx context.Context, user string, verb systemd.Verb, units []string) error
 	Types(ctx context.Context, user string, units []string) (map[string]string, error)
 	ResetFailed(ctx context.Context, user string, units []string) error

@@ -52,6 +52,15 @@ func (m Managers) Units(ctx context.Context, user string) (units []systemd.Unit,
 	return units, err
 }
 
+// Failed implements [Systemd].
+func (m Managers) Failed(ctx context.Context, user string) (units []systemd.Unit, err error) {
+	err = m.with(user, func(manager systemd.Manager) error {
+		units, err = manager.Failed(ctx)
+		return err
+	})
+	return units, err
+}
+
 // Do implements [Systemd].
 func (m Managers) Do(ctx context.Context, user string, verb systemd.Verb, units []string) error {
 	return m.with(user, func(manager systemd.Manager) error { return manager.Do(ctx, verb, units) })

@@ -183,14 +183,12 @@ func (s *switching) failedUnits(ctx context.Context) (map[plan.UnitName]bool, er
 	}
 	failed := map[plan.UnitName]bool{}
 	for _, user := range users {
-		units, err := s.Systemd.Units(ctx, user)
+		units, err := s.Systemd.Failed(ctx, user)
 		if err != nil {
 			return nil, err
 		}
 		for _, u := range units {
-			if u.Active == "failed" || u.Sub == "auto-restart" {
-				failed[plan.UnitName{Name: u.Name, User: user}] = true
-			}
+			failed[plan.UnitName{Name: u.Name, User: user}] = true
 		}
 	}
 	return failed, nil

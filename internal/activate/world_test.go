@@ -83,6 +83,11 @@ func (j *jobs) Units(_ context.Context, user string) ([]systemd.Unit, error) {
 	return all, nil
 }
 
+func (j *jobs) Failed(ctx context.Context, user string) ([]systemd.Unit, error) {
+	all, err := j.Units(ctx, user)
+	return slices.DeleteFunc(all, func(u systemd.Unit) bool { return u.Active != "failed" }), err
+}
+
 func (j *jobs) Do(_ context.Context, user string, verb systemd.Verb, units []string) error {
 	return j.job(user, string(verb)+" "+strings.Join(units, " "))
 }

@@ -21,7 +21,7 @@ func (l Local) ActiveState(ctx context.Context, unit string) (string, error) {
 
 // FailedUnits implements [Host].
 func (l Local) FailedUnits(ctx context.Context) ([]string, error) {
-	units, err := l.Systemd.Units(ctx)
+	units, err := l.Systemd.Failed(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -105,9 +105,16 @@ type listed struct {
 
 // Units lists the units that are not inactive, by name. A unit that is another's
 // second name for the same is none of its own.
-func (m Manager) Units(ctx context.Context) ([]Unit, error) {
+func (m Manager) Units(ctx context.Context) ([]Unit, error) { return m.list(ctx, "ListUnits") }
+
+// Failed lists the units that failed, or fall over again and again.
+func (m Manager) Failed(ctx context.Context) ([]Unit, error) {
+	return m.list(ctx, "ListUnitsFiltered", []string{"failed", "auto-restart"}) // of any kind of state
+}
+
+func (m Manager) list(ctx context.Context, method string, arguments ...any) ([]Unit, error) {
 	var all []listed
-	if err := m.call(ctx, managerPath, managerInterface+".ListUnits", nil, &all); err != nil {
+	if err := m.call(ctx, managerPath, managerInterface+"."+method, arguments, &all); err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
 	var units []Unit

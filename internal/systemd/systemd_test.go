@@ -39,6 +39,13 @@ func TestUnitsAreListedByName(t *testing.T) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
 	}
+	failed, err := m.Failed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want[:1], failed); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // TestAManagerThatHearsLateIsAskedAgain has one that does not look at the first message

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,6 +165,11 @@ func (m *Manager) messages(call *dbus.Message) []*dbus.Message {
 	switch method {
 	case "ListUnits":
 		return []*dbus.Message{m.reply(call, dbus.TypeMethodReply, "", append([]Unit{}, m.Units...))}
+	case "ListUnitsFiltered":
+		states, _ := call.Body[0].([]string)
+		return []*dbus.Message{m.reply(call, dbus.TypeMethodReply, "", slices.DeleteFunc(append([]Unit{}, m.Units...), func(u Unit) bool {
+			return !slices.Contains(states, u.Active) && !slices.Contains(states, u.Sub)
+		}))}
 	case "Reload", "ResetFailedUnit":
 		return []*dbus.Message{m.reply(call, dbus.TypeMethodReply, "")}
 	case "Reexecute":

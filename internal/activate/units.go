@@ -83,6 +83,14 @@ func (s *switching) stop(ctx context.Context) error {
 	return s.do(ctx, all)
 }
 
+// tellMeanwhile is tell, while something else is begun.
+func (s *switching) tellMeanwhile(ctx context.Context) error {
+	if s.Meanwhile != nil {
+		s.Meanwhile()
+	}
+	return s.tell(ctx)
+}
+
 // tell runs the plan's commands and has managers read their units again.
 func (s *switching) tell(ctx context.Context) error {
 	for _, t := range s.Plan.Tasks {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stet/internal/activate"
 	"stet/internal/boot"
 	"stet/internal/generation"
 	"stet/internal/handover"
@@ -79,6 +80,10 @@ type fromFlag struct {
 	// mend takes what the store lacks of the system that runs, too. Else it is taken
 	// to be whole: the kernel looks at all that is read of it.
 	mend bool
+
+	// carry begins what carries a switch out as soon as it is known that there is
+	// something to carry out: before the system is taken.
+	carry bool
 }
 
 func (f *fromFlag) add(cmd *cobra.Command) {
@@ -96,8 +101,10 @@ func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do f
 	var w wanted
 	if from.dir != "" {
 		from.dir = absolute(a.Dir, from.dir)
-		w.Request, err = a.takeFrom(ctx, s, from, args)
-		w.whole = true
+		w, err = a.takeFrom(ctx, s, from, args)
+		if w.carrier != nil {
+			defer w.carrier.Close()
+		}
 	} else {
 		w.Request, err = a.buildToStage(ctx, s, args)
 	}
@@ -110,7 +117,8 @@ func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do f
 // wanted is a system that somebody asked for.
 type wanted struct {
 	stage.Request
-	whole bool // it was looked at, and the store has all of it
+	whole   bool              // it was looked at, and the store has all of it
+	carrier *activate.Carrier // where it was begun already
 }
 
 // buildToStage builds what args name. What is built is on the disk before
@@ -124,10 +132,10 @@ func (a *app) buildToStage(ctx context.Context, s *store.Store, args []string) (
 }
 
 // takeFrom takes a system from a directory.
-func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args []string) (stage.Request, error) {
+func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args []string) (w wanted, err error) {
 	sent, err := store.OpenReadOnly(from.dir)
 	if err != nil {
-		return stage.Request{}, wrongInput(err, "`stet send --to` writes such a directory")
+		return w, wrongInput(err, "`stet send --to` writes such a directory")
 	}
 	defer sent.Close()
 	name := ""
@@ -136,26 +144,36 @@ func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args 
 	}
 	offer, err := handover.ReadOffer(from.dir, name)
 	if err != nil {
-		return stage.Request{}, wrongInput(err, "`stet send --to` writes such a directory")
+		return w, wrongInput(err, "`stet send --to` writes such a directory")
 	}
 	here, err := a.installed(espFlag{})
 	if err != nil {
-		return stage.Request{}, err
+		return w, err
 	}
 	running, err := here.running()
 	if err != nil {
-		return stage.Request{}, err
+		return w, err
 	}
 	take := handover.Take
-	if offer.System == running && !from.mend {
+	switch {
+	case offer.System == running && !from.mend:
 		take = handover.TakeOrigin
+	case offer.System != running && from.carry:
+		l, err := a.live(s, espFlag{})
+		if err != nil {
+			return w, err
+		}
+		if w.carrier, err = a.begin(ctx, l); err != nil {
+			return w, err
+		}
 	}
 	report, done := a.progress()
 	defer done()
 	if _, err := take(ctx, s, handover.Store{Store: sent}, offer, report); err != nil {
-		return stage.Request{}, explainHandover(err)
+		return w, explainHandover(err)
 	}
-	return requestOf(offer), nil
+	w.Request, w.whole = requestOf(offer), true
+	return w, nil
 }
 
 // requestOf asks for what was handed over.

@@ -52,6 +52,11 @@ func newCarryOut(a *app) *cobra.Command {
 // written down ends this process, too.
 func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result, then func(context.Context) error, err error) {
 	then = func(context.Context) error { return nil }
+	// It is looked at while the plan is made.
+	before, err := health.Look(ctx, installed{root: "/"}.local())
+	if err != nil {
+		return result, then, err
+	}
 	job, err := activate.AwaitJob(ctx, dir)
 	if err != nil {
 		return result, then, err
@@ -73,15 +78,11 @@ func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result,
 		result, err = l.replace(ctx, machine, job, request.Wish)
 		return result, l.softReboot, err
 	}
-	result, err = a.carryOutLive(ctx, l, machine, job, request.Wish)
+	result, err = a.carryOutLive(ctx, l, machine, job, request.Wish, before)
 	return result, then, err
 }
 
-func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine, job activate.Job, w wish) (result activate.Result, err error) {
-	before, err := health.Look(ctx, l.local())
-	if err != nil {
-		return result, err
-	}
+func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine, job activate.Job, w wish, before health.Before) (result activate.Result, err error) {
 	var checked []health.Result
 	machine.Healthy = func(ctx context.Context) error {
 		results, err := l.examine(ctx, before)
@@ -104,8 +105,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 	case w.Back:
 		machine.Keep = l.end
 	default:
-		// It reads for a while, and whoever else is at it is in the way: before anything
-		// is changed.
+		// Whoever else is at it is in the way: that is said before anything is changed.
 		prepared, err := a.prepareToKeep(l, w.Staged)
 		if err != nil {
 			return result, err
@@ -115,6 +115,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 			break
 		}
 		defer prepared.Close()
+		machine.Meanwhile = prepared.Read
 		machine.Keep = func(ctx context.Context) error {
 			what, err := a.keepPrepared(ctx, l, w.Staged, job.Plan.Kind, prepared)
 			if err != nil {

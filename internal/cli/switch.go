@@ -52,7 +52,8 @@ type wish struct {
 	Restore  *plan.Restore `json:"restore,omitempty"`  // it runs, and is to be as declared again: what starts next stays
 	Soft     int           `json:"soft,omitempty"`     // the generation it is, which a soft reboot starts; 0: it is switched to
 
-	whole bool // the store has all of it: somebody has looked
+	whole   bool              // the store has all of it: somebody has looked
+	carrier *activate.Carrier // that was begun; nil: none was
 }
 
 // switchRequest is what the process that carries a switch out has to know beside
@@ -65,7 +66,7 @@ type switchRequest struct {
 
 func newSwitch(a *app) *cobra.Command {
 	var esp espFlag
-	var from fromFlag
+	from := fromFlag{carry: true}
 	var discard bool
 	cmd := &cobra.Command{
 		Use:   "switch [MACHINE]",
@@ -83,7 +84,7 @@ person's may go.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, w wanted) error {
 				w.Origin = generation.Switch
-				return a.switchTo(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, whole: w.whole}, esp)
+				return a.switchTo(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, whole: w.whole, carrier: w.carrier}, esp)
 			})
 		},
 	}
@@ -103,8 +104,8 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 	if err != nil {
 		return err
 	}
-	var carrier *activate.Carrier
-	if w.Staged.System != running { // there is something to carry out
+	carrier := w.carrier
+	if carrier == nil && w.Staged.System != running { // there is something to carry out
 		if carrier, err = a.begin(ctx, l); err != nil {
 			return err
 		}

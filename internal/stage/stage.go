@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -54,24 +55,31 @@ func (e *IncompleteError) Error() string {
 // Prepared is a system that is looked at, to be staged: reading it all takes a while
 // in which something else can be done.
 type Prepared struct {
+	machine Machine
 	system  string
+	begun   sync.Once
 	unlock  func() error
 	reading errgroup.Group
 	esp     boot.ESP
 	missing []string
 }
 
-// Prepare begins to look at a system and at the ESP. Nobody else changes generations
-// until Close.
+// Prepare makes sure that nobody else changes generations until Close.
 func (m Machine) Prepare(system string) (*Prepared, error) {
 	unlock, err := generation.In(m.Store.Dir()).Lock()
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{system: system, unlock: unlock}
-	p.reading.Go(func() (err error) { p.esp, err = boot.Read(m.ESP, m.Booted); return err })
-	p.reading.Go(func() (err error) { p.missing, err = m.Store.Missing(system); return err })
-	return p, nil
+	return &Prepared{machine: m, system: system, unlock: unlock}, nil
+}
+
+// Read begins to look at the system and at the ESP. Once is enough, and who does not,
+// has [Machine.StagePrepared] do it.
+func (p *Prepared) Read() {
+	p.begun.Do(func() {
+		p.reading.Go(func() (err error) { p.esp, err = boot.Read(p.machine.ESP, p.machine.Booted); return err })
+		p.reading.Go(func() (err error) { p.missing, err = p.machine.Store.Missing(p.system); return err })
+	})
 }
 
 // Close lets others change generations.
@@ -82,6 +90,7 @@ func (p *Prepared) Close() error {
 
 // seen gives the ESP, when all of the system is in the store.
 func (p *Prepared) seen() (boot.ESP, error) {
+	p.Read()
 	err := p.reading.Wait()
 	if err == nil && len(p.missing) > 0 {
 		err = &IncompleteError{p.system, p.missing}

@@ -158,7 +158,7 @@ func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args 
 	switch {
 	case offer.System == running && !from.mend:
 		take = handover.TakeOrigin
-	case offer.System != running && from.carry:
+	case from.carry && running != "" && offer.System != running:
 		l, err := a.live(s, espFlag{})
 		if err != nil {
 			return w, err

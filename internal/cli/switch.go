@@ -105,7 +105,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 		return err
 	}
 	carrier := w.carrier
-	if carrier == nil && w.Staged.System != running { // there is something to carry out
+	if carrier == nil && running != "" && w.Staged.System != running { // there is something to carry out
 		if carrier, err = a.begin(ctx, l); err != nil {
 			return err
 		}

@@ -2,11 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
+	"stet/internal/generation"
+	"stet/internal/handover"
 	"stet/internal/plan"
+	"stet/internal/store"
+	"stet/internal/system/systemtest"
 	"stet/internal/term"
 )
 
@@ -28,5 +34,28 @@ func TestASwitchSaysWhatIsBack(t *testing.T) {
 	a.json = true
 	if err := a.reportSwitch(r); err != nil || !strings.Contains(out.String(), `"/etc/net/*.conf"`) {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// TestWhereNothingOfStetRuns is for whoever mixes up two terminals: nothing is begun.
+func TestWhereNothingOfStetRuns(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer, err := handover.Make(s, systemtest.Put(t, s, systemtest.System{}), generation.Provenance{})
+	if err := errors.Join(err, handover.WriteOffer(dir, offer), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"switch", "try", "plan"} {
+		var said bytes.Buffer
+		code := Run(t.Context(), Environment{
+			Stdin: strings.NewReader(""), Stdout: &said, Stderr: &said, Dir: dir, Root: t.TempDir(), Now: time.Now,
+			Getenv: func(name string) string { return map[string]string{"STET_STORE": t.TempDir()}[name] },
+		}, []string{command, "--from", dir})
+		if code != ExitFailed || !strings.Contains(said.String(), "no system of Stet runs here") || !strings.Contains(said.String(), "run it on the machine itself") {
+			t.Errorf("%s: %d\n%s", command, code, said.String())
+		}
 	}
 }

@@ -82,12 +82,14 @@ space := $(subst ,, )
 test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 	@set -e; export ROUNDS=$${ROUNDS:-2} STET_SEED=$${STET_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "test-long: ROUNDS=$$ROUNDS STET_SEED=$$STET_SEED FUZZTIME=$(FUZZTIME)"; \
-	go test -count=1 -timeout 90m -tags long -run '^($(subst $(space),|,$(LONG_TESTS)))$$' $(addprefix ./,$(sort $(dir $(LONG_FILES)))); \
+	failed=; \
+	go test -count=1 -timeout 90m -tags long -run '^($(subst $(space),|,$(LONG_TESTS)))$$' $(addprefix ./,$(sort $(dir $(LONG_FILES)))) || failed=tests; \
 	for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u); do \
 	  for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c 6-); do \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./$$package; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./$$package || failed="$$failed $$target"; \
 	  done; \
 	done; \
+	if [ -n "$$failed" ]; then echo "test-long: failed in $$SECONDS s: $$failed" >&2; exit 1; fi; \
 	echo "test-long: passed in $$SECONDS s"
 
 # The VM driver's own tests boot the kernel of an example, without the rest.

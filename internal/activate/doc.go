@@ -8,7 +8,8 @@
 // runs is found unhealthy, it goes back by itself. A record in /run/stet says how
 // far it is; the next command undoes what an ended process left half-done. After
 // a power cut there is nothing to undo: the boot entry comes last, and is not
-// its matter.
+// its matter. A [Carrier] is the process in which all that happens, which outlives
+// whoever asked for it.
 //
 // It must never decide what is done to which unit, or change a plan. cli and
 // drift may import it.

@@ -117,7 +117,7 @@ func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do f
 // wanted is a system that somebody asked for.
 type wanted struct {
 	stage.Request
-	whole   bool              // it was looked at, and the store has all of it
+	whole   bool              // nobody has to look whether the store has all of it: it was just taken, or runs
 	carrier *activate.Carrier // where it was begun already
 }
 

@@ -52,7 +52,7 @@ type wish struct {
 	Restore  *plan.Restore `json:"restore,omitempty"`  // it runs, and is to be as declared again: what starts next stays
 	Soft     int           `json:"soft,omitempty"`     // the generation it is, which a soft reboot starts; 0: it is switched to
 
-	whole   bool              // the store has all of it: somebody has looked
+	whole   bool              // nobody has to look whether the store has all of it
 	carrier *activate.Carrier // that was begun; nil: none was
 }
 

@@ -126,12 +126,15 @@ func (m Machine) still(running, next plan.System, f *plan.Facts) (bool, error) {
 		return false, nil
 	}
 	mounted, err := state.ReadDevices(m.at(state.DevicesFile))
+	if err != nil {
+		return false, err
+	}
 	for _, d := range mounted {
 		if d.Tree != running.Trees[d.Name] {
-			return false, err
+			return false, nil
 		}
 	}
-	return err == nil, err
+	return true, nil
 }
 
 // gatherRunning looks at what runs: processes, mounts and units.

@@ -74,18 +74,18 @@ func (b *bench) contest(ctx context.Context, l, with *lab, fraction, memoryLimit
 		if err != nil {
 			return nil, err
 		}
-		ours, ourCPU, memory = append(ours, took.wall), append(ourCPU, took.cpu), append(memory, took.memory)
+		ours, ourCPU, memory = append(ours, took.Wall), append(ourCPU, took.CPU), append(memory, took.Memory)
 
 		say("%s, run %d of %d: mmdebstrap", l.machine, i+1, b.runs)
 		if took, err = plain.beside(ctx, l, target); err != nil {
 			return nil, err
 		}
-		theirs, theirCPU = append(theirs, took.wall), append(theirCPU, took.cpu)
+		theirs, theirCPU = append(theirs, took.Wall), append(theirCPU, took.CPU)
 		say("%s, run %d of %d: mmdebstrap with its initramfs", l.machine, i+1, b.runs)
 		if took, err = full.beside(ctx, with, target+"-initramfs"); err != nil {
 			return nil, err
 		}
-		longer = append(longer, took.wall)
+		longer = append(longer, took.Wall)
 	}
 	name := l.machine + ": "
 	a := measured(name+"stet build, store empty", "s", ours, 0)
@@ -161,7 +161,7 @@ func (b *bench) unchanged(ctx context.Context) ([]result, error) {
 		if err != nil {
 			return nil, err
 		}
-		times = append(times, took.wall)
+		times = append(times, took.Wall)
 	}
 	return []result{measured("stet build, nothing changed", "s", times, 0.1)}, nil
 }

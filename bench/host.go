@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -61,4 +62,19 @@ func loadAverage() string {
 func readText(name string) string {
 	text, _ := os.ReadFile(name)
 	return string(text)
+}
+
+// needed is the room that all measurements take together, in bytes.
+const needed = 30 << 30
+
+// needRoom tells before an hour has passed that the room will not do.
+func needRoom(dir string) error {
+	var room unix.Statfs_t
+	if err := unix.Statfs(dir, &room); err != nil {
+		return err
+	}
+	if left := int64(room.Bavail) * room.Bsize; left < needed {
+		return fmt.Errorf("%s has %d GB left, and all measurements take %d: make room, name another place with -dir, or some of them with -only", dir, left>>30, int64(needed)>>30)
+	}
+	return nil
 }

@@ -31,11 +31,11 @@ func (b *bench) image(ctx context.Context) ([]result, error) {
 			if err != nil {
 				return nil, err
 			}
-			memory = append(memory, took.memory)
+			memory = append(memory, took.Memory)
 			if format == "raw" {
-				raw, cpu = append(raw, took.wall), append(cpu, took.cpu)
+				raw, cpu = append(raw, took.Wall), append(cpu, took.CPU)
 			} else {
-				qcow2 = append(qcow2, took.wall)
+				qcow2 = append(qcow2, took.Wall)
 			}
 			if err := os.Remove(path); err != nil {
 				return nil, err

@@ -66,9 +66,9 @@ func (b *bench) language(ctx context.Context) ([]result, error) {
 		say("language, run %d of %d", run+1, languageRuns)
 		took := func(values *[]float64, repository, store string, args ...string) error {
 			s, _, err := b.runStet(ctx, repository, store, args...)
-			*values = append(*values, s.wall)
+			*values = append(*values, s.Wall)
 			if repository == large {
-				memory = append(memory, s.memory)
+				memory = append(memory, s.Memory)
 			}
 			return err
 		}
@@ -76,7 +76,7 @@ func (b *bench) language(ctx context.Context) ([]result, error) {
 		if err != nil {
 			return nil, err
 		}
-		version = append(version, s.wall)
+		version = append(version, s.Wall)
 		var warm []float64
 		text := strings.Replace(fleetText(fleetMachines), "8007", fmt.Sprint(9000+run), 1)
 		for _, step := range []func() error{

@@ -80,8 +80,8 @@ func (b *bench) lock(ctx context.Context) ([]result, error) {
 		return nil, err
 	}
 	return []result{
-		measured("lock, store empty, with the download", "s", []float64{l.cold.wall}, 0),
-		measured("lock, store empty: peak memory", "MB", []float64{l.cold.memory}, memoryLimit),
+		measured("lock, store empty, with the download", "s", []float64{l.cold.Wall}, 0),
+		measured("lock, store empty: peak memory", "MB", []float64{l.cold.Memory}, memoryLimit),
 	}, nil
 }
 

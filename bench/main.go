@@ -17,6 +17,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == measureAloneCommand {
+		os.Exit(measureAlone(os.Args[2], os.Args[3:]))
+	}
 	sandbox.Main() // the breakdown builds in this process
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -105,6 +108,11 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	if len(wanted) == 0 {
+		if err := needRoom(b.dir); err != nil {
+			return err
+		}
+	}
 	report := report{Host: describeHost(b.dir)}
 	for _, m := range measurements {
 		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {

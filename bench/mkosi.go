@@ -96,7 +96,7 @@ func (b *bench) mkosi(ctx context.Context) ([]result, error) {
 		if err != nil {
 			return nil, err
 		}
-		stet = append(stet, took.wall)
+		stet = append(stet, took.Wall)
 
 		say("disk from nothing, run %d of %d: mkosi", i+1, b.runs)
 		work := filepath.Join(b.dir, fmt.Sprint("mkosi-", i))
@@ -115,7 +115,7 @@ func (b *bench) mkosi(ctx context.Context) ([]result, error) {
 		if took, _, err = measure(inRoot(ctx, root, work, "mkosi", "--force", "--output-directory=/bench/out", "--workspace-directory=/bench/work", "--package-cache-dir=/bench/cache", "build")); err != nil {
 			return nil, err
 		}
-		mkosi = append(mkosi, took.wall)
+		mkosi = append(mkosi, took.Wall)
 		if _, err := only(work, "out/server*.raw"); err != nil {
 			return nil, err
 		}

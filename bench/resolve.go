@@ -111,7 +111,7 @@ func (b *bench) resolveOnce(ctx context.Context, how, cache string) (resolved, f
 	}
 	var r resolved
 	err = json.NewDecoder(strings.NewReader(out)).Decode(&r)
-	return r, took.memory, err
+	return r, took.Memory, err
 }
 
 // resolveAloneCommand is the first argument of a process that resolves once.

@@ -7,38 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"stet/internal/source"
 )
-
-// spent is what one run of a program took.
-type spent struct {
-	wall, cpu float64 // seconds; cpu is that of all its children too
-	memory    float64 // MB of the largest process among it and its children
-}
-
-// measure runs a program to its end. What it prints is shown when it fails.
-func measure(cmd *exec.Cmd) (spent, string, error) {
-	var said strings.Builder
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &said
-	begin := time.Now()
-	err := cmd.Run()
-	took := time.Since(begin)
-	if err != nil {
-		return spent{}, "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, tail(said.String()+out.String()))
-	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return spent{
-		wall:   took.Seconds(),
-		cpu:    (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(),
-		memory: float64(usage.Maxrss) * 1024 / 1e6,
-	}, out.String(), nil
-}
 
 // tail is the end of a long text.
 func tail(text string) string {

@@ -91,14 +91,14 @@ func (b *bench) switching(ctx context.Context) (all []result, err error) {
 			if err != nil {
 				return nil, err
 			}
-			outside = append(outside, took.wall)
+			outside = append(outside, took.Wall)
 		}
 		for _, limit := range []string{"8192", "4096"} { // what the first system has comes last
 			took, _, err := measure(inRoot(ctx, m.root, m.dir, "ansible-playbook", "-i", "inventory", "-e", "limit="+limit, "playbook.yaml"))
 			if err != nil {
 				return nil, err
 			}
-			ansible = append(ansible, took.wall)
+			ansible = append(ansible, took.Wall)
 		}
 	}
 	s := measured("switch: one file and its unit", "s", stet, 0)

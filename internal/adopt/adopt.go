@@ -18,6 +18,17 @@ type Machine struct {
 	// Owner tells who declares an option; nobody also when only a default does.
 	Owner func(option ...string) Owner
 
+	// Named says that a person named the findings: what the repository declares since
+	// the system that runs was built is overridden, and seen in the edit.
+	Named bool
+
+	// Before gives what the system that runs declares to be in a file; false when it
+	// declares none. nil: that is not known of any.
+	Before func(name string) (content []byte, ok bool)
+
+	// Source gives what is in a file of the repository.
+	Source func(name string) ([]byte, error)
+
 	// Drifted is what is there in /etc, by path.
 	Drifted map[string]plan.Drifted
 

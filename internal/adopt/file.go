@@ -29,6 +29,8 @@ func (a *adopter) file(f drift.Finding) {
 	d := a.Drifted[f.Path]
 	d.Path = f.Path
 	switch {
+	case !a.Named && a.movedOn(d.Path):
+		a.leave(f, "the repository declares another content by now than the system that runs has", "`stet adopt "+d.Path+"` declares this one in its place; or edit the configuration by hand")
 	case d.Size > mostAtOnce:
 		a.leave(f, fmt.Sprintf("it has more than %d MiB, and a repository is kept for ever", mostAtOnce>>20), "`persist: ["+f.Path+"]` lets the machine keep it")
 	case len(d.Attributes) > 0:
@@ -40,6 +42,26 @@ func (a *adopter) file(f drift.Finding) {
 		}
 		a.entry(f, d)
 	}
+}
+
+// movedOn reports whether the repository declares another content of a file than the
+// system that runs has, which was built before: one of the two changes would be lost.
+func (a *adopter) movedOn(name string) bool {
+	if a.Before == nil {
+		return false
+	}
+	before, ok := a.Before(name)
+	if !ok {
+		return false
+	}
+	switch declared := a.Declared.Files[name]; declared.Kind {
+	case machine.FileText:
+		return declared.Text != string(before)
+	case machine.FileSource:
+		now, err := a.Source(declared.Source)
+		return err == nil && !bytes.Equal(now, before)
+	}
+	return false
 }
 
 // entry adopts what is at a path as one of files.

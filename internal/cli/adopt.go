@@ -17,6 +17,7 @@ import (
 	"stet/internal/plan"
 	"stet/internal/source"
 	"stet/internal/store"
+	"stet/internal/tree"
 	"stet/internal/term"
 )
 
@@ -89,6 +90,7 @@ func (a *app) adopt(ctx context.Context, s *store.Store, o adoptOptions) error {
 	if err != nil {
 		return err
 	}
+	about.Named = len(o.names) > 0
 	adopted, files, left, err := e.Adopt(ctx, about, chosen)
 	if err != nil {
 		return err
@@ -158,7 +160,22 @@ func (a *app) adoptable(s *store.Store, report *driftReport, seen *drift.Seen) (
 	if err != nil {
 		return adopt.Machine{}, err
 	}
+	etc, err := s.Tree(running.Trees["etc"])
+	if err != nil {
+		return adopt.Machine{}, err
+	}
 	about := adopt.Machine{
+		Before: func(name string) ([]byte, bool) {
+			e, ok := etc.Lookup(strings.TrimPrefix(name, "/etc"))
+			if !ok || e.Type != tree.Regular {
+				return nil, false
+			}
+			if e.Size == 0 {
+				return nil, true
+			}
+			content, err := s.ReadObject(e.Digest)
+			return content, err == nil
+		},
 		Drifted: map[string]plan.Drifted{}, Variables: seen.Variables,
 		Was: adopt.Accounts{Users: declared.Users, Groups: declared.Groups}, Is: adopt.ParseAccounts(seen.Passwd, seen.Group),
 		Run: seen.Facts.Run, Mounts: seen.Mounts,

@@ -37,11 +37,11 @@ type File struct {
 }
 
 // Adopt declares as many of the findings as can be: all at once when that works, else
-// by halves. The machine needs no Declared and no Owner. What is left is so because of
-// what it is, or because the edited configuration would be wrong, or not say what the
-// machine is.
+// by halves. The machine needs no Declared, no Owner and no Source. What is left is so
+// because of what it is, or because the edited configuration would be wrong, or not say
+// what the machine is.
 func (e Edition) Adopt(ctx context.Context, m adopt.Machine, found []drift.Finding) (adopted []drift.Finding, files []File, left []adopt.Left, err error) {
-	m.Declared, m.Owner = e.Configuration.Machines[e.Machine], e.owner()
+	m.Declared, m.Owner, m.Source = e.Configuration.Machines[e.Machine], e.owner(), e.source
 	p := &adoption{Edition: e, machine: m}
 	// What may be refused does not hold up what is sure.
 	var sure, doubtful []drift.Finding
@@ -70,6 +70,16 @@ func (e Edition) Adopt(ctx context.Context, m adopt.Machine, found []drift.Findi
 	slices.SortStableFunc(p.adopted, func(a, b drift.Finding) int { return place(a) - place(b) })
 	slices.SortStableFunc(p.left, func(a, b adopt.Left) int { return place(a.Finding) - place(b.Finding) })
 	return p.adopted, p.files, p.left, nil
+}
+
+// source reads a file of the repository.
+func (e Edition) source(name string) ([]byte, error) {
+	root, err := os.OpenRoot(e.Configuration.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.ReadFile(name)
 }
 
 // adoption is what became of findings so far.

@@ -1,6 +1,7 @@
 package edition
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -293,6 +294,59 @@ func TestWhatCannotBeAdoptedIsLeftWithItsReason(t *testing.T) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// The system that runs was built before the repository said something else.
+func TestARepositoryThatMovedOnIsNotSetBack(t *testing.T) {
+	const sshd = "/etc/ssh/sshd_config.d/50-stet.conf"
+	const was = "# From services.ssh.\nPort 22\nPermitRootLogin no\nPasswordAuthentication no\nAuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n"
+	moved := strings.NewReplacer("ssh: {}", "ssh: {port: 2200}", `"old\n"`, `"newer\n"`).Replace(before)
+	files := map[string]string{"stet.yaml": moved, "banner": "newer\n"}
+	built := map[string]string{"/etc/motd": "old\n", "/etc/banner": "old\n", sshd: was, "/etc/other": "old\n"}
+	there := map[string]string{"/etc/motd": "mine\n", "/etc/banner": "mine\n", sshd: strings.Replace(was, "Login no", "Login yes", 1), "/etc/other": "mine\n"}
+	var found []drift.Finding
+	for _, name := range []string{"/etc/motd", "/etc/banner", sshd, "/etc/other"} {
+		found = append(found, drift.Finding{Kind: drift.File, Name: name, Path: name, Change: plan.Modified})
+	}
+	asBuilt := func(m *adopt.Machine) {
+		m.Before = func(name string) ([]byte, bool) { text, ok := built[name]; return []byte(text), ok }
+	}
+	adopted, now, left := adopting(t, files, there, asBuilt, found...)
+	if len(adopted) != 1 || adopted[0].Name != "/etc/other" || len(left) != 3 || now["banner"] != "" {
+		t.Errorf("adopted %v, left %v", adopted, left)
+	}
+	for _, l := range left {
+		if l.Why != "the repository declares another content by now than the system that runs has" || !strings.Contains(l.Remedy, "stet adopt "+l.Finding.Path) {
+			t.Errorf("%s: %s; %s", l.Finding.Name, l.Why, l.Remedy)
+		}
+	}
+	if text := now["stet.yaml"]; !strings.Contains(text, "port: 2200") || !strings.Contains(text, "newer") {
+		t.Errorf("the repository was set back:\n%s", text)
+	}
+
+	// A person who names them is told by the edit what goes.
+	named := func(m *adopt.Machine) { asBuilt(m); m.Named = true }
+	adopted, now, left = adopting(t, files, there, named, found...)
+	if len(adopted) != 4 || len(left) != 0 || now["banner"] != "mine\n" || strings.Contains(now["stet.yaml"], "2200") {
+		t.Errorf("named: adopted %v, left %v\n%s", adopted, left, now["stet.yaml"])
+	}
+}
+
+func TestOneEditsAtATime(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var busy *BusyError
+	if _, err := Lock(dir); !errors.As(err, &busy) || busy.Dir != dir {
+		t.Errorf("the second one is told %v", err)
+	}
+	unlock()
+	if unlock, err = Lock(dir); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }
 
 func TestAMachineInCUEIsEditedWhereItIsDeclared(t *testing.T) {

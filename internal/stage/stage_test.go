@@ -165,7 +165,7 @@ func TestOneAtATime(t *testing.T) {
 func TestWhatIsPreparedIsStaged(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	digest, other := w.system(systemtest.System{}), w.system(systemtest.System{Kernel: "another kernel"})
-	prepared, err := w.Prepare(digest)
+	prepared, err := w.Prepare(digest, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 	"stet/internal/verity"
@@ -116,29 +118,60 @@ const hexDigits = "0123456789abcdef"
 // ParseDump reads a dump that [Tree.Dump] wrote. It accepts nothing else: a
 // text that would not be written again byte for byte is an error.
 //
-// Trees are read by nearly everything, and a large one has 150,000 lines: what it
-// keeps of them are parts of one string.
+// Trees are read by nearly everything, and a large one has 150,000 lines: all
+// processors read, each its part, and what is kept of lines are parts of one string.
 func ParseDump(dump []byte) (*Tree, error) {
-	rest := string(dump)
-	entries := make([]Entry, 0, strings.Count(rest, "\n"))
+	text := string(dump)
+	lines := strings.Count(text, "\n")
+	entries := make([]Entry, lines)
+	parts := min(runtime.GOMAXPROCS(0), lines/leastLines+1)
+	failed := make([]error, parts)
+	var reading sync.WaitGroup
+	for i, rest, first := 0, text, 0; i < parts; i++ {
+		part := rest
+		if i < parts-1 {
+			end := len(rest) / (parts - i)
+			end += strings.IndexByte(rest[end:], '\n') + 1
+			part, rest = rest[:end], rest[end:]
+		}
+		at := first
+		first += strings.Count(part, "\n")
+		reading.Go(func() { failed[i] = parseLines(part, at, entries) })
+	}
+	reading.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := 1; i < len(entries); i++ {
+		if entries[i-1].Path >= entries[i].Path {
+			return nil, fmt.Errorf("dump line %d: %s is not sorted", i+1, entries[i].Path)
+		}
+	}
+	return sorted(entries)
+}
+
+// leastLines is what is worth a goroutine.
+const leastLines = 1000
+
+// parseLines reads some lines, the first of which is the one after at others.
+func parseLines(text string, at int, into []Entry) error {
 	var again []byte
-	for number := 1; rest != ""; number++ {
-		line, after, ended := strings.Cut(rest, "\n")
-		rest = after
+	for ; text != ""; at++ {
+		line, rest, ended := strings.Cut(text, "\n")
+		text = rest
 		e, err := parseLine(line)
 		if err != nil {
-			return nil, fmt.Errorf("dump line %d: %w", number, err)
+			return fmt.Errorf("dump line %d: %w", at+1, err)
 		}
 		again = e.appendDump(again[:0])
 		if !ended || string(again[:len(again)-1]) != line {
-			return nil, fmt.Errorf("dump line %d: not in canonical form", number)
+			return fmt.Errorf("dump line %d: not in canonical form", at+1)
 		}
-		if len(entries) > 0 && entries[len(entries)-1].Path >= e.Path {
-			return nil, fmt.Errorf("dump line %d: %s is not sorted", number, e.Path)
-		}
-		entries = append(entries, e)
+		into[at] = e
 	}
-	return sorted(entries)
+	return nil
 }
 
 // leastFields is how many a line has that names no extended attribute.

@@ -2,6 +2,8 @@ package tree
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,4 +127,41 @@ func FuzzParseDump(f *testing.F) {
 			t.Errorf("accepted a text that is not canonical:\n%q\n%q", data, again.Bytes())
 		}
 	})
+}
+
+// All processors read a part of a large dump: what is wrong is told by its line.
+func TestALargeDumpIsReadInParts(t *testing.T) {
+	entries := []Entry{{Path: "/", Type: Directory, Mode: 0o755}}
+	for i := range 5 * leastLines {
+		entries = append(entries, Entry{Path: fmt.Sprintf("/%05d", i), Type: Symlink, Mode: 0o777, Target: strings.Repeat("x", i%40+1)})
+	}
+	made, err := New(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dump bytes.Buffer
+	if err := made.Dump(&dump); err != nil {
+		t.Fatal(err)
+	}
+	read, err := ParseDump(dump.Bytes())
+	if err != nil || !slices.EqualFunc(slices.Collect(read.All()), slices.Collect(made.All()), func(a, b *Entry) bool { return a.Path == b.Path && a.SameContent(b) }) {
+		t.Errorf("%d entries, %v", read.Len(), err)
+	}
+	lines := slices.Collect(strings.Lines(dump.String()))
+	for _, c := range []struct {
+		change func([]string)
+		want   string
+	}{
+		{func(l []string) { l[4321] = "nothing\n" }, "dump line 4322: want at least 11 fields"},
+		{func(l []string) { l[4321], l[1] = "nothing\n", " \n" }, "dump line 2: "},
+		{func(l []string) { l[2500], l[2501] = l[2501], l[2500] }, "dump line 2502: /02499 is not sorted"},
+		{func(l []string) { l[3000] = strings.TrimSuffix(l[3000], "\n") }, "dump line 3001: "},
+		{func(l []string) { l[5000] = strings.TrimSuffix(l[5000], "\n") }, "dump line 5001: not in canonical form"},
+	} {
+		changed := slices.Clone(lines)
+		c.change(changed)
+		if _, err := ParseDump([]byte(strings.Join(changed, ""))); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
 }

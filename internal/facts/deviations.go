@@ -28,10 +28,11 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 	if err != nil {
 		return running, nil, err
 	}
-	w, err := readProcesses(m.proc())
+	around, err := m.look(ctx)
 	if err != nil {
 		return running, nil, err
 	}
+	w := around.world
 	policy, err := m.Policy(running)
 	if err != nil {
 		return running, nil, err
@@ -40,7 +41,7 @@ func (m Machine) See(ctx context.Context) (plan.System, *drift.Seen, error) {
 	if seen.Facts, err = m.gather(boot, running, running, policy); err != nil {
 		return running, nil, err
 	}
-	if err := m.gatherRunning(ctx, running, w, seen.Facts); err != nil {
+	if err := m.gatherRunning(running, around, seen.Facts); err != nil {
 		return running, nil, err
 	}
 	for _, mounted := range w.mounts() {

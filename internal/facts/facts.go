@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"stet/internal/plan"
@@ -100,23 +101,35 @@ func (m Machine) Gather(ctx context.Context, next plan.System, restore *plan.Res
 	if next.Digest == running.Digest { // nothing else of its largest tree may be wanted
 		read = func(digest string) (*tree.Tree, error) { return m.Store.TreePart(digest, state.PolicyFile) }
 	}
-	policy, err := m.policy(next, read)
-	if err != nil {
-		return nil, err
+	var around *surroundings
+	var looking errgroup.Group
+	look := func() (err error) { around, err = m.look(ctx); return err }
+	if next.Digest != running.Digest { // else it may not be needed
+		looking.Go(look)
 	}
-	f, err := m.gather(boot, running, next, policy)
-	if err != nil {
+	f, err := m.gatherFor(boot, running, next, read)
+	if err = errors.Join(err, looking.Wait()); err != nil {
 		return nil, err
 	}
 	f.Restore = restore
 	if still, err := m.still(running, next, f); err != nil || still {
 		return f, err
 	}
-	w, err := readProcesses(m.proc())
+	if around == nil {
+		if err := look(); err != nil {
+			return nil, err
+		}
+	}
+	return f, m.gatherRunning(running, around, f)
+}
+
+// gatherFor looks at what is no process, for a plan that leads to a system.
+func (m Machine) gatherFor(boot state.Boot, running, next plan.System, read func(string) (*tree.Tree, error)) (*plan.Facts, error) {
+	policy, err := m.policy(next, read)
 	if err != nil {
 		return nil, err
 	}
-	return f, m.gatherRunning(ctx, running, w, f)
+	return m.gather(boot, running, next, policy)
 }
 
 // still reports whether the machine is all that next is.
@@ -137,12 +150,12 @@ func (m Machine) still(running, next plan.System, f *plan.Facts) (bool, error) {
 	return true, nil
 }
 
-// gatherRunning looks at what runs: processes, mounts and units.
-func (m Machine) gatherRunning(ctx context.Context, running plan.System, w *world, f *plan.Facts) (err error) {
-	if f.Managers, err = m.managers(ctx, w, running.Trees["usr"]); err != nil {
+// gatherRunning tells of what runs: processes, mounts and units.
+func (m Machine) gatherRunning(running plan.System, around *surroundings, f *plan.Facts) (err error) {
+	if f.Managers, err = m.managers(around, running.Trees["usr"]); err != nil {
 		return err
 	}
-	f.Mounts = newNamespaces(w).others()
+	f.Mounts = newNamespaces(around.world).others()
 	if f.Run, err = m.runFiles(); err != nil {
 		return fmt.Errorf("read unit files in /run: %w", err)
 	}

@@ -73,10 +73,6 @@ func (p fakeProc) process(pid int, cgroup, namespace, mounts string, mapped ...s
 // managers gathers with the given units of the system's manager and of ada's.
 func (p fakeProc) managers(units, hers []string) []plan.RunningManager {
 	p.t.Helper()
-	w, err := readProcesses(filepath.Join(p.root, "proc"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
 	m := Machine{Root: p.root, Units: func(_ context.Context, of *systemd.User) ([]systemd.Unit, error) {
 		names := units
 		if of != nil {
@@ -88,7 +84,11 @@ func (p fakeProc) managers(units, hers []string) []plan.RunningManager {
 		}
 		return all, nil
 	}}
-	managers, err := m.managers(p.t.Context(), w, usrTree)
+	around, err := m.look(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	managers, err := m.managers(around, usrTree)
 	if err != nil {
 		p.t.Fatal(err)
 	}

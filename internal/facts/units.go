@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"stet/internal/mount"
 	"stet/internal/plan"
 	"stet/internal/state"
@@ -22,34 +24,53 @@ const transientUnits = "/run/systemd/transient/"
 // no part of the machine that the plan is for.
 const SwitchUnit = "stet-switch.service"
 
-// managers looks at the system's manager and at those of users.
-func (m Machine) managers(ctx context.Context, w *world, usr string) ([]plan.RunningManager, error) {
+// surroundings are processes, and what managers say of their units.
+type surroundings struct {
+	*world
+	managers []asked // the system's first
+}
+
+// asked is a manager with its units.
+type asked struct {
+	user  *systemd.User // nil: it is the system's
+	units []systemd.Unit
+}
+
+// look asks all managers, and meanwhile looks at the processes.
+func (m Machine) look(ctx context.Context) (*surroundings, error) {
 	users, err := systemd.Users(m.run())
 	if err != nil {
 		return nil, err
 	}
+	around := &surroundings{managers: make([]asked, len(users)+1)}
+	var looking errgroup.Group
+	looking.Go(func() (err error) { around.world, err = readProcesses(m.proc()); return err })
+	for i := range around.managers {
+		of := &around.managers[i]
+		if i > 0 {
+			of.user = &users[i-1]
+		}
+		looking.Go(func() (err error) { of.units, err = m.Units(ctx, of.user); return err })
+	}
+	return around, looking.Wait()
+}
+
+// managers tells of the system's manager and of those of users.
+func (m Machine) managers(around *surroundings, usr string) ([]plan.RunningManager, error) {
+	w := around.world
 	o, err := m.origins(w, usr)
 	if err != nil {
 		return nil, err
 	}
 	n := newNamespaces(w)
-	all := []plan.RunningManager{{}}
-	asked := []*systemd.User{nil}
-	for i := range users {
-		all = append(all, plan.RunningManager{User: users[i].Name})
-		asked = append(asked, &users[i])
-	}
-	for i, user := range asked {
-		units, err := m.Units(ctx, user)
-		if err != nil {
-			return nil, err
-		}
-		service := ""
+	all := make([]plan.RunningManager, len(around.managers))
+	for i, of := range around.managers {
+		user, service := of.user, ""
 		if user != nil {
-			service = systemd.ManagerUnit(*user)
+			all[i].User, service = user.Name, systemd.ManagerUnit(*user)
 		}
 		all[i].Maps = o.group(w.of(service, "init.scope"))
-		for _, u := range units {
+		for _, u := range of.units {
 			if user == nil && u.Name == SwitchUnit {
 				continue
 			}

@@ -17,8 +17,8 @@ import (
 	"stet/internal/plan"
 	"stet/internal/source"
 	"stet/internal/store"
-	"stet/internal/tree"
 	"stet/internal/term"
+	"stet/internal/tree"
 )
 
 // adoptReport is what `stet adopt --json` prints.

@@ -121,7 +121,7 @@ func run(ctx context.Context) (err error) {
 		var results []result
 		if results, err = m.make(&b, ctx); err != nil {
 			err = fmt.Errorf("%s: %w", m.name, err)
-			break // what was measured before took half an hour: it is printed
+			break // what was measured before took long: it is printed
 		}
 		report.Results = append(report.Results, results...)
 	}

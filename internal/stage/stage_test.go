@@ -187,6 +187,27 @@ func TestWhatIsPreparedIsStaged(t *testing.T) {
 	}
 }
 
+// Whoever has just looked says so, and it is not looked at again.
+func TestWhatIsKnownToBeWholeIsNotLookedAt(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	digest := w.system(systemtest.System{Usr: map[string]string{"/a": "1"}})
+	if err := os.Remove(w.Store.ObjectPath(systemtest.Object(t, w.Store, "1"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, whole := range []bool{false, true} {
+		prepared, err := w.Prepare(digest, whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.StagePrepared(request(digest, "c1"), prepared); (err == nil) != whole {
+			t.Errorf("known to be whole: %t; %v", whole, err)
+		}
+		if err := prepared.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestNumbersOfLostRecordsAreNotUsedAgain(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	first := w.system(systemtest.System{Usr: map[string]string{"/a": "1"}})

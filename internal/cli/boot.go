@@ -56,9 +56,9 @@ live switch leaves to a soft reboot.`,
 			}
 			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, w wanted) error {
 				if soft {
-					return a.softBoot(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, Whole: w.whole}, esp)
+					return a.softBoot(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, whole: w.whole}, esp)
 				}
-				report, err := a.startsNext(cmd.Context(), s, w, esp)
+				report, err := a.startsNext(cmd.Context(), s, w.Request, esp)
 				if err != nil {
 					return err
 				}
@@ -182,17 +182,17 @@ func requestOf(offer handover.Offer) stage.Request {
 }
 
 // startsNext stages, and brings the machine's repository to the same commit.
-func (a *app) startsNext(ctx context.Context, s *store.Store, w wanted, flag espFlag) (*stagedReport, error) {
+func (a *app) startsNext(ctx context.Context, s *store.Store, r stage.Request, flag espFlag) (*stagedReport, error) {
 	i, err := a.installed(flag)
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.prepare(i, s, w)
+	p, err := a.prepare(i, s, r.System)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Close()
-	return a.startsNextPrepared(ctx, i, s, w.Request, p)
+	return a.startsNextPrepared(ctx, i, s, r, p)
 }
 
 // stager is the machine as somebody needs it who makes boot entries.
@@ -205,12 +205,12 @@ func (a *app) stager(i installed, s *store.Store) (stage.Machine, error) {
 }
 
 // prepare begins to look at a system that is to start next, and at the ESP.
-func (a *app) prepare(i installed, s *store.Store, w wanted) (*stage.Prepared, error) {
+func (a *app) prepare(i installed, s *store.Store, system string) (*stage.Prepared, error) {
 	m, err := a.stager(i, s)
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.Prepare(w.System, w.whole)
+	p, err := m.Prepare(system)
 	if err != nil {
 		return nil, needRoot(explainStage(err))
 	}

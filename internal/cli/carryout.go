@@ -106,8 +106,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 		machine.Keep = l.end
 	default:
 		// Whoever else is at it is in the way: that is said before anything is changed.
-		// What ran before was not looked at when it was taken.
-		prepared, err := a.prepareToKeep(l, wanted{Request: w.Staged, whole: w.Whole && job.Plan.Old != job.Plan.New})
+		prepared, err := a.prepareToKeep(l, w.Staged)
 		if err != nil {
 			return result, err
 		}
@@ -145,7 +144,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 
 // keep makes what runs start next. nil says that no ESP is mounted.
 func (a *app) keep(ctx context.Context, l live, r stage.Request, kind plan.Kind) (*kept, error) {
-	p, err := a.prepareToKeep(l, wanted{Request: r})
+	p, err := a.prepareToKeep(l, r)
 	if err != nil || p == nil {
 		return nil, err
 	}
@@ -155,11 +154,11 @@ func (a *app) keep(ctx context.Context, l live, r stage.Request, kind plan.Kind)
 
 // prepareToKeep begins to look at what keep makes start next. nil says that no ESP is
 // mounted.
-func (a *app) prepareToKeep(l live, w wanted) (*stage.Prepared, error) {
+func (a *app) prepareToKeep(l live, r stage.Request) (*stage.Prepared, error) {
 	if _, err := l.needESP(); err != nil {
 		return nil, nil
 	}
-	return a.prepare(l.installed, l.store, w)
+	return a.prepare(l.installed, l.store, r.System)
 }
 
 // keepPrepared is keep of a system that was prepared.

@@ -64,7 +64,7 @@ While a system is tried, rollback without N goes back to what ran before.`,
 			if !next {
 				return a.switchTo(cmd.Context(), s, wish{Staged: r, Discard: discard}, esp)
 			}
-			report, err := a.startsNext(cmd.Context(), s, wanted{Request: r}, esp)
+			report, err := a.startsNext(cmd.Context(), s, r, esp)
 			if err != nil {
 				return err
 			}

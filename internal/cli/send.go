@@ -198,7 +198,7 @@ func (a *app) receive(ctx context.Context, s *store.Store, receiver *handover.Re
 		}
 		return outcome, s.SetRoot("received-"+filepath.Base(o.Machine), text)
 	}
-	staged, err := a.startsNext(ctx, s, wanted{Request: requestOf(o)}, esp)
+	staged, err := a.startsNext(ctx, s, requestOf(o), esp)
 	if err != nil {
 		return outcome, err
 	}

@@ -36,7 +36,7 @@ func (a *app) softBoot(ctx context.Context, s *store.Store, w wish, esp espFlag)
 				Remedy: "leave out --soft, and reboot; nothing was changed"}
 		}
 	}
-	report, err := a.startsNext(ctx, s, wanted{Request: w.Staged, whole: w.Whole}, esp)
+	report, err := a.startsNext(ctx, s, w.Staged, esp)
 	if err != nil {
 		return err
 	}

@@ -51,8 +51,8 @@ type wish struct {
 	Back     bool          `json:"back,omitempty"`     // it ran before the one that is tried: what starts next stays
 	Restore  *plan.Restore `json:"restore,omitempty"`  // it runs, and is to be as declared again: what starts next stays
 	Soft     int           `json:"soft,omitempty"`     // the generation it is, which a soft reboot starts; 0: it is switched to
-	Whole    bool          `json:"whole,omitempty"`    // nobody has to look whether the store has all of it
 
+	whole   bool              // nobody has to look whether the store has all of it
 	carrier *activate.Carrier // that was begun; nil: none was
 }
 
@@ -84,7 +84,7 @@ person's may go.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, w wanted) error {
 				w.Origin = generation.Switch
-				return a.switchTo(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, Whole: w.whole, carrier: w.carrier}, esp)
+				return a.switchTo(cmd.Context(), s, wish{Staged: w.Request, Discard: discard, whole: w.whole, carrier: w.carrier}, esp)
 			})
 		},
 	}
@@ -165,7 +165,7 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 	if err != nil {
 		return nil, false, err
 	}
-	if !w.Whole && w.Staged.System != running { // which is mounted, and has the kernel look at all that is read
+	if !w.whole && w.Staged.System != running { // which is mounted, and has the kernel look at all that is read
 		missing, err := l.store.Missing(w.Staged.System)
 		if err != nil {
 			return nil, false, err

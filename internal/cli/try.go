@@ -208,7 +208,7 @@ neither the repository nor its lock is touched, and so there is nothing to confi
 				return wrongInput(fmt.Errorf("one machine, not %d", len(args)), "packages follow after -p")
 			}
 			return a.withWanted(cmd.Context(), from, args, func(s *store.Store, of wanted) error {
-				w.Staged, w.Whole, w.carrier = of.Request, of.whole, of.carrier
+				w.Staged, w.whole, w.carrier = of.Request, of.whole, of.carrier
 				w.Staged.Origin = generation.Switch
 				return a.switchTo(cmd.Context(), s, w, esp)
 			})

@@ -57,7 +57,6 @@ func (e *IncompleteError) Error() string {
 type Prepared struct {
 	machine Machine
 	system  string
-	whole   bool
 	begun   sync.Once
 	unlock  func() error
 	reading errgroup.Group
@@ -65,15 +64,13 @@ type Prepared struct {
 	missing []string
 }
 
-// Prepare makes sure that nobody else changes generations until Close. Whole says that
-// somebody has looked whether the store has all of the system, and has kept the store
-// open since.
-func (m Machine) Prepare(system string, whole bool) (*Prepared, error) {
+// Prepare makes sure that nobody else changes generations until Close.
+func (m Machine) Prepare(system string) (*Prepared, error) {
 	unlock, err := generation.In(m.Store.Dir()).Lock()
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{machine: m, system: system, whole: whole, unlock: unlock}, nil
+	return &Prepared{machine: m, system: system, unlock: unlock}, nil
 }
 
 // Read begins to look at the system and at the ESP. Once is enough, and who does not,
@@ -81,9 +78,7 @@ func (m Machine) Prepare(system string, whole bool) (*Prepared, error) {
 func (p *Prepared) Read() {
 	p.begun.Do(func() {
 		p.reading.Go(func() (err error) { p.esp, err = boot.Read(p.machine.ESP, p.machine.Booted); return err })
-		if !p.whole {
-			p.reading.Go(func() (err error) { p.missing, err = p.machine.Store.Missing(p.system); return err })
-		}
+		p.reading.Go(func() (err error) { p.missing, err = p.machine.Store.Missing(p.system); return err })
 	})
 }
 
@@ -106,7 +101,7 @@ func (p *Prepared) seen() (boot.ESP, error) {
 // Stage makes a system the one that starts next. What was asked for before and
 // is not finished, after a crash, is finished.
 func (m Machine) Stage(r Request) (Staged, error) {
-	p, err := m.Prepare(r.System, false)
+	p, err := m.Prepare(r.System)
 	if err != nil {
 		return Staged{}, err
 	}

@@ -165,7 +165,7 @@ func TestOneAtATime(t *testing.T) {
 func TestWhatIsPreparedIsStaged(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	digest, other := w.system(systemtest.System{}), w.system(systemtest.System{Kernel: "another kernel"})
-	prepared, err := w.Prepare(digest, false)
+	prepared, err := w.Prepare(digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,27 +184,6 @@ func TestWhatIsPreparedIsStaged(t *testing.T) {
 	}
 	if got := w.stage(other, "c2"); got.Number != 2 {
 		t.Errorf("afterwards: %+v", got)
-	}
-}
-
-// Whoever has just looked says so, and it is not looked at again.
-func TestWhatIsKnownToBeWholeIsNotLookedAt(t *testing.T) {
-	w := newWorld(t, t.TempDir())
-	digest := w.system(systemtest.System{Usr: map[string]string{"/a": "1"}})
-	if err := os.Remove(w.Store.ObjectPath(systemtest.Object(t, w.Store, "1"))); err != nil {
-		t.Fatal(err)
-	}
-	for _, whole := range []bool{false, true} {
-		prepared, err := w.Prepare(digest, whole)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.StagePrepared(request(digest, "c1"), prepared); (err == nil) != whole {
-			t.Errorf("known to be whole: %t; %v", whole, err)
-		}
-		if err := prepared.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 

@@ -89,7 +89,7 @@ func (r *Reader) tree(digest string, dirs []string) (*tree.Tree, error) {
 		}
 		text = part
 	}
-	return tree.ParseDump(text)
+	return tree.ParseOwn(text)
 }
 
 // isOnTheWay reports whether a path is a directory, in it, or above it.

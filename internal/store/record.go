@@ -61,7 +61,7 @@ func (s *Store) Tree(digest string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := tree.ParseDump(text)
+	read, err := tree.ParseOwn(text)
 	if err != nil {
 		return nil, err
 	}

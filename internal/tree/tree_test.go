@@ -117,9 +117,13 @@ func FuzzParseDump(f *testing.F) {
 	f.Add(text.Bytes())
 	f.Add([]byte("/ 0 40755 1 0 0 0 0.0 - - -\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		own, errOwn := ParseOwn(data) // which must be able to read whatever is there
 		read, err := ParseDump(data)
 		if err != nil {
 			return
+		}
+		if errOwn != nil || own.Digest() != read.Digest() {
+			t.Errorf("it is another one when it is our own: %v", errOwn)
 		}
 		var again bytes.Buffer
 		_ = read.Dump(&again)
@@ -146,6 +150,9 @@ func TestALargeDumpIsReadInParts(t *testing.T) {
 	read, err := ParseDump(dump.Bytes())
 	if err != nil || !slices.EqualFunc(slices.Collect(read.All()), slices.Collect(made.All()), func(a, b *Entry) bool { return a.Path == b.Path && a.SameContent(b) }) {
 		t.Errorf("%d entries, %v", read.Len(), err)
+	}
+	if own, err := ParseOwn(dump.Bytes()); err != nil || own.Digest() != made.Digest() {
+		t.Errorf("our own one: %v", err)
 	}
 	lines := slices.Collect(strings.Lines(dump.String()))
 	for _, c := range []struct {

@@ -154,11 +154,11 @@ func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args 
 	if err != nil {
 		return w, err
 	}
-	take := handover.Take
-	switch {
-	case offer.System == running && !from.mend:
-		take = handover.TakeOrigin
-	case from.carry && running != "" && offer.System != running:
+	whole := running // the kernel has a look at all that is read of it
+	if from.mend {
+		whole = ""
+	}
+	if from.carry && running != "" && offer.System != running {
 		l, err := a.live(s, espFlag{})
 		if err != nil {
 			return w, err
@@ -169,7 +169,7 @@ func (a *app) takeFrom(ctx context.Context, s *store.Store, from fromFlag, args 
 	}
 	report, done := a.progress()
 	defer done()
-	if _, err := take(ctx, s, handover.Store{Store: sent}, offer, report); err != nil {
+	if _, err := handover.Take(ctx, s, handover.Store{Store: sent}, offer, whole, report); err != nil {
 		return w, explainHandover(err)
 	}
 	w.Request, w.whole = requestOf(offer), true
@@ -187,7 +187,7 @@ func (a *app) startsNext(ctx context.Context, s *store.Store, r stage.Request, f
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.prepare(i, s, r.System)
+	p, err := a.prepare(i, s, r.System, "")
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +204,14 @@ func (a *app) stager(i installed, s *store.Store) (stage.Machine, error) {
 	return a.stage(i, s, esp)
 }
 
-// prepare begins to look at a system that is to start next, and at the ESP.
-func (a *app) prepare(i installed, s *store.Store, system string) (*stage.Prepared, error) {
+// prepare begins to look at a system that is to start next, and at the ESP. Running is
+// the one that it has replaced, if that was done live.
+func (a *app) prepare(i installed, s *store.Store, system, running string) (*stage.Prepared, error) {
 	m, err := a.stager(i, s)
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.Prepare(system)
+	p, err := m.Prepare(system, running)
 	if err != nil {
 		return nil, needRoot(explainStage(err))
 	}

@@ -106,7 +106,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 		machine.Keep = l.end
 	default:
 		// Whoever else is at it is in the way: that is said before anything is changed.
-		prepared, err := a.prepareToKeep(l, w.Staged)
+		prepared, err := a.prepareToKeep(l, w.Staged, job.Old.Digest)
 		if err != nil {
 			return result, err
 		}
@@ -144,7 +144,7 @@ func (a *app) carryOutLive(ctx context.Context, l live, machine activate.Machine
 
 // keep makes what runs start next. nil says that no ESP is mounted.
 func (a *app) keep(ctx context.Context, l live, r stage.Request, kind plan.Kind) (*kept, error) {
-	p, err := a.prepareToKeep(l, r)
+	p, err := a.prepareToKeep(l, r, "")
 	if err != nil || p == nil {
 		return nil, err
 	}
@@ -153,12 +153,12 @@ func (a *app) keep(ctx context.Context, l live, r stage.Request, kind plan.Kind)
 }
 
 // prepareToKeep begins to look at what keep makes start next. nil says that no ESP is
-// mounted.
-func (a *app) prepareToKeep(l live, r stage.Request) (*stage.Prepared, error) {
+// mounted. Running is the system that is replaced live; "": none is.
+func (a *app) prepareToKeep(l live, r stage.Request, running string) (*stage.Prepared, error) {
 	if _, err := l.needESP(); err != nil {
 		return nil, nil
 	}
-	return a.prepare(l.installed, l.store, r.System)
+	return a.prepare(l.installed, l.store, r.System, running)
 }
 
 // keepPrepared is keep of a system that was prepared.

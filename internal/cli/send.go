@@ -90,7 +90,7 @@ func (a *app) sendTo(ctx context.Context, s *store.Store, o handover.Offer, dir 
 	defer to.Close()
 	report, done := a.progress()
 	defer done()
-	taken, err := handover.Take(ctx, to, handover.Store{Store: s}, o, report)
+	taken, err := handover.Take(ctx, to, handover.Store{Store: s}, o, "", report)
 	if err != nil {
 		return sentReport{}, err
 	}
@@ -186,7 +186,7 @@ it hands over, and let it start next if that was asked for. Every byte is checke
 func (a *app) receive(ctx context.Context, s *store.Store, receiver *handover.Receiver, o handover.Offer, esp espFlag) (outcome handover.Outcome, err error) {
 	report, done := a.progress()
 	defer done()
-	taken, err := handover.Take(ctx, s, receiver, o, report)
+	taken, err := handover.Take(ctx, s, receiver, o, "", report)
 	outcome.Files, outcome.Bytes = taken.Files, taken.Bytes
 	if err != nil {
 		return outcome, err

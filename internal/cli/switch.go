@@ -166,7 +166,7 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 		return nil, false, err
 	}
 	if !w.whole && w.Staged.System != running { // which is mounted, and has the kernel look at all that is read
-		missing, err := l.store.Missing(w.Staged.System)
+		missing, err := l.store.MissingBeside(w.Staged.System, running)
 		if err != nil {
 			return nil, false, err
 		}

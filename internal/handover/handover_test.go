@@ -38,11 +38,17 @@ func offered(t testing.TB, change string) (*store.Store, handover.Offer) {
 
 func offer(t testing.TB, s *store.Store, change string) handover.Offer {
 	t.Helper()
+	return offerOf(t, s, change, change)
+}
+
+// offerOf is offer of a system with one change in /usr and another in /etc.
+func offerOf(t testing.TB, s *store.Store, change, etc string) handover.Offer {
+	t.Helper()
 	files := map[string]string{"/lib/change": change, "/lib/empty": ""}
 	for n := range 20 {
 		files[fmt.Sprintf("/lib/file%d", n)] = strings.Repeat(fmt.Sprint("content ", n), 1000*n+1)
 	}
-	digest := systemtest.Put(t, s, systemtest.System{Usr: files, Etc: map[string]string{"/motd": change}})
+	digest := systemtest.Put(t, s, systemtest.System{Usr: files, Etc: map[string]string{"/motd": etc}})
 	o, err := handover.Make(s, digest, generation.Provenance{
 		Commit: source.Commit{ID: "c0ffee"}, Bundle: systemtest.Object(t, s, "bundle of "+change), SourceMap: systemtest.Object(t, s, "map"),
 	})
@@ -82,7 +88,7 @@ func pipe(t testing.TB, from, to *store.Store, o handover.Offer, spoil func(io.R
 		if diff := cmp.Diff(o, got); diff != "" {
 			t.Error(diff)
 		}
-		if taken, err = handover.Take(t.Context(), to, receiver, got, nil); err == nil {
+		if taken, err = handover.Take(t.Context(), to, receiver, got, "", nil); err == nil {
 			err = receiver.Done(handover.Outcome{Generation: 7, Files: taken.Files, Bytes: taken.Bytes})
 		}
 	}
@@ -133,7 +139,7 @@ func TestOverAPipeOnlyWhatIsMissingIsSent(t *testing.T) {
 func TestOfWhatRunsOnlyTheOriginIsTaken(t *testing.T) {
 	from, o := offered(t, "one")
 	to := newStore(t)
-	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, nil); err != nil {
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	// Another commit of the same system, of which something was damaged.
@@ -142,17 +148,42 @@ func TestOfWhatRunsOnlyTheOriginIsTaken(t *testing.T) {
 	if err := os.Remove(gone); err != nil {
 		t.Fatal(err)
 	}
-	taken, err := handover.TakeOrigin(t.Context(), to, handover.Store{Store: from}, o, nil)
+	taken, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, o.System, nil)
 	if err != nil || taken.Files != 1 {
 		t.Errorf("%+v, %v", taken, err)
 	}
 	if _, err := os.Stat(gone); err == nil {
 		t.Error("the system was looked at, too")
 	}
-	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, nil); err != nil {
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	complete(t, to, o)
+}
+
+// Of what a system shares with one that runs nothing is looked at, and of the rest all.
+func TestWhatRunsIsNotLookedAtAgain(t *testing.T) {
+	from, o := offered(t, "one")
+	to := newStore(t)
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, o, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	gone := to.ObjectPath(systemtest.Object(t, from, "one"))
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	next := offerOf(t, from, "one", "another")
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, next, o.System, nil); err != nil {
+		t.Fatal(err)
+	}
+	lacks, err := to.Missing(next.System)
+	if err != nil || len(lacks) != 1 || filepath.Join(to.Dir(), lacks[0]) != gone {
+		t.Errorf("it lacks %v, %v", lacks, err)
+	}
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: from}, next, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	complete(t, to, next)
 }
 
 func TestAsADirectory(t *testing.T) {
@@ -162,7 +193,7 @@ func TestAsADirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := handover.Take(t.Context(), stick, handover.Store{Store: from}, o, nil); err != nil {
+	if _, err := handover.Take(t.Context(), stick, handover.Store{Store: from}, o, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(handover.WriteOffer(dir, o), stick.Close()); err != nil {
@@ -182,7 +213,7 @@ func TestAsADirectory(t *testing.T) {
 		t.Error(err)
 	}
 	to := newStore(t)
-	if _, err := handover.Take(t.Context(), to, handover.Store{Store: read}, o, nil); err != nil {
+	if _, err := handover.Take(t.Context(), to, handover.Store{Store: read}, o, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	complete(t, to, o)
@@ -299,7 +330,7 @@ func FuzzReceive(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := handover.Take(t.Context(), to, receiver, o, nil); err != nil {
+		if _, err := handover.Take(t.Context(), to, receiver, o, "", nil); err != nil {
 			return
 		}
 		if missing, err := to.Missing(o.System); err != nil || len(missing) > 0 {

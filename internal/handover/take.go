@@ -42,30 +42,19 @@ type Taken struct {
 	Bytes int64
 }
 
-// Take brings a system into a store: what it lacks, each file checked.
-func Take(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) (Taken, error) {
+// Take brings a system into a store: what it lacks, each file checked. Whole is a system
+// of which the store is known to have all, as of one that runs: what the two share is not
+// looked at. It is "" where no such is known.
+func Take(ctx context.Context, to *store.Store, from Source, o Offer, whole string, report progress.Func) (Taken, error) {
 	t := newTaker(ctx, to, from, o, report)
-	if err := t.take(o); err != nil {
-		return t.taken, fmt.Errorf("take system %.12s: %w", o.System, err)
-	}
-	return t.taken, nil
-}
-
-// TakeOrigin brings into a store what it lacks of where a system comes from. Of the
-// system itself the store is known to have all, as of one that runs.
-func TakeOrigin(ctx context.Context, to *store.Store, from Source, o Offer, report progress.Func) (Taken, error) {
-	t := newTaker(ctx, to, from, o, report)
-	t.want(o.Bundle, o.SourceMap)
-	lacks := t.lackingObjects()
-	if len(lacks) == 0 {
-		return t.taken, nil
-	}
-	err := t.fetch(lacks)
-	if err == nil {
-		err = to.Sync()
+	var err error
+	if o.System == whole {
+		err = t.takeOrigin(o)
+	} else {
+		err = t.take(o, whole)
 	}
 	if err != nil {
-		return t.taken, fmt.Errorf("take what system %.12s comes from: %w", o.System, err)
+		return t.taken, fmt.Errorf("take system %.12s: %w", o.System, err)
 	}
 	return t.taken, nil
 }
@@ -93,7 +82,7 @@ func newTaker(ctx context.Context, to *store.Store, from Source, o Offer, report
 	return t
 }
 
-func (t *taker) take(o Offer) error {
+func (t *taker) take(o Offer, whole string) error {
 	manifest, text, err := t.manifest(o.System)
 	if err != nil {
 		return err
@@ -101,7 +90,11 @@ func (t *taker) take(o Offer) error {
 	if manifest.Machine != o.Machine {
 		return fmt.Errorf("it is of machine %q, not %q", manifest.Machine, o.Machine)
 	}
-	if err := t.trees(manifest); err != nil {
+	had, err := t.had(whole)
+	if err != nil {
+		return err
+	}
+	if err := t.trees(manifest, had); err != nil {
 		return err
 	}
 	t.want(manifest.Kernel, manifest.Initrd, o.Bundle, o.SourceMap)
@@ -112,6 +105,35 @@ func (t *taker) take(o Offer) error {
 		return err
 	}
 	return t.to.Sync()
+}
+
+// takeOrigin takes where a system comes from that is there.
+func (t *taker) takeOrigin(o Offer) error {
+	t.want(o.Bundle, o.SourceMap)
+	lacks := t.lackingObjects()
+	if len(lacks) == 0 {
+		return nil
+	}
+	if err := t.fetch(lacks); err != nil {
+		return err
+	}
+	return t.to.Sync()
+}
+
+// had gives the trees of a system of which the store has all.
+func (t *taker) had(system string) (map[string]bool, error) {
+	if system == "" {
+		return nil, nil
+	}
+	manifest, _, err := t.manifest(system)
+	if err != nil {
+		return nil, err
+	}
+	had := map[string]bool{}
+	for _, digest := range manifest.Trees {
+		had[digest] = true
+	}
+	return had, nil
 }
 
 // manifest takes the manifest. It is not put before everything else is there.
@@ -130,11 +152,15 @@ func (t *taker) manifest(digest string) (m *system.Manifest, text []byte, err er
 	return m, text, err
 }
 
-// trees takes what is missing of them, and notes what objects they name.
-func (t *taker) trees(m *system.Manifest) error {
+// trees takes what is missing of them, and notes what objects they name, but for those of
+// which the store has all.
+func (t *taker) trees(m *system.Manifest, had map[string]bool) error {
 	digests := slices.Sorted(maps.Values(m.Trees))
 	var lacks []File
 	for _, digest := range slices.Compact(digests) {
+		if had[digest] {
+			continue
+		}
 		if made, err := t.to.Tree(digest); err == nil {
 			t.note(made)
 		} else {

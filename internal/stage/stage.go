@@ -57,6 +57,7 @@ func (e *IncompleteError) Error() string {
 type Prepared struct {
 	machine Machine
 	system  string
+	running string
 	begun   sync.Once
 	unlock  func() error
 	reading errgroup.Group
@@ -64,13 +65,14 @@ type Prepared struct {
 	missing []string
 }
 
-// Prepare makes sure that nobody else changes generations until Close.
-func (m Machine) Prepare(system string) (*Prepared, error) {
+// Prepare makes sure that nobody else changes generations until Close. Running is the
+// system that a live switch replaces, and "" else: what the two share is not looked at.
+func (m Machine) Prepare(system, running string) (*Prepared, error) {
 	unlock, err := generation.In(m.Store.Dir()).Lock()
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{machine: m, system: system, unlock: unlock}, nil
+	return &Prepared{machine: m, system: system, running: running, unlock: unlock}, nil
 }
 
 // Read begins to look at the system and at the ESP. Once is enough, and who does not,
@@ -78,7 +80,7 @@ func (m Machine) Prepare(system string) (*Prepared, error) {
 func (p *Prepared) Read() {
 	p.begun.Do(func() {
 		p.reading.Go(func() (err error) { p.esp, err = boot.Read(p.machine.ESP, p.machine.Booted); return err })
-		p.reading.Go(func() (err error) { p.missing, err = p.machine.Store.Missing(p.system); return err })
+		p.reading.Go(func() (err error) { p.missing, err = p.machine.Store.MissingBeside(p.system, p.running); return err })
 	})
 }
 
@@ -101,7 +103,7 @@ func (p *Prepared) seen() (boot.ESP, error) {
 // Stage makes a system the one that starts next. What was asked for before and
 // is not finished, after a crash, is finished.
 func (m Machine) Stage(r Request) (Staged, error) {
-	p, err := m.Prepare(r.System)
+	p, err := m.Prepare(r.System, "")
 	if err != nil {
 		return Staged{}, err
 	}

@@ -165,7 +165,7 @@ func TestOneAtATime(t *testing.T) {
 func TestWhatIsPreparedIsStaged(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	digest, other := w.system(systemtest.System{}), w.system(systemtest.System{Kernel: "another kernel"})
-	prepared, err := w.Prepare(digest)
+	prepared, err := w.Prepare(digest, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +184,27 @@ func TestWhatIsPreparedIsStaged(t *testing.T) {
 	}
 	if got := w.stage(other, "c2"); got.Number != 2 {
 		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// Of a system that has replaced another, what came with it is looked at.
+func TestWhatReplacedAnotherIsLookedAt(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	running := w.system(systemtest.System{Usr: map[string]string{"/a": "1"}})
+	next := w.system(systemtest.System{Usr: map[string]string{"/a": "1"}, Etc: map[string]string{"/b": "2"}})
+	for _, content := range []string{"1", "2"} {
+		if err := os.Remove(w.Store.ObjectPath(systemtest.Object(t, w.Store, content))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prepared, err := w.Prepare(next, running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prepared.Close()
+	var incomplete *stage.IncompleteError
+	if _, err := w.StagePrepared(request(next, "c1"), prepared); !errors.As(err, &incomplete) || len(incomplete.Missing) != 1 {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,28 +36,46 @@ type Object struct {
 	Size   int64
 }
 
-// Needs follows a system's manifest and its trees. What of those is damaged or
-// missing is an error.
-func (s *Store) Needs(system string) (*Needs, error) {
+// manifest is what this package has to know of a system's.
+type manifest struct {
+	Format         int
+	Trees          map[string]string
+	Images         map[string]verity.Digest
+	Kernel, Initrd verity.Digest
+}
+
+func (s *Store) readManifest(system string) (*manifest, error) {
 	text, err := s.System(system)
 	if err != nil {
 		return nil, err
 	}
-	var manifest struct {
-		Format         int
-		Trees          map[string]string
-		Images         map[string]verity.Digest
-		Kernel, Initrd verity.Digest
-	}
-	if err := json.Unmarshal(text, &manifest); err != nil {
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, fmt.Errorf("read the manifest of system %s: %w", system, err)
 	}
-	if manifest.Format != manifestFormat {
-		return nil, fmt.Errorf("the manifest of system %s has format %d; this Stet reads %d: use the Stet that built it", system, manifest.Format, manifestFormat)
+	if m.Format != manifestFormat {
+		return nil, fmt.Errorf("the manifest of system %s has format %d; this Stet reads %d: use the Stet that built it", system, m.Format, manifestFormat)
+	}
+	return &m, nil
+}
+
+// Needs follows a system's manifest and its trees. What of those is damaged or
+// missing is an error.
+func (s *Store) Needs(system string) (*Needs, error) { return s.needs(system, nil) }
+
+// needs is Needs without the objects of some trees.
+func (s *Store) needs(system string, without []string) (*Needs, error) {
+	manifest, err := s.readManifest(system)
+	if err != nil {
+		return nil, err
 	}
 	sizes := map[verity.Digest]int64{}
 	n := &Needs{Kernel: manifest.Kernel, Initrd: manifest.Initrd}
 	for _, digest := range manifest.Trees {
+		n.Trees = append(n.Trees, digest)
+		if slices.Contains(without, digest) {
+			continue
+		}
 		t, err := s.Tree(digest)
 		if err != nil {
 			return nil, err
@@ -66,7 +85,6 @@ func (s *Store) Needs(system string) (*Needs, error) {
 				sizes[e.Digest] = e.Size
 			}
 		}
-		n.Trees = append(n.Trees, digest)
 	}
 	for _, digest := range manifest.Images {
 		n.Images = append(n.Images, digest)
@@ -90,8 +108,22 @@ func (s *Store) Needs(system string) (*Needs, error) {
 // A few contents decide whether a machine comes up at all: images, kernel and
 // initrd are read, unless the kernel vouches for them (fs-verity). Of the other
 // objects the size alone is compared.
-func (s *Store) Missing(system string) ([]string, error) {
-	needs, err := s.Needs(system)
+func (s *Store) Missing(system string) ([]string, error) { return s.MissingBeside(system, "") }
+
+// MissingBeside is Missing of a system that is to follow another, which runs: at the
+// objects of trees that both have it does not look. What of them were missing, the one
+// that runs would lack already, and there are tens of thousands. Of one that runs itself
+// it looks at all. "" is no system.
+func (s *Store) MissingBeside(system, running string) ([]string, error) {
+	var shared []string
+	if running != "" && running != system {
+		manifest, err := s.readManifest(running)
+		if err != nil {
+			return nil, err
+		}
+		shared = slices.Collect(maps.Values(manifest.Trees))
+	}
+	needs, err := s.needs(system, shared)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,60 @@ func TestMissingNamesWhatIsNotThereWhole(t *testing.T) {
 	}
 }
 
+// What a system shares with the one that runs is not looked at; what it starts with is.
+func TestMissingBesideWhatRuns(t *testing.T) {
+	s := open(t)
+	running, objects, image := system(t, s, "one", "two")
+	text, err := s.System(running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest map[string]any
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	own, err := s.PutBytes([]byte("own"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	etc, err := tree.New([]tree.Entry{{Path: "/", Type: tree.Directory, Mode: 0o755}, {Path: "/own", Type: tree.Regular, Mode: 0o644, Size: 3, Digest: own}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees := manifest["trees"].(map[string]any)
+	if trees["etc"], err = s.PutTree(etc); err != nil {
+		t.Fatal(err)
+	}
+	if text, err = json.Marshal(manifest); err != nil {
+		t.Fatal(err)
+	}
+	next, err := s.PutSystem(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, initrd := s.ObjectPath(objects[0]), s.ObjectPath(objects[3])
+	for _, name := range []string{shared, initrd, s.ObjectPath(own), s.ImagePath(image)} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lacks := []string{s.relative(initrd), s.relative(s.ObjectPath(own)), "images/" + image.String()}
+	slices.Sort(lacks)
+	all := slices.Sorted(slices.Values(append([]string{s.relative(shared)}, lacks...)))
+	for _, c := range []struct {
+		system, running string
+		want            []string
+	}{
+		{next, running, lacks},
+		{next, "", all},
+		{next, next, all},
+	} {
+		if missing, err := s.MissingBeside(c.system, c.running); err != nil || !slices.Equal(missing, c.want) {
+			t.Errorf("beside %.6q it misses %q, %v\nwant %q", c.running, missing, err, c.want)
+		}
+	}
+}
+
 func TestNeedsOfASystemThatCannotBeFollowed(t *testing.T) {
 	s := open(t)
 	digest, objects, _ := system(t, s, "one", "two")

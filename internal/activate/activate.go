@@ -25,8 +25,8 @@ type Machine struct {
 	// Healthy says what is wrong with the machine when all is done, beside
 	// units that do not run; nil asks for nothing more.
 	Healthy func(context.Context) error
-	// Meanwhile is called when the trees are replaced and managers begin to read their
-	// units, which takes seconds: it begins what Keep needs. nil begins nothing.
+	// Meanwhile is called when units begin to stop, and managers are yet to read theirs,
+	// which takes seconds: it begins what Keep needs. nil begins nothing.
 	Meanwhile func()
 	// Keep makes the new system the one that starts next, once all is well. It
 	// comes last: when it fails, the machine goes back. nil leaves what starts
@@ -221,7 +221,7 @@ func (s *switching) forward(ctx context.Context) error {
 		{staging, "mount the new trees beside the old", s.prepare, fault.TreesStaged},
 		{stopping, "stop units", s.stop, fault.UnitsStopped},
 		{replacing, "replace the trees", s.replace, fault.TreesReplaced},
-		{telling, "tell managers", s.tellMeanwhile, fault.ManagersTold},
+		{telling, "tell managers", s.tell, fault.ManagersTold},
 		{starting, "reload, restart and start units", s.start, fault.UnitsStarted},
 		{checking, "look whether all is well", s.healthy, fault.SwitchHealthy},
 	} {

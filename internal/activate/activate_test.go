@@ -42,9 +42,11 @@ func TestASwitchDoesWhatThePlanSays(t *testing.T) {
 			t.Errorf("at %q /usr is %q (%v), want %q", job, page, err, want)
 		}
 	}
-	outcome, err := w.machine().Switch(t.Context(), w.plan(), w.old, w.new, false)
+	m := w.machine()
+	m.Meanwhile = func() { w.jobs.done = append(w.jobs.done, "meanwhile") }
+	outcome, err := m.Switch(t.Context(), w.plan(), w.old, w.new, false)
 	must(t, err)
-	if diff := cmp.Diff(forwards, w.jobs.done); diff != "" {
+	if diff := cmp.Diff(append([]string{"meanwhile"}, forwards...), w.jobs.done); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(w.looksNew(t), w.looks(t)); diff != "" {

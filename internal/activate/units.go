@@ -73,22 +73,17 @@ func (s *switching) do(ctx context.Context, all []batch) error {
 }
 
 // stop stops what does not run while the trees are replaced. The last in the
-// plan is first.
+// plan is first. Processes take their time to end, in which the machine has little to do.
 func (s *switching) stop(ctx context.Context) error {
+	if s.Meanwhile != nil {
+		s.Meanwhile()
+	}
 	all := s.batches(systemd.Stop, plan.Stop, plan.StopStart)
 	slices.Reverse(all)
 	for _, b := range all {
 		slices.Reverse(b.units)
 	}
 	return s.do(ctx, all)
-}
-
-// tellMeanwhile is tell, while something else is begun.
-func (s *switching) tellMeanwhile(ctx context.Context) error {
-	if s.Meanwhile != nil {
-		s.Meanwhile()
-	}
-	return s.tell(ctx)
 }
 
 // tell runs the plan's commands and has managers read their units again.

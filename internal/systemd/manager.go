@@ -56,7 +56,7 @@ func (m Manager) connect(ctx context.Context) (*dbus.Conn, error) {
 // the authentication it looks at only when more comes: so it is asked until it says
 // something, and from then on there is nothing left over.
 func greet(ctx context.Context, connection *dbus.Conn) error {
-	const patience = 20 * time.Millisecond
+	const patience = 4 * time.Millisecond
 	answered := make(chan *dbus.Call, 64)
 	for wait := patience; ; wait *= 2 {
 		connection.Object(destination, managerPath).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answered)

@@ -65,7 +65,7 @@ func readText(name string) string {
 }
 
 // needed is the room that all measurements take together, in bytes.
-const needed = 70 << 30
+const needed = 56 << 30
 
 // needRoom tells before an hour has passed that the room will not do.
 func needRoom(dir string) error {

@@ -111,6 +111,21 @@ func TestSubtreeIsRootedAnew(t *testing.T) {
 	}
 }
 
+// Of others only what Dump would write is taken: else two texts were one tree.
+func TestForeignDumpsAreCanonical(t *testing.T) {
+	const canonical = "/ 0 40755 1 0 0 0 0.0 - - -\n"
+	for _, text := range []string{
+		strings.Replace(canonical, " 1 ", " 2 ", 1), strings.Replace(canonical, " 0 0 0 ", " 00 0 0 ", 1), strings.Replace(canonical, "- - -", "- x -", 1),
+	} {
+		if _, err := ParseDump([]byte(text)); err == nil || !strings.Contains(err.Error(), "not in canonical form") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := ParseDump([]byte(canonical)); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzParseDump(f *testing.F) {
 	var text bytes.Buffer
 	_ = sample(f).Dump(&text)

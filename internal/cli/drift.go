@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,14 +126,15 @@ func (a *app) drift(ctx context.Context, s *store.Store, esp espFlag) (*driftRep
 		return nil, nil, err
 	}
 	report.Generation = number
-	installed, err := build.ReadInstalled(s, running.Digest)
-	if err != nil {
-		return nil, nil, err
-	}
+	installed := sync.OnceValues(func() (*build.Installed, error) { return build.ReadInstalled(s, running.Digest) })
 	for _, f := range found {
 		d := driftedFinding{Finding: f}
 		if d.Option, d.Place = places.ofFinding(f); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
-			if d.Packages, err = installed.Owners(f.Name); err != nil {
+			of, err := installed()
+			if err != nil {
+				return nil, nil, err
+			}
+			if d.Packages, err = of.Owners(f.Name); err != nil {
 				return nil, nil, err
 			}
 		}

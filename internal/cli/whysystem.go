@@ -14,7 +14,6 @@ import (
 	"stet/internal/plan"
 	"stet/internal/store"
 	"stet/internal/system"
-	"stet/internal/tree"
 	"stet/internal/unit"
 )
 
@@ -125,19 +124,11 @@ func (s *whySystem) depend(r *whyReport) (err error) {
 // units finds the units of the system's manager.
 func (s *whySystem) units() (*unit.Loader, error) {
 	if s.loader == nil {
-		files, err := plan.UnitFiles(unitStore{s.store}, plan.System{Trees: s.manifest.Trees})
+		files, err := plan.UnitFiles(s.store, plan.System{Trees: s.manifest.Trees})
 		if err != nil {
 			return nil, err
 		}
 		s.loader = unit.NewLoader(files, unit.SystemPath())
 	}
 	return s.loader, nil
-}
-
-// unitStore gives no more of trees than has units.
-type unitStore struct{ *store.Store }
-
-// Tree implements plan.Store.
-func (s unitStore) Tree(digest string) (*tree.Tree, error) {
-	return s.TreePart(digest, "/systemd", "/xdg/systemd", "/lib/systemd", "/share/systemd")
 }

@@ -25,6 +25,14 @@ func (w *world) Tree(digest string) (*tree.Tree, error) {
 	return nil, fmt.Errorf("no tree %s", digest)
 }
 
+func (w *world) Files(digest string) (tree.Files, error) {
+	t, err := w.Tree(digest)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
 func (w *world) ReadObject(d verity.Digest) ([]byte, error) {
 	if data, ok := w.objects[d]; ok {
 		return data, nil

@@ -97,17 +97,13 @@ func (m Machine) Gather(ctx context.Context, next plan.System, restore *plan.Res
 	if err != nil {
 		return nil, err
 	}
-	read := m.Store.Tree
-	if next.Digest == running.Digest { // nothing else of its largest tree may be wanted
-		read = func(digest string) (*tree.Tree, error) { return m.Store.TreePart(digest, state.PolicyFile) }
-	}
 	var around *surroundings
 	var looking errgroup.Group
 	look := func() (err error) { around, err = m.look(ctx); return err }
 	if next.Digest != running.Digest { // else it may not be needed
 		looking.Go(look)
 	}
-	f, err := m.gatherFor(boot, running, next, read)
+	f, err := m.gatherFor(boot, running, next)
 	if err = errors.Join(err, looking.Wait()); err != nil {
 		return nil, err
 	}
@@ -124,8 +120,8 @@ func (m Machine) Gather(ctx context.Context, next plan.System, restore *plan.Res
 }
 
 // gatherFor looks at what is no process, for a plan that leads to a system.
-func (m Machine) gatherFor(boot state.Boot, running, next plan.System, read func(string) (*tree.Tree, error)) (*plan.Facts, error) {
-	policy, err := m.policy(next, read)
+func (m Machine) gatherFor(boot state.Boot, running, next plan.System) (*plan.Facts, error) {
+	policy, err := m.Policy(next)
 	if err != nil {
 		return nil, err
 	}
@@ -213,10 +209,8 @@ func (m Machine) booted(running plan.System) (plan.Booted, error) {
 }
 
 // Policy is what a system says of what outlives it in /etc.
-func (m Machine) Policy(of plan.System) (state.Policy, error) { return m.policy(of, m.Store.Tree) }
-
-func (m Machine) policy(of plan.System, read func(string) (*tree.Tree, error)) (state.Policy, error) {
-	usr, err := read(of.Trees["usr"])
+func (m Machine) Policy(of plan.System) (state.Policy, error) {
+	usr, err := m.Store.Files(of.Trees["usr"])
 	if err != nil {
 		return state.Policy{}, err
 	}

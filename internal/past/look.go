@@ -154,5 +154,14 @@ func (s sysctlStore) Tree(digest string) (*tree.Tree, error) {
 	return s.part(&system.Manifest{Trees: map[string]string{"": digest}}, "", "/sysctl.d", "/sysctl.conf", "/lib/sysctl.d")
 }
 
+// Files implements plan.Store.
+func (s sysctlStore) Files(digest string) (tree.Files, error) {
+	t, err := s.Tree(digest)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
 // ReadObject implements plan.Store.
 func (s sysctlStore) ReadObject(d verity.Digest) ([]byte, error) { return s.store.ReadObject(d) }

@@ -86,7 +86,7 @@ func sameAccounts(name, a, b string) bool {
 
 // etc looks up an entry of /etc; nil when there is none.
 func (s *side) etc(name string) (*tree.Entry, error) {
-	t, err := s.tree(etcTree)
+	t, err := s.files(etcTree)
 	if err != nil {
 		return nil, err
 	}

@@ -27,11 +27,11 @@ func (m *maker) decideLogins(old, next map[string]Account) error {
 // logins gives the accounts that somebody can log in to, sorted: those with a shell
 // that is there, and a password or a key.
 func (s *side) logins(accounts map[string]Account, rules []loginRule, own []string) ([]string, error) {
-	usr, err := s.tree(usrTree)
+	usr, err := s.files(usrTree)
 	if err != nil {
 		return nil, err
 	}
-	etc, err := s.tree(etcTree)
+	etc, err := s.files(etcTree)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func passwords(shadow string, own []string) map[string]bool {
 
 // hasProgram reports whether something is at a path of a machine with merged
 // /usr. Where a link leads is not followed.
-func hasProgram(usr *tree.Tree, name string) bool {
+func hasProgram(usr tree.Files, name string) bool {
 	name = strings.TrimPrefix(name, "/usr")
 	_, ok := usr.Lookup(name)
 	return ok

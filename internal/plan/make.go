@@ -24,7 +24,7 @@ type maker struct {
 	owners  map[string]int // path to the index of its changed package
 
 	oldFiles, newFiles *unitFiles
-	older              map[string]*tree.Tree // usr trees of earlier systems
+	older              map[string]tree.Files // usr trees of earlier systems
 	oldMaps            map[[2]string]bool    // tree and path: whether it is another now
 }
 
@@ -40,7 +40,7 @@ func Make(store Store, old, new System, facts *Facts) (*Plan, error) {
 	}
 	m := &maker{
 		old: newSide(old, store), new: newSide(new, store), store: store, facts: facts, table: known,
-		older: map[string]*tree.Tree{}, oldMaps: map[[2]string]bool{},
+		older: map[string]tree.Files{}, oldMaps: map[[2]string]bool{},
 		plan: &Plan{
 			Format: Format, Machine: new.Machine, Old: old.Digest, New: new.Digest,
 			Debt: []Debt{}, Decisions: []Decision{}, Trees: []Tree{}, Packages: []Package{}, Files: []File{}, Users: []User{}, Groups: []Group{},
@@ -138,7 +138,7 @@ func (m *maker) listTasks() error {
 		if _, ok := m.changed.matching(r.paths); !ok {
 			continue
 		}
-		usr, err := m.new.tree(usrTree)
+		usr, err := m.new.files(usrTree)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (m *maker) differs(digest, name string) bool {
 		from, _ = m.olderTree(digest)
 		m.older[digest] = from
 	}
-	to, err := m.new.tree(usrTree)
+	to, err := m.new.files(usrTree)
 	if from == nil || err != nil {
 		return true
 	}
@@ -183,14 +183,14 @@ func (m *maker) differs(digest, name string) bool {
 	return !had || !has || !before.SameContent(after)
 }
 
-func (m *maker) olderTree(digest string) (*tree.Tree, error) {
+func (m *maker) olderTree(digest string) (tree.Files, error) {
 	if digest == m.old.Trees[usrTree] {
-		return m.old.tree(usrTree)
+		return m.old.files(usrTree)
 	}
 	if digest == "" {
 		return nil, nil
 	}
-	return m.store.Tree(digest)
+	return m.store.Files(digest)
 }
 
 // loader finds units of one side. What generators made of fstab is made anew of

@@ -102,7 +102,7 @@ func (m *maker) generators(manager *RunningManager) (names []string, err error) 
 	}
 	for _, s := range []*side{m.old, m.new} {
 		for tree, dirs := range map[string][]string{usrTree: {"/lib/systemd/", "/local/lib/systemd/"}, etcTree: {"/systemd/"}} {
-			files, err := s.tree(tree)
+			files, err := s.files(tree)
 			if err != nil {
 				return nil, err
 			}

@@ -96,7 +96,7 @@ func (m *maker) has(name string) bool {
 
 // instances gives the states of a service that a system can run.
 func (s *side) instances(r *residue.Rule) ([]residue.Instance, error) {
-	t, err := s.tree(usrTree)
+	t, err := s.files(usrTree)
 	if err != nil {
 		return nil, err
 	}

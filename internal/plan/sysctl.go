@@ -39,7 +39,7 @@ func (m *maker) compareSysctl() error {
 func (s *side) sysctl() (map[string]string, error) {
 	files := map[string]struct{ tree, name string }{}
 	for _, place := range sysctlPath {
-		t, err := s.tree(place.tree)
+		t, err := s.files(place.tree)
 		if err != nil {
 			return nil, err
 		}

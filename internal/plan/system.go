@@ -33,6 +33,7 @@ type Blob struct {
 // follows from its name, so reading it keeps a plan a function of its input.
 type Store interface {
 	Tree(digest string) (*tree.Tree, error)
+	Files(digest string) (tree.Files, error)
 	ReadObject(d verity.Digest) ([]byte, error)
 }
 
@@ -52,10 +53,27 @@ type side struct {
 	System
 	store Store
 	trees map[string]*tree.Tree
+	asked map[string]tree.Files // that were not read whole
 }
 
 func newSide(s System, store Store) *side {
-	return &side{System: s, store: store, trees: map[string]*tree.Tree{}}
+	return &side{System: s, store: store, trees: map[string]*tree.Tree{}, asked: map[string]tree.Files{}}
+}
+
+// files gives a tree to who asks for little of it.
+func (s *side) files(name string) (tree.Files, error) {
+	if t, ok := s.trees[name]; ok {
+		return t, nil
+	}
+	if files, ok := s.asked[name]; ok {
+		return files, nil
+	}
+	files, err := s.store.Files(s.Trees[name])
+	if err != nil {
+		return nil, fmt.Errorf("%s tree of system %.12s: %w", name, s.Digest, err)
+	}
+	s.asked[name] = files
+	return files, nil
 }
 
 // tree reads a tree when it is first needed: two systems with the same tree
@@ -74,7 +92,7 @@ func (s *side) tree(name string) (*tree.Tree, error) {
 
 // read gives the content of a file of a tree; "" when it has none there.
 func (s *side) read(name, file string) (string, error) {
-	t, err := s.tree(name)
+	t, err := s.files(name)
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +140,7 @@ func newUnitFiles(s *side, over map[string]unit.File, gone map[string]bool) (*un
 		{etcTree, "/systemd", "/etc"}, {etcTree, "/xdg/systemd", "/etc"},
 		{usrTree, "/lib/systemd", "/usr"}, {usrTree, "/share/systemd", "/usr"},
 	} {
-		t, err := s.tree(place.tree)
+		t, err := s.files(place.tree)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +173,7 @@ func (f *unitFiles) Lookup(name string) (unit.File, bool) {
 	if top != etcTree && top != usrTree {
 		return unit.File{}, false
 	}
-	t, err := f.side.tree(top)
+	t, err := f.side.files(top)
 	if err != nil {
 		return unit.File{Read: func() (string, error) { return "", err }}, true
 	}

@@ -45,7 +45,7 @@ func (s *Store) RememberTrees() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.trees == nil {
-		s.trees = map[string]*tree.Tree{}
+		s.trees, s.files = map[string]*tree.Tree{}, map[string]tree.Files{}
 	}
 }
 
@@ -69,6 +69,34 @@ func (s *Store) Tree(digest string) (*tree.Tree, error) {
 	defer s.mu.Unlock()
 	if s.trees != nil {
 		s.trees[digest] = read
+	}
+	return read, nil
+}
+
+// Files gives the tree of a digest to who asks for little of it. A damaged tree is an
+// error.
+func (s *Store) Files(digest string) (tree.Files, error) {
+	s.mu.Lock()
+	whole, known := s.trees[digest], s.files[digest]
+	s.mu.Unlock()
+	switch {
+	case whole != nil:
+		return whole, nil
+	case known != nil:
+		return known, nil
+	}
+	text, err := s.readChecked("trees", digest)
+	if err != nil {
+		return nil, err
+	}
+	read, err := tree.OwnLines(text)
+	if err != nil {
+		return nil, fmt.Errorf("read tree %s: %w", digest, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files != nil {
+		s.files[digest] = read
 	}
 	return read, nil
 }

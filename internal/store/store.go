@@ -35,6 +35,7 @@ type Store struct {
 	pending map[memoKey][]byte
 	sealed  sealing
 	trees   map[string]*tree.Tree // by digest; nil: none is remembered
+	files   map[string]tree.Files // the same of those that were not read whole
 }
 
 // Open opens the store in dir, which it creates if it is missing, and holds a

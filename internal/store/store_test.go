@@ -145,26 +145,55 @@ func TestTreeIsCheckedWhenRead(t *testing.T) {
 	}
 }
 
-func TestARememberedTreeIsReadOnce(t *testing.T) {
-	s := open(t)
-	made, err := tree.New([]tree.Entry{{Path: "/", Type: tree.Directory, Mode: 0o755}})
+// rememberedTree puts a small tree into a store that remembers trees.
+func rememberedTree(t *testing.T) (s *Store, digest, name string) {
+	t.Helper()
+	s = open(t)
+	made, err := tree.New([]tree.Entry{{Path: "/", Type: tree.Directory, Mode: 0o755}, {Path: "/a", Type: tree.Symlink, Mode: 0o777, Target: "b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest, err := s.PutTree(made)
-	if err != nil {
+	if digest, err = s.PutTree(made); err != nil {
 		t.Fatal(err)
 	}
 	s.RememberTrees()
+	return s, digest, filepath.Join(s.Dir(), "trees", digest)
+}
+
+func TestARememberedTreeIsReadOnce(t *testing.T) {
+	s, digest, name := rememberedTree(t)
 	first, err := s.Tree(digest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(s.Dir(), "trees", digest)); err != nil {
+	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := s.Tree(digest); err != nil || again != first {
 		t.Errorf("it was read once more: %v", err)
+	}
+	if files, err := s.Files(digest); err != nil || files != tree.Files(first) {
+		t.Errorf("it was read once more, for little of it: %v", err)
+	}
+}
+
+func TestLittleOfATreeIsReadOnce(t *testing.T) {
+	s, digest, name := rememberedTree(t)
+	for range 2 {
+		files, err := s.Files(digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := files.Lookup("/a"); !ok || e.Target != "b" {
+			t.Errorf("it has %+v", e)
+		}
+		_ = os.Remove(name) // the first time
+	}
+	if err := os.WriteFile(name, []byte("another\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Store{dir: s.dir}).Files(digest); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("a damaged one: %v", err)
 	}
 }
 

@@ -11,23 +11,19 @@ import (
 
 	"stet/internal/debian"
 	"stet/internal/store"
-	"stet/internal/system"
 	"stet/internal/tree"
 )
 
 // Installed tells of the packages in a built system what its dpkg database
 // says.
 type Installed struct {
-	store    *store.Store
-	usr      *tree.Tree // the parts of the trees that tell of packages
-	etc      *tree.Tree
+	*Database
 	packages map[string]debian.Package // by name
 }
 
-// Places in the usr tree: dpkg's database, declared accounts, units, and variables of
-// the kernel; and in the etc tree.
+// Places in the usr tree: declared accounts, units, and variables of the kernel; and in
+// the etc tree.
 const (
-	databasePlace = "/lib/sysimage/dpkg"
 	sysusersPlace = "/lib/sysusers.d"
 	unitsPlace    = "/lib/systemd/system"
 	sysctlPlace   = "/lib/sysctl.d"
@@ -36,21 +32,11 @@ const (
 
 // ReadInstalled reads the database of a built system.
 func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
-	text, err := s.System(digest)
+	d, err := OpenDatabase(s, digest)
 	if err != nil {
 		return nil, err
 	}
-	m, err := system.ParseManifest(text)
-	if err != nil {
-		return nil, err
-	}
-	i := &Installed{store: s, packages: map[string]debian.Package{}}
-	if i.usr, err = s.TreePart(m.Trees["usr"], databasePlace, sysusersPlace, unitsPlace, sysctlPlace); err != nil {
-		return nil, err
-	}
-	if i.etc, err = s.TreePart(m.Trees["etc"], "/passwd", "/group", etcUnitsPlace); err != nil {
-		return nil, err
-	}
+	i := &Installed{Database: d, packages: map[string]debian.Package{}}
 	status, err := i.read(databasePlace + "/status")
 	if err != nil {
 		return nil, err
@@ -72,17 +58,6 @@ func ReadInstalled(s *store.Store, digest string) (*Installed, error) {
 	return i, nil
 }
 
-func (i *Installed) read(name string) ([]byte, error) {
-	e, ok := i.usr.Lookup(name)
-	if !ok {
-		return nil, fmt.Errorf("the system has no /usr%s", name)
-	}
-	if e.Size == 0 {
-		return nil, nil
-	}
-	return i.store.ReadObject(e.Digest)
-}
-
 // Has says whether a package is there.
 func (i *Installed) Has(name string) bool {
 	_, ok := i.packages[name]
@@ -95,50 +70,6 @@ func (i *Installed) Priority(name string) string {
 		return "essential"
 	}
 	return i.packages[name].Priority
-}
-
-// Owners are the packages that ship a path, sorted. The directories that
-// merged-/usr made links are one with what they lead to.
-func (i *Installed) Owners(name string) ([]string, error) {
-	name = merged(name)
-	var owners []string
-	err := i.each(".list", func(p string, list []byte) {
-		for line := range bytes.SplitSeq(list, []byte("\n")) {
-			if len(line) >= len(name)-len("/usr") && merged(string(line)) == name {
-				owners = append(owners, p)
-				return
-			}
-		}
-	})
-	slices.Sort(owners)
-	return owners, err
-}
-
-// each reads one kind of file in the database for every package.
-func (i *Installed) each(suffix string, take func(name string, text []byte)) error {
-	for e := range i.usr.Below(databasePlace + "/info") {
-		base, ok := strings.CutSuffix(path.Base(e.Path), suffix)
-		if !ok {
-			continue
-		}
-		text, err := i.read(e.Path)
-		if err != nil {
-			return err
-		}
-		name, _, _ := strings.Cut(base, ":")
-		take(name, text)
-	}
-	return nil
-}
-
-// merged is a path as merged-/usr has it.
-func merged(name string) string {
-	for _, top := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
-		if name == top || strings.HasPrefix(name, top+"/") {
-			return "/usr" + name
-		}
-	}
-	return name
 }
 
 // HasAccount says whether the system has a user of that name.
@@ -168,7 +99,7 @@ func (i *Installed) accounts(file string) (names []string) {
 // Names are the packages, accounts and units that there are, sorted.
 func (i *Installed) Names() []string {
 	names := slices.Concat(slices.Collect(maps.Keys(i.packages)), i.accounts("/passwd"), i.accounts("/group"))
-	for dir, of := range map[string]*tree.Tree{unitsPlace: i.usr, etcUnitsPlace: i.etc} {
+	for dir, of := range map[string]tree.Files{unitsPlace: i.usr, etcUnitsPlace: i.etc} {
 		for e := range of.Below(dir) {
 			if path.Dir(e.Path) == dir && e.Type != tree.Directory {
 				names = append(names, path.Base(e.Path))

@@ -90,6 +90,11 @@ func TestInstalledTellsWhereThingsComeFrom(t *testing.T) {
 			t.Errorf("%s is of %q, %v; want %q", name, owners, err, want)
 		}
 	}
+	several, err := i.OwnersOf([]string{"/usr/bin/curl", "/bin/curl", "/usr", "/etc/none", "/lib"})
+	want := map[string][]string{"/usr/bin/curl": {"curl"}, "/bin/curl": {"curl"}, "/usr": {"curl"}, "/lib": {"libc6"}}
+	if diff := cmp.Diff(want, several); err != nil || diff != "" {
+		t.Errorf("several: %v\n%s", err, diff)
+	}
 	for name, want := range map[string]string{"bird": "bird", "postfix": "postfix", "root": "base-passwd"} {
 		makers, err := i.AccountMakers(name)
 		if err != nil || !i.HasAccount(name) || strings.Join(makers, " ") != want {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,21 +125,39 @@ func (a *app) drift(ctx context.Context, s *store.Store, esp espFlag) (*driftRep
 		return nil, nil, err
 	}
 	report.Generation = number
-	installed := sync.OnceValues(func() (*build.Installed, error) { return build.ReadInstalled(s, running.Digest) })
+	var shipped []string // what no option declares
 	for _, f := range found {
 		d := driftedFinding{Finding: f}
 		if d.Option, d.Place = places.ofFinding(f); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
-			of, err := installed()
-			if err != nil {
-				return nil, nil, err
-			}
-			if d.Packages, err = of.Owners(f.Name); err != nil {
-				return nil, nil, err
-			}
+			shipped = append(shipped, f.Name)
 		}
 		report.Findings = append(report.Findings, d)
 	}
+	if err := report.addPackages(s, shipped); err != nil {
+		return nil, nil, err
+	}
 	return report, seen, nil
+}
+
+// addPackages says which packages brought files.
+func (r *driftReport) addPackages(s *store.Store, files []string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	database, err := build.OpenDatabase(s, r.System)
+	if err != nil {
+		return err
+	}
+	owners, err := database.OwnersOf(files)
+	if err != nil {
+		return err
+	}
+	for i, d := range r.Findings {
+		if d.Kind == drift.File {
+			r.Findings[i].Packages = owners[d.Name]
+		}
+	}
+	return nil
 }
 
 // places gives where the options of a system's configuration were written, and the

@@ -154,7 +154,7 @@ type finder struct {
 
 func (f *finder) note(n Finding) { f.noteOf(n, "") }
 
-// noteOf notes what is of a program, or of a type of file system.
+// noteOf notes what is of a program, of a type of file system, or a file that differs so.
 func (f *finder) noteOf(n Finding, of string) {
 	if n.Noise == "" {
 		n.Noise = f.known.Why(string(n.Kind), n.Name, of)

@@ -36,7 +36,7 @@ func (f *finder) changes(store plan.Store, running plan.System) error {
 		if d.Change != plan.Added {
 			n.Undone = "puts it back"
 		}
-		f.note(n)
+		f.noteOf(n, n.What)
 	}
 	return nil
 }

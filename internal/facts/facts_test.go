@@ -276,7 +276,7 @@ func FuzzParseMaps(f *testing.F) {
 	f.Add("7f00-7f01 r-xp 00000000 00:1e 4711                       /usr/bin/a b (deleted)\n")
 	f.Add("x")
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, m := range parseMaps(text) {
+		for _, m := range parseMaps([]byte(text)) {
 			if !strings.HasPrefix(m.path, "/") || !strings.Contains(m.device, ":") {
 				t.Errorf("%+v", m)
 			}
@@ -293,7 +293,7 @@ func TestOurOwnMapsAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range parseMaps(string(text)) {
+	for _, m := range parseMaps(text) {
 		if m.path == program {
 			return
 		}

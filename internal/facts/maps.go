@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -11,26 +12,26 @@ type mapping struct {
 	path   string
 }
 
-// parseMaps reads a proc_pid_maps(5): the files in it, each once.
-func parseMaps(text string) []mapping {
+// parseMaps reads a proc_pid_maps(5): the files in it, each once. Of the text nothing
+// is kept.
+func parseMaps(text []byte) []mapping {
 	var all []mapping
-	seen := map[mapping]bool{}
-	for line := range strings.Lines(text) {
+	seen := map[mapping]bool{} // as the text has them
+	for line := range bytes.Lines(text) {
 		// address perms offset dev inode, then spaces, then a path that may have any.
-		rest := strings.TrimSuffix(line, "\n")
-		var fields [5]string
+		rest := bytes.TrimSuffix(line, []byte("\n"))
+		var fields [5][]byte
 		for i := range fields {
-			fields[i], rest, _ = strings.Cut(rest, " ")
+			fields[i], rest, _ = bytes.Cut(rest, []byte(" "))
 		}
-		name := strings.TrimSuffix(strings.TrimLeft(rest, " "), " (deleted)")
-		device, ok := decimalDevice(fields[3])
-		if !ok || fields[4] == "0" || !strings.HasPrefix(name, "/") {
-			continue // memory of no file
+		name := bytes.TrimSuffix(bytes.TrimLeft(rest, " "), []byte(" (deleted)"))
+		if string(fields[4]) == "0" || !bytes.HasPrefix(name, []byte("/")) || seen[mapping{string(fields[3]), string(name)}] {
+			continue // memory of no file, or more of one
 		}
-		m := mapping{device, unescapeNewline(name)}
-		if !seen[m] {
-			seen[m] = true
-			all = append(all, m)
+		m := mapping{string(fields[3]), string(name)}
+		seen[m] = true
+		if device, ok := decimalDevice(m.device); ok {
+			all = append(all, mapping{device, unescapeNewline(m.path)})
 		}
 	}
 	return all

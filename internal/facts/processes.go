@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +30,7 @@ type process struct {
 type world struct {
 	processes  []process
 	namespaces map[string][]mount.Info // by their name
+	text       bytes.Buffer            // of the file that is read, which may be a megabyte
 	own        string                  // that of PID 1, which is the machine's
 }
 
@@ -84,11 +86,9 @@ func (w *world) read(pid int, dir string) error {
 		return err
 	}
 	p := ofUnit(pid, string(cgroup))
-	maps, err := os.ReadFile(filepath.Join(dir, "maps"))
-	if err != nil {
+	if p.maps, err = w.readMaps(filepath.Join(dir, "maps")); err != nil {
 		return err
 	}
-	p.maps = parseMaps(string(maps))
 	if p.namespace, err = os.Readlink(filepath.Join(dir, "ns/mnt")); err != nil {
 		return err
 	}
@@ -106,6 +106,19 @@ func (w *world) read(pid int, dir string) error {
 	}
 	w.processes = append(w.processes, p)
 	return nil
+}
+
+func (w *world) readMaps(name string) ([]mapping, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	w.text.Reset()
+	if _, err := w.text.ReadFrom(file); err != nil {
+		return nil, err
+	}
+	return parseMaps(w.text.Bytes()), nil
 }
 
 // isGone reports whether a process ended while it was looked at.

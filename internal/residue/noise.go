@@ -20,7 +20,7 @@ type Noise struct {
 type noiseRule struct {
 	kind  string
 	names []string
-	of    []string // programs of ports, types of file systems; none: any
+	of    []string // programs of ports, types of file systems, words about files; none: any
 	why   string
 }
 
@@ -54,7 +54,8 @@ func (n *Noise) add(s debian.Stanza) error {
 }
 
 // Why gives the reason of the first rule for what differs; "" when there is none.
-// Of is the program of a port, or the type of a file system that is mounted.
+// Of is the program of a port, the type of a file system that is mounted, or what of a
+// file is other than its content.
 func (n *Noise) Why(kind, name, of string) string {
 	matching := func(text string) func(string) bool {
 		return func(pattern string) bool { return matches(pattern, text) }

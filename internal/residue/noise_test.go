@@ -16,6 +16,10 @@ func TestNoiseHasItsReason(t *testing.T) {
 	}{
 		{"file", "/etc/shadow-", "", true},
 		{"file", "/etc/shadow", "", false},
+		{"file", "/etc/cups", "owner 0:7, declared 0:0", true},
+		{"file", "/etc/cups", "mode 0777, declared 0755; owner 0:7, declared 0:0", false},
+		{"file", "/etc/colord", "is a directory", true},
+		{"file", "/etc/colord", "leads to /tmp", false},
 		{"mount", "/media/ada/stick", "vfat", true},
 		{"mount", "/media", "vfat", false},
 		{"mount", "/mnt", "ext4", false},

@@ -45,7 +45,7 @@ func (s *Store) RememberTrees() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.trees == nil {
-		s.trees, s.files = map[string]*tree.Tree{}, map[string]tree.Files{}
+		s.trees, s.texts = map[string]*tree.Tree{}, map[string]*tree.Lines{}
 	}
 }
 
@@ -77,12 +77,33 @@ func (s *Store) Tree(digest string) (*tree.Tree, error) {
 // error.
 func (s *Store) Files(digest string) (tree.Files, error) {
 	s.mu.Lock()
-	whole, known := s.trees[digest], s.files[digest]
+	whole := s.trees[digest]
 	s.mu.Unlock()
-	switch {
-	case whole != nil:
+	if whole != nil {
 		return whole, nil
-	case known != nil:
+	}
+	return s.lines(digest)
+}
+
+// TreePart reads of a tree what is at some places and below them, with the
+// directories that lead there. A damaged tree is an error.
+func (s *Store) TreePart(digest string, places ...string) (*tree.Tree, error) {
+	lines, err := s.lines(digest)
+	if err != nil {
+		return nil, err
+	}
+	part, err := lines.Part(places...)
+	if err != nil {
+		return nil, fmt.Errorf("read tree %s: %w", digest, err)
+	}
+	return part, nil
+}
+
+func (s *Store) lines(digest string) (*tree.Lines, error) {
+	s.mu.Lock()
+	known := s.texts[digest]
+	s.mu.Unlock()
+	if known != nil {
 		return known, nil
 	}
 	text, err := s.readChecked("trees", digest)
@@ -95,24 +116,10 @@ func (s *Store) Files(digest string) (tree.Files, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.files != nil {
-		s.files[digest] = read
+	if s.texts != nil {
+		s.texts[digest] = read
 	}
 	return read, nil
-}
-
-// TreePart reads of a tree what is at some places and below them, with the
-// directories that lead there. A damaged tree is an error.
-func (s *Store) TreePart(digest string, places ...string) (*tree.Tree, error) {
-	text, err := s.readChecked("trees", digest)
-	if err != nil {
-		return nil, err
-	}
-	part, err := tree.Part(text, places...)
-	if err != nil {
-		return nil, fmt.Errorf("read tree %s: %w", digest, err)
-	}
-	return part, nil
 }
 
 // PutSystem stores the manifest of a system and gives its digest. Everything

@@ -34,8 +34,8 @@ type Store struct {
 	mu      sync.Mutex
 	pending map[memoKey][]byte
 	sealed  sealing
-	trees   map[string]*tree.Tree // by digest; nil: none is remembered
-	files   map[string]tree.Files // the same of those that were not read whole
+	trees   map[string]*tree.Tree  // by digest; nil: none is remembered
+	texts   map[string]*tree.Lines // the same of those that were not read whole
 }
 
 // Open opens the store in dir, which it creates if it is missing, and holds a

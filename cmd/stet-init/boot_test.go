@@ -103,7 +103,7 @@ func (s testStore) bootAt(t *testing.T, root string, images map[string]string, i
 	must(t, layOut(root))
 	must(t, mount.Bind(s.directory, filepath.Join(root, "stet")))
 	m := &machine{start: time.Now(), root: root, manifest: manifest{Machine: "hello", Images: images}}
-	must(t, m.mountTrees())
+	must(t, m.take(m.readUppers, m.mountTrees, m.finishEtc))
 	inside(root)
 	return m
 }
@@ -281,7 +281,7 @@ func TestAFullStoreBootsWithEtcInMemory(t *testing.T) {
 		defer clone.Close()
 		must(t, clone.Attach(filepath.Join(root, "stet")))
 		m := &machine{start: time.Now(), root: root, run: run, manifest: manifest{Images: images}}
-		must(t, m.mountTrees())
+		must(t, m.take(m.readUppers, m.mountTrees, m.finishEtc))
 		inside(root)
 		return m
 	}
@@ -312,6 +312,35 @@ func TestAFullStoreBootsWithEtcInMemory(t *testing.T) {
 		}
 	})
 	if m.upper != 2 || len(m.problems) != 0 {
+		t.Errorf("upper %d, problems %q", m.upper, m.problems)
+	}
+}
+
+// TestEtcThatTheDiskDoesNotKeepIsInMemory has the prepared /etc go before it counts.
+func TestEtcThatTheDiskDoesNotKeepIsInMemory(t *testing.T) {
+	s := newTestStore(t)
+	root, run := t.TempDir(), t.TempDir()
+	must(t, os.Mkdir(filepath.Join(run, "stet"), 0o755))
+	defer unix.Unmount(filepath.Join(run, "stet/etc"), unix.MNT_DETACH)
+	must(t, mount.Tmpfs(root, 0, "mode=0755"))
+	must(t, mount.MakePrivate(root))
+	defer unix.Unmount(root, unix.MNT_DETACH)
+	must(t, layOut(root))
+	must(t, mount.Bind(s.directory, filepath.Join(root, "stet")))
+	m := &machine{start: time.Now(), root: root, run: run, manifest: manifest{Images: map[string]string{
+		"usr": s.image(t, map[string]string{"/bin/": ""}), "etc": s.image(t, map[string]string{"/motd": "x"}),
+	}}}
+	must(t, m.take(m.readUppers, m.mountTrees))
+	if _, err := os.Stat(filepath.Join(root, "etc/motd")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("/etc is there before it is written out: %v", err)
+	}
+	must(t, os.RemoveAll(filepath.Join(s.directory, "state/etc")))
+	must(t, m.finishEtc())
+	if got := read(t, filepath.Join(root, "etc/motd")); got != "x" {
+		t.Errorf("motd: %q", got)
+	}
+	must(t, os.WriteFile(filepath.Join(root, "etc/motd"), []byte("writable"), 0o644))
+	if m.upper != 0 || len(m.problems) != 1 || !strings.Contains(m.problems[0], "lost at the next boot") {
 		t.Errorf("upper %d, problems %q", m.upper, m.problems)
 	}
 }

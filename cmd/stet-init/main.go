@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stet/internal/state"
 )
 
 // systemd is what the machine runs after this program.
@@ -44,10 +46,10 @@ func (m *machine) startSystem() error {
 		m.makeRoot,
 		m.mountStore,
 		m.growStore,
-		m.readManifest,
+		func() error { return together(m.readManifest, m.readUppers) },
 		m.finishLoadingModules,
-		func() error { return together(m.mountTrees, m.fillRun) },
-		m.checkSystemd,
+		m.mountTrees,
+		func() error { return together(m.finishEtc, m.fillRun, m.checkSystemd) },
 		m.forgetFiles,
 		m.switchRoot,
 	)
@@ -106,7 +108,11 @@ type machine struct {
 	disks    disks
 	store    place
 	sealed   bool // the store has to be: no host of a test need have fs-verity
-	upper    int  // number of the upper of /etc; 0 when it is in memory
+
+	uppers []state.Upper                // those of earlier boots, the oldest first
+	policy func() (state.Policy, error) // waits for /usr, and gives the policy in it
+	etc    preparedEtc
+	upper  int // number of the upper of /etc; 0 when it is in memory
 
 	modules   *modules
 	essential func() error   // waits until those are loaded that no boot can do without

@@ -150,6 +150,9 @@ func (m *machine) startAnother(system string, generation int) error {
 	if m.root == "/" {
 		return remedy{errors.New("it is too late: the other system is mounted already"), "Say reboot, and choose another entry in the boot menu."}
 	}
+	if m.etc.mounted != nil {
+		m.etc.mounted.Close() // it was prepared, and has no place yet
+	}
 	for _, target := range []string{m.root, m.run, storePlace} {
 		if err := mount.Detach(target); err != nil {
 			return err
@@ -159,7 +162,7 @@ func (m *machine) startAnother(system string, generation int) error {
 		return err
 	}
 	m.commands.system, m.commands.generation = system, generation
-	m.upper, m.laps, m.store = 0, nil, place{}
+	m.etc, m.upper, m.laps, m.store = preparedEtc{}, 0, nil, place{}
 	m.problem("a person chose system %s at the emergency prompt", short(system))
 	steps := []func() error{m.remountRun, m.makeRun}
 	if m.modules == nil {

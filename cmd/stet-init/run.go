@@ -3,12 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"stet/internal/mount"
 	"stet/internal/state"
@@ -69,6 +70,9 @@ func (m *machine) addUnits(units, links map[string]string) error {
 	return nil
 }
 
+// mostAtOnce is more than sendfile(2) copies by one call, in bytes.
+const mostAtOnce = 1 << 30
+
 func (m *machine) bindPrograms() error {
 	target := filepath.Join(m.run, "stet/bin")
 	if err := os.Mkdir(target, 0o755); err != nil {
@@ -114,6 +118,7 @@ func copyTree(from, to string) error {
 	})
 }
 
+// copyFile has the kernel copy: reading and writing would copy everything twice.
 func copyFile(from, to string, permissions fs.FileMode) error {
 	source, err := os.Open(from)
 	if err != nil {
@@ -124,8 +129,15 @@ func copyFile(from, to string, permissions fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
+	for {
+		n, err := unix.Sendfile(int(target.Fd()), int(source.Fd()), nil, mostAtOnce)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n == 0 || err != nil {
+			return errors.Join(err, target.Close())
+		}
+	}
 }
 
 // record writes what runs, and says in the kernel log how long this took.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,15 +9,10 @@ import (
 	"strconv"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"stet/internal/fault"
 	"stet/internal/mount"
 	"stet/internal/state"
 )
-
-// keepUppers is how many uppers of /etc, the saved drift of a machine, stay.
-const keepUppers = 100
 
 // stateDirectories are those of state that are bound into the root directory,
 // with the permissions they get when they are missing.
@@ -41,23 +35,29 @@ func (m *machine) composefs(tree, image string) (mount.Composefs, error) {
 	return c, checkImage(c.Image, tree, image)
 }
 
-// mountTrees mounts the system's trees and the state, all at the same time as far
-// as they do not wait for /usr.
-func (m *machine) mountTrees() error {
-	directory := m.at("stet/state/etc")
-	uppers, err := state.Uppers(directory)
-	if err != nil {
+// readUppers lists what earlier boots changed in /etc.
+func (m *machine) readUppers() (err error) {
+	if m.uppers, err = state.Uppers(m.uppersDirectory()); err != nil {
 		return remedy{err, "The store may be damaged. Start another system and check it with e2fsck."}
 	}
-	usr := sync.OnceValues(m.mountUsr)
+	return nil
+}
+
+// uppersDirectory has what boots change in /etc.
+func (m *machine) uppersDirectory() string { return m.at("stet/state/etc") }
+
+// mountTrees mounts the system's trees and the state, all at the same time as far
+// as they do not wait for /usr; /etc is prepared only.
+func (m *machine) mountTrees() error {
+	m.policy = sync.OnceValues(m.mountUsr)
 	return together(
 		func() error {
-			_, err := usr()
+			_, err := m.policy()
 			return err
 		},
-		func() error { return m.mountEtc(directory, uppers, usr) },
+		m.prepareEtc,
 		func() error {
-			if err := m.applyVar(state.NextUpper(uppers)); err != nil {
+			if err := m.applyVar(state.NextUpper(m.uppers)); err != nil {
 				return err
 			}
 			return m.bindState()
@@ -104,153 +104,6 @@ func (m *machine) usr() (mount.Composefs, error) {
 	modules, err := m.composefs("modules", m.manifest.Images["modules"])
 	c.Beneath = modules.Image
 	return c, err
-}
-
-// policyOfUsr waits for /usr and gives the policy in it.
-type policyOfUsr func() (state.Policy, error)
-
-// mountEtc mounts /etc on a fresh upper, with what the policy of the system lets
-// through from the previous one. When the disk takes nothing more, /etc is in
-// memory for this boot, and the next boot carries from the same upper again.
-func (m *machine) mountEtc(directory string, uppers []state.Upper, usr policyOfUsr) error {
-	c, err := m.composefs("etc", m.manifest.Images["etc"])
-	if err != nil {
-		return err
-	}
-	upper, err := m.mountEtcOn(c, usr, uppers, func() (state.Upper, error) {
-		return state.Begin(directory, uppers, m.manifest.Images["etc"])
-	})
-	if err == nil {
-		m.upper = upper.Number
-		if err := state.Prune(uppers, keepUppers-1); err != nil {
-			m.problem("%v", err)
-		}
-		m.lap("etc")
-		return nil
-	}
-	if _, err := usr(); err != nil {
-		return err
-	}
-
-	m.problem("changes of /etc are lost at the next boot, because the store cannot keep them: %v", err)
-	memory := filepath.Join(m.run, "stet/etc")
-	if err := os.Mkdir(memory, 0o700); err != nil {
-		return err
-	}
-	if err := mount.Tmpfs(memory, unix.MS_NODEV|unix.MS_NOSUID, "mode=0700,size=64m"); err != nil {
-		return err
-	}
-	_, err = m.mountEtcOn(c, usr, uppers, func() (state.Upper, error) {
-		return state.Begin(memory, nil, m.manifest.Images["etc"])
-	})
-	if err != nil {
-		return remedy{fmt.Errorf("mount /etc: %w", err),
-			"The store may be damaged. Choose another entry in the boot menu, then run: stet verify."}
-	}
-	m.lap("etc")
-	return nil
-}
-
-// mountEtcOn mounts c as /etc on the upper that begin makes, after carrying over
-// from the last of uppers. When it fails nothing is mounted.
-func (m *machine) mountEtcOn(c mount.Composefs, usr policyOfUsr, uppers []state.Upper, begin func() (state.Upper, error)) (state.Upper, error) {
-	upper, err := begin()
-	if err != nil {
-		return upper, err
-	}
-	fault.Reach(fault.UpperBegun)
-	c.Upper, c.Work = upper.Upper(), upper.Work()
-	mounted, err := c.Mount()
-	if err != nil {
-		return upper, err
-	}
-	defer mounted.Close()
-	etc, err := os.OpenRoot(mounted.Root())
-	if err != nil {
-		return upper, err
-	}
-	defer etc.Close()
-
-	policy, err := usr()
-	if err != nil {
-		return upper, err
-	}
-	if len(uppers) > 0 {
-		earlier, previous := uppers[:len(uppers)-1], uppers[len(uppers)-1]
-		if err := m.regain(etc, earlier, previous, policy); err != nil {
-			return upper, err
-		}
-		if err := m.carry(previous, state.Carry{Policy: policy, Etc: etc}); err != nil {
-			return upper, err
-		}
-	}
-	if _, err := state.EnsureMachineID(etc, rand.Reader); err != nil {
-		return upper, err
-	}
-	if err := upper.NotePolicy(policy); err != nil {
-		return upper, err
-	}
-	m.lap("carry")
-	if upper, err = upper.Finish(); err != nil {
-		return upper, err
-	}
-	fault.Reach(fault.UpperFinished)
-	return upper, mounted.Attach(m.at("etc"))
-}
-
-// regain brings what persists again, and what the previous upper has nothing of, from
-// the upper that had it last. Where nobody noted what persisted before, what is gone
-// may have been removed, and stays away.
-func (m *machine) regain(etc *os.Root, earlier []state.Upper, previous state.Upper, policy state.Policy) error {
-	before, known := previous.NotedPolicy()
-	if !known {
-		return nil
-	}
-	all, err := state.Regain(earlier, previous, before, policy)
-	if err != nil {
-		m.problem("not all of what was let go of /etc can be read: %v", err)
-	}
-	for _, r := range all {
-		if err := m.carry(r.From, state.Carry{Policy: state.Policy{Persist: r.Persist}, Named: true, Etc: etc}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// carry carries from an earlier upper.
-func (m *machine) carry(from state.Upper, c state.Carry) error {
-	var merged *mount.Mount
-	c.Upper = from.Upper()
-	c.Merged = func() (string, error) {
-		var err error
-		merged, err = m.mountPrevious(from)
-		if err != nil {
-			return "", err
-		}
-		return merged.Root(), nil
-	}
-	problems, err := c.Run()
-	if merged != nil {
-		merged.Close()
-	}
-	for _, problem := range problems {
-		m.problem("%s", problem)
-	}
-	return err
-}
-
-// mountPrevious mounts the /etc of a previous boot as it was.
-func (m *machine) mountPrevious(upper state.Upper) (*mount.Mount, error) {
-	if !isDigest(upper.Image) {
-		return nil, errors.New("it is not known what the previous /etc was made from")
-	}
-	c, err := m.composefs("etc", upper.Image)
-	if err != nil {
-		return nil, err
-	}
-	c.Upper, c.Work, c.ReadOnly = upper.Upper(), upper.Work(), true
-	return c.Mount()
 }
 
 // applyVar brings the state up to the var tree of the system. What a person has

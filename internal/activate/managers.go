@@ -15,21 +15,21 @@ import (
 // Managers are the running managers of a machine.
 type Managers struct {
 	Machine facts.Machine
-	Runtime string // where /run is mounted
+	System  systemd.Manager
 }
 
 // of gives the manager of a user. One that has ended has no units any more.
 func (m Managers) of(user string) (systemd.Manager, bool, error) {
 	if user == "" {
-		return systemd.Manager{Runtime: m.Runtime}, true, nil
+		return m.System, true, nil
 	}
-	users, err := systemd.Users(m.Runtime)
+	users, err := systemd.Users(m.System.Runtime)
 	if err != nil {
 		return systemd.Manager{}, false, err
 	}
 	for _, u := range users {
 		if u.Name == user {
-			return systemd.Manager{User: &u, Runtime: m.Runtime}, true, nil
+			return systemd.Manager{User: &u, Runtime: m.System.Runtime}, true, nil
 		}
 	}
 	return systemd.Manager{}, false, nil

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stet/internal/activate"
 	"stet/internal/boot"
 	"stet/internal/generation"
 	"stet/internal/handover"
@@ -117,8 +116,8 @@ func (a *app) withWanted(ctx context.Context, from fromFlag, args []string, do f
 // wanted is a system that somebody asked for.
 type wanted struct {
 	stage.Request
-	whole   bool              // nobody has to look whether the store has all of it: it was just taken, or runs
-	carrier *activate.Carrier // where it was begun already
+	whole   bool   // nobody has to look whether the store has all of it: it was just taken, or runs
+	carrier *begun // where it was begun already
 }
 
 // buildToStage builds what args name. What is built is on the disk before

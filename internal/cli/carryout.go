@@ -53,7 +53,11 @@ func newCarryOut(a *app) *cobra.Command {
 func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result, then func(context.Context) error, err error) {
 	then = func(context.Context) error { return nil }
 	// It is looked at while the plan is made.
-	before, err := health.Look(ctx, installed{root: "/"}.local())
+	here := installed{root: "/"}
+	manager := here.manager(nil).Keep()
+	defer manager.HangUp()
+	here.system = &manager
+	before, err := health.Look(ctx, here.local())
 	if err != nil {
 		return result, then, err
 	}
@@ -71,7 +75,8 @@ func (a *app) carryOut(ctx context.Context, dir string) (result activate.Result,
 	}
 	defer s.Close()
 	s.RememberTrees()
-	l := live{installed{"/", request.Store, request.ESP}, s}
+	here.store, here.mount = request.Store, request.ESP
+	l := live{installed: here, store: s}
 	machine := l.activate(a)
 	machine.Say = func(what string) { fmt.Fprintln(a.Stdout, what) }
 	if request.Wish.Soft != 0 {

@@ -29,6 +29,8 @@ type installed struct {
 	root  string // of its files
 	store string
 	mount string // where the ESP is mounted, when it is not where a machine has it
+
+	system *systemd.Manager // one that is spoken with for longer; nil: none is
 }
 
 // machineESP is where a machine mounts its ESP.
@@ -40,7 +42,7 @@ func (a *app) installed(esp espFlag) (installed, error) {
 	if esp.dir != "" {
 		esp.dir = absolute(a.Dir, esp.dir)
 	}
-	return installed{cmp.Or(a.Root, "/"), dir, esp.dir}, err
+	return installed{root: cmp.Or(a.Root, "/"), store: dir, mount: esp.dir}, err
 }
 
 // espFlag is --esp of the commands that look at boot entries.
@@ -56,6 +58,9 @@ func (i installed) esp() string { return cmp.Or(i.mount, i.at(machineESP)) }
 
 // manager is the running systemd, the system's or a user's.
 func (i installed) manager(of *systemd.User) systemd.Manager {
+	if of == nil && i.system != nil {
+		return *i.system
+	}
 	return systemd.Manager{User: of, Runtime: i.at("/run")}
 }
 

@@ -21,11 +21,12 @@ import (
 type live struct {
 	installed
 	store *store.Store
+	begun *begun // nil: nothing is
 }
 
 func (a *app) live(s *store.Store, esp espFlag) (live, error) {
 	i, err := a.installed(esp)
-	return live{i, s}, err
+	return live{installed: i, store: s}, err
 }
 
 // facts is the machine as somebody who looks at it needs it.
@@ -33,6 +34,11 @@ func (l live) facts() facts.Machine {
 	return facts.Machine{
 		Root: l.root, Store: l.store, State: filepath.Join(l.installed.store, "state"),
 		Units: func(ctx context.Context, of *systemd.User) ([]systemd.Unit, error) {
+			if of == nil && l.begun != nil {
+				if units := l.begun.units(ctx); units != nil {
+					return units, nil
+				}
+			}
 			return l.manager(of).Units(ctx)
 		},
 	}
@@ -42,7 +48,7 @@ func (l live) facts() facts.Machine {
 func (l live) activate(a *app) activate.Machine {
 	return activate.Machine{
 		Root: l.root, Store: l.installed.store, State: filepath.Join(l.installed.store, "state"), Now: a.Now,
-		Systemd: activate.Managers{Machine: l.facts(), Runtime: l.at("run")},
+		Systemd: activate.Managers{Machine: l.facts(), System: l.manager(nil)},
 	}
 }
 

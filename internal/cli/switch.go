@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -52,8 +51,8 @@ type wish struct {
 	Restore  *plan.Restore `json:"restore,omitempty"`  // it runs, and is to be as declared again: what starts next stays
 	Soft     int           `json:"soft,omitempty"`     // the generation it is, which a soft reboot starts; 0: it is switched to
 
-	whole   bool              // nobody has to look whether the store has all of it
-	carrier *activate.Carrier // that was begun; nil: none was
+	whole   bool   // nobody has to look whether the store has all of it
+	carrier *begun // nil: none was
 }
 
 // switchRequest is what the process that carries a switch out has to know beside
@@ -111,6 +110,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 		}
 		defer carrier.Close()
 	}
+	l.begun = carrier
 	p, undecided, err := a.ready(ctx, l, w)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (a *app) switchTo(ctx context.Context, s *store.Store, w wish, esp espFlag)
 }
 
 // change has a plan carried out, and notes what came of it.
-func (a *app) change(ctx context.Context, l live, carrier *activate.Carrier, p *plan.Plan, w wish, esp espFlag, report *switchReport) error {
+func (a *app) change(ctx context.Context, l live, carrier *begun, p *plan.Plan, w wish, esp espFlag, report *switchReport) error {
 	result, err := a.detach(ctx, l, carrier, p, w, esp)
 	if err != nil {
 		return err
@@ -160,6 +160,7 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 		return nil, false, explainSwitch(err)
 	} else if there {
 		a.term.Note("a switch that was interrupted is taken back")
+		l.begun = nil // the manager said so before
 	}
 	running, err := l.running()
 	if err != nil {
@@ -181,18 +182,9 @@ func (a *app) ready(ctx context.Context, l live, w wish) (p *plan.Plan, undecide
 	return p, undecided, nil
 }
 
-// begin begins the process that will carry a plan out.
-func (a *app) begin(ctx context.Context, l live) (*activate.Carrier, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return l.activate(a).Begin(ctx, l.manager(nil).Launch, []string{program, "carry-out"})
-}
-
 // detach has a process of its own carry a plan out, and waits for its end. nil is for
 // one that was not begun yet.
-func (a *app) detach(ctx context.Context, l live, carrier *activate.Carrier, p *plan.Plan, w wish, esp espFlag) (result activate.Result, err error) {
+func (a *app) detach(ctx context.Context, l live, carrier *begun, p *plan.Plan, w wish, esp espFlag) (result activate.Result, err error) {
 	job := activate.Job{Plan: p, Discard: w.Discard}
 	for digest, to := range map[string]*activate.System{p.Old: &job.Old, p.New: &job.New} {
 		if *to, err = l.mounts(digest); err != nil {

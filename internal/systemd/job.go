@@ -38,14 +38,15 @@ func (m Manager) Do(ctx context.Context, verb Verb, units []string) error {
 
 // jobs asks for one job per unit, and waits for all that there are.
 func (m Manager) jobs(ctx context.Context, verb string, units []string, ask func(dbus.BusObject, string) *dbus.Call) error {
-	connection, err := m.connect(ctx)
+	connection, leave, err := m.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", verb, strings.Join(units, " "), err)
 	}
-	defer connection.Close()
+	defer leave()
 	// Whoever speaks with the manager itself is told of all that it does.
 	signals := make(chan *dbus.Signal, 64)
 	connection.Signal(signals)
+	defer connection.RemoveSignal(signals)
 	waited := map[dbus.ObjectPath]string{}
 	var failed []error
 	for _, u := range units {
@@ -73,11 +74,15 @@ func (m Manager) jobs(ctx context.Context, verb string, units []string, ask func
 func await(ctx context.Context, jobs map[dbus.ObjectPath]string, signals <-chan *dbus.Signal) (results map[string]string, err error) {
 	results = map[string]string{}
 	for len(jobs) > 0 {
-		signal, ok := <-signals // which is closed when the connection ends
-		if !ok {
-			if err := ctx.Err(); err != nil {
-				return results, err
-			}
+		var signal *dbus.Signal
+		select {
+		case signal = <-signals: // which is closed when the connection ends
+		case <-ctx.Done():
+		}
+		if err := ctx.Err(); err != nil {
+			return results, err
+		}
+		if signal == nil {
 			return results, errors.New("the manager went away")
 		}
 		if signal.Name != managerInterface+".JobRemoved" {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +16,8 @@ import (
 type Manager struct {
 	User    *User  // nil: the system's
 	Runtime string // where /run is mounted
+
+	kept *kept // nil: whatever it is asked has a connection of its own
 }
 
 // The names of org.freedesktop.systemd1(5).
@@ -31,43 +30,6 @@ const (
 	getProperty      = "org.freedesktop.DBus.Properties.Get"
 )
 
-// connect opens a connection, which ends with ctx.
-func (m Manager) connect(ctx context.Context) (*dbus.Conn, error) {
-	socket := filepath.Join(m.Runtime, "systemd/private")
-	if m.User != nil {
-		socket = filepath.Join(m.Runtime, "user", fmt.Sprint(m.User.UID), "systemd/private")
-	}
-	connection, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(socket), dbus.WithContext(ctx))
-	if err == nil {
-		if err = connection.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err == nil {
-			err = greet(ctx, connection)
-		}
-		if err != nil {
-			err = errors.Join(err, connection.Close())
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask the manager%s: %w", m.of(), err)
-	}
-	return connection, nil
-}
-
-// greet waits until the manager answers. What reaches it in one piece with the end of
-// the authentication it looks at only when more comes: so it is asked until it says
-// something, and from then on there is nothing left over.
-func greet(ctx context.Context, connection *dbus.Conn) error {
-	const patience = 4 * time.Millisecond
-	answered := make(chan *dbus.Call, 64)
-	for wait := patience; ; wait *= 2 {
-		connection.Object(destination, managerPath).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answered)
-		select {
-		case call := <-answered:
-			return call.Err
-		case <-time.After(wait):
-		}
-	}
-}
-
 // of says whose manager it is, when it is not the system's.
 func (m Manager) of() string {
 	if m.User == nil {
@@ -78,11 +40,11 @@ func (m Manager) of() string {
 
 // call has the manager do one thing, and gives its answer.
 func (m Manager) call(ctx context.Context, of dbus.ObjectPath, method string, arguments []any, answer ...any) error {
-	connection, err := m.connect(ctx)
+	connection, leave, err := m.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer connection.Close()
+	defer leave()
 	return errors.Join(ctx.Err(), connection.Object(destination, of).CallWithContext(ctx, method, 0, arguments...).Store(answer...))
 }
 
@@ -147,11 +109,11 @@ func (m Manager) Types(ctx context.Context, units []string) (map[string]string, 
 	if len(services) == 0 {
 		return nil, nil
 	}
-	connection, err := m.connect(ctx)
+	connection, leave, err := m.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer connection.Close()
+	defer leave()
 	calls := make([]*dbus.Call, len(services))
 	for i, name := range services { // all are asked before the first answer is waited for
 		calls[i] = connection.Object(destination, unitPath(name)).GoWithContext(ctx, getProperty, 0, nil, serviceInterface, "Type")
@@ -215,6 +177,7 @@ func unknown(err error) bool {
 
 // Reload has the manager read its units again.
 func (m Manager) Reload(ctx context.Context) error {
+	defer m.HangUp() // it has news of every unit now
 	if err := m.call(ctx, managerPath, managerInterface+".Reload", nil); err != nil {
 		return fmt.Errorf("reload the manager%s: %w", m.of(), err)
 	}

@@ -59,6 +59,48 @@ func TestAManagerThatHearsLateIsAskedAgain(t *testing.T) {
 	}
 }
 
+func TestAConnectionIsKept(t *testing.T) {
+	asked := &systemdtest.Manager{Results: map[string]string{"gone.service": "lost"}}
+	m := served(t, asked).Keep()
+	met := func(want int, what string) {
+		t.Helper()
+		if have := asked.Met(); have != want {
+			t.Errorf("%s: %d connections, want %d", what, have, want)
+		}
+	}
+	first, cancel := context.WithCancel(t.Context())
+	if err := errors.Join(m.Do(first, Stop, []string{"a.service"}), m.Do(first, Start, []string{"a.service"})); err != nil {
+		t.Fatal(err)
+	}
+	cancel() // who asked first has gone
+	if _, err := m.Units(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Units(first); !errors.Is(err, context.Canceled) {
+		t.Errorf("who has gone is answered: %v", err)
+	}
+	met(1, "four questions")
+	if err := m.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	met(1, "to reload")
+	if err := m.Do(t.Context(), Stop, []string{"gone.service"}); err == nil {
+		t.Error("a manager that went away has done its job")
+	}
+	met(2, "after the reload")
+	if _, err := m.Units(t.Context()); err != nil {
+		t.Errorf("it broke, and is not made anew: %v", err)
+	}
+	met(3, "after it broke")
+	m.HangUp()
+	m.HangUp()
+	if _, err := m.Units(t.Context()); err != nil {
+		t.Error(err)
+	}
+	met(4, "after hanging up")
+	m.HangUp()
+}
+
 func TestJobsAreWaitedFor(t *testing.T) {
 	asked := &systemdtest.Manager{
 		Results: map[string]string{"ill.service": "failed", "wrong.service": "failed", "odd.mount": "failed", "unmet.service": "skipped", "gone.service": "lost"},
@@ -95,7 +137,7 @@ func TestTypesOfServices(t *testing.T) {
 
 func TestAnotherUsersManagerIsItsOwn(t *testing.T) {
 	asked := &systemdtest.Manager{}
-	m := Manager{&User{"ada", 1000, 1000}, t.TempDir()}
+	m := Manager{User: &User{"ada", 1000, 1000}, Runtime: t.TempDir()}
 	if err := m.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "reload the manager of ada: ") {
 		t.Errorf("without one: %v", err)
 	}

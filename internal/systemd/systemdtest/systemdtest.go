@@ -33,6 +33,7 @@ type Manager struct {
 	Refuse map[string][]string
 
 	mu    sync.Mutex
+	met   int
 	asked []string
 	jobs  uint32
 }
@@ -73,12 +74,22 @@ func (m *Manager) Serve(t *testing.T, socket string) {
 			if err != nil {
 				return
 			}
+			m.mu.Lock()
+			m.met++
+			m.mu.Unlock()
 			all.Go(func() {
 				defer connection.Close()
 				_ = m.answer(connection)
 			})
 		}
 	})
+}
+
+// Met is how many connections there were so far.
+func (m *Manager) Met() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.met
 }
 
 // Asked is what it was asked, a line each: the method, what of the arguments is text,

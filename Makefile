@@ -110,7 +110,7 @@ test-long: setup-test build .cache/kernel .cache/trixie/main-amd64
 	go run ./test/packages trixie main amd64 $@
 
 bench: setup-bench build .cache/trixie/main-amd64
-	go run ./bench
+	go run ./bench -save
 
 lint: build
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \

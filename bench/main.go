@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"stet/internal/cli"
 	"stet/internal/sandbox"
@@ -84,6 +85,8 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
 	flag.StringVar(&b.dir, "dir", "", "work in `DIR` and leave it; default: a temporary directory")
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")
+	save := flag.Bool("save", false, "keep what is measured in "+figuresFile+", and make "+pageFile+" and its plot of it")
+	check := flag.Bool("check", false, "fail when a ratio is worse than the one that is kept by more than a quarter")
 	flag.IntVar(&b.runs, "runs", 3, "how often the slow things are done")
 	flag.Parse()
 	if b.stet, err = filepath.Abs(b.stet); err != nil {
@@ -113,6 +116,12 @@ func run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	kept, err := readFigures(figuresFile)
+	if err != nil {
+		return err
+	}
+	var newer figures
+	measuring := commit() // who commits meanwhile has another one
 	report := report{Host: describeHost(b.dir)}
 	for _, m := range measurements {
 		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {
@@ -124,6 +133,17 @@ func run(ctx context.Context) (err error) {
 			break // what was measured before took long: it is printed
 		}
 		report.Results = append(report.Results, results...)
+		newer = append(newer, figureOf(m.name, measuring, time.Now(), report.Host, results))
+	}
+	worse := kept.worse(newer)
+	for _, what := range worse {
+		say("worse: %s", what)
+	}
+	if *check && len(worse) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of the ratios are worse than they were", len(worse)))
+	}
+	if *save {
+		err = errors.Join(err, kept.with(newer).save())
 	}
 	report.Host.LoadAfter = loadAverage()
 	if *asJSON {

@@ -18,7 +18,8 @@ type report struct {
 // result is one thing that was measured, several times where it varies.
 type result struct {
 	Name   string    `json:"name"`
-	Unit   string    `json:"unit"` // "s", "MB", "" for a ratio
+	Unit   string    `json:"unit"` // "s", "MB", "" for a number
+	Ratio  bool      `json:"ratio,omitempty"`
 	Values []float64 `json:"values"`
 	Median float64   `json:"median"`
 	Least  float64   `json:"least"`
@@ -49,7 +50,9 @@ func measured(name, unit string, values []float64, limit float64) result {
 
 // ratio holds one median against another.
 func ratio(name string, ours, theirs result, limit float64) result {
-	return measured(name, "", []float64{ours.Median / theirs.Median}, limit)
+	r := measured(name, "", []float64{ours.Median / theirs.Median}, limit)
+	r.Ratio = true
+	return r
 }
 
 func (r report) print(out io.Writer) error {
@@ -73,10 +76,14 @@ func (r report) print(out io.Writer) error {
 	return nil
 }
 
+// number writes a value as exactly as it says something.
 func number(value float64, unit string) string {
-	digits := 2
-	if value >= 100 {
-		digits = 0
+	text := fmt.Sprintf("%.2f", value)
+	switch {
+	case value >= 100:
+		text = fmt.Sprintf("%.0f", value)
+	case value < 0.1:
+		text = strings.TrimSuffix(fmt.Sprintf("%.3f", value), "0")
 	}
-	return strings.TrimSpace(fmt.Sprintf("%.*f %s", digits, value, unit))
+	return strings.TrimSpace(text + " " + unit)
 }

@@ -197,12 +197,15 @@ func TestWhatReplacedAnotherIsLookedAt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var incomplete *stage.IncompleteError
+	if _, err := w.Stage(request(next, "c1")); !errors.As(err, &incomplete) || len(incomplete.Missing) != 2 {
+		t.Errorf("of what is only staged, not all is looked at: %v", err)
+	}
 	prepared, err := w.Prepare(next, running)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer prepared.Close()
-	var incomplete *stage.IncompleteError
 	if _, err := w.StagePrepared(request(next, "c1"), prepared); !errors.As(err, &incomplete) || len(incomplete.Missing) != 1 {
 		t.Errorf("got %v", err)
 	}

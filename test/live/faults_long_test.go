@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stet/internal/fault"
 	"stet/internal/vm"
@@ -179,6 +180,33 @@ func TestSwitchesUnderBadStars(t *testing.T) {
 			// does what it is asked to.
 			if i%2 == 0 {
 				switches(t, now, 0, "", now)
+			}
+			switches(t, other, 0, "", other)
+			now, other = other, now
+		}
+	})
+	t.Run("killed at random moments", func(t *testing.T) {
+		dice := chance.Dice(t)
+		now, other := "told", "uid"
+		switches(t, now, 0, "", now)
+		begin := time.Now()
+		switches(t, other, 0, "", other)
+		took := time.Since(begin)
+		now, other = other, now
+		for i := range chance.Rounds(t, 5) {
+			// Who carries it out is killed, and every other time who asked for it, too.
+			kill := "kill -9 $(cat /sys/fs/cgroup/system.slice/stet-switch.service/cgroup.procs)"
+			if i%2 == 0 {
+				kill = "pkill -KILL -x stet"
+			}
+			after := time.Duration(dice.Int64N(int64(took)))
+			out := m.Run(t, fmt.Sprintf("stet switch --from /mnt/%s >/run/said 2>&1 & sleep %.3f; { %s; } 2>/dev/null; wait $!; echo $?; while systemctl is-active -q stet-switch.service; do sleep 0.2; done; cat /etc/word /run/said", other, after.Seconds(), kill))
+			t.Logf("killed after %s: %s", after, out)
+			switch i % 3 {
+			case 0:
+				switches(t, now, 0, "", now)
+			case 1: // what a person sees who only looks
+				m.Try(t, "stet status")
 			}
 			switches(t, other, 0, "", other)
 			now, other = other, now

@@ -125,23 +125,26 @@ func (a *app) drift(ctx context.Context, s *store.Store, esp espFlag) (*driftRep
 		return nil, nil, err
 	}
 	report.Generation = number
-	var shipped []string // what no option declares
 	for _, f := range found {
 		d := driftedFinding{Finding: f}
-		if d.Option, d.Place = places.ofFinding(f); d.Place == nil && f.Kind == drift.File && f.Change != plan.Added {
-			shipped = append(shipped, f.Name)
-		}
+		d.Option, d.Place = places.ofFinding(f)
 		report.Findings = append(report.Findings, d)
 	}
-	if err := report.addPackages(s, shipped); err != nil {
+	if err := report.addPackages(s); err != nil {
 		return nil, nil, err
 	}
 	return report, seen, nil
 }
 
-// addPackages says which packages brought files.
-func (r *driftReport) addPackages(s *store.Store, files []string) error {
-	if len(files) == 0 {
+// addPackages says which packages brought files that no option declares.
+func (r *driftReport) addPackages(s *store.Store) error {
+	var files []string
+	for _, d := range r.Findings {
+		if d.Place == nil && d.Kind == drift.File && d.Change != plan.Added {
+			files = append(files, d.Name)
+		}
+	}
+	if len(files) == 0 { // a large machine has 2,500 lists
 		return nil
 	}
 	database, err := build.OpenDatabase(s, r.System)

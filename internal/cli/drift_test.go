@@ -15,6 +15,8 @@ import (
 	"stet/internal/drift"
 	"stet/internal/integrity"
 	"stet/internal/plan"
+	"stet/internal/store"
+	"stet/internal/system/systemtest"
 )
 
 func TestDriftIsReadable(t *testing.T) {
@@ -107,6 +109,31 @@ func TestWhereSomethingWasDeclared(t *testing.T) {
 		}
 		if have != c.want {
 			t.Errorf("%s %s: %q, want %q", c.kind, c.name, have, c.want)
+		}
+	}
+}
+
+func TestWhoBroughtAFileIsTold(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := driftReport{System: systemtest.Put(t, s, systemtest.System{Usr: map[string]string{
+		"/lib/sysimage/dpkg/info/nginx-common.list": "/.\n/etc\n/etc/nginx\n/etc/nginx/mime.types\n/etc/motd\n",
+	}})}
+	r.Findings = []driftedFinding{
+		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/nginx/mime.types", Change: plan.Deleted}},
+		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/nginx", Change: plan.Added}},
+		{Finding: drift.Finding{Kind: drift.File, Name: "/etc/motd", Change: plan.Modified}, Place: &config.Place{File: "stet.yaml"}},
+		{Finding: drift.Finding{Kind: drift.Unit, Name: "/etc/nginx/mime.types", Change: plan.Modified}},
+	}
+	if err := r.addPackages(s); err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range r.Findings {
+		if want := map[int]int{0: 1}[i]; len(f.Packages) != want {
+			t.Errorf("%s %s is of %q", f.Change, f.Name, f.Packages)
 		}
 	}
 }

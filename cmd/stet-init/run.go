@@ -70,9 +70,6 @@ func (m *machine) addUnits(units, links map[string]string) error {
 	return nil
 }
 
-// mostAtOnce is more than sendfile(2) copies by one call, in bytes.
-const mostAtOnce = 1 << 30
-
 func (m *machine) bindPrograms() error {
 	target := filepath.Join(m.run, "stet/bin")
 	if err := os.Mkdir(target, 0o755); err != nil {
@@ -117,6 +114,9 @@ func copyTree(from, to string) error {
 		return fmt.Errorf("%s is neither file nor directory nor symlink", path)
 	})
 }
+
+// mostAtOnce is more than sendfile(2) copies by one call, in bytes.
+const mostAtOnce = 1 << 30
 
 // copyFile has the kernel copy: reading and writing would copy everything twice.
 func copyFile(from, to string, permissions fs.FileMode) error {

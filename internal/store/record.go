@@ -51,26 +51,7 @@ func (s *Store) RememberTrees() {
 
 // Tree reads the tree of a digest. A damaged tree is an error.
 func (s *Store) Tree(digest string) (*tree.Tree, error) {
-	s.mu.Lock()
-	known := s.trees[digest]
-	s.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	text, err := s.readChecked("trees", digest)
-	if err != nil {
-		return nil, err
-	}
-	read, err := tree.ParseOwn(text)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.trees != nil {
-		s.trees[digest] = read
-	}
-	return read, nil
+	return remembered(s, &s.trees, digest, tree.ParseOwn)
 }
 
 // Files gives the tree of a digest to who asks for little of it. A damaged tree is an
@@ -100,8 +81,13 @@ func (s *Store) TreePart(digest string, places ...string) (*tree.Tree, error) {
 }
 
 func (s *Store) lines(digest string) (*tree.Lines, error) {
+	return remembered(s, &s.texts, digest, tree.OwnLines)
+}
+
+// remembered reads a tree in one of both ways: once, where trees are remembered.
+func remembered[T any](s *Store, all *map[string]*T, digest string, parse func(text []byte) (*T, error)) (*T, error) {
 	s.mu.Lock()
-	known := s.texts[digest]
+	known := (*all)[digest]
 	s.mu.Unlock()
 	if known != nil {
 		return known, nil
@@ -110,14 +96,14 @@ func (s *Store) lines(digest string) (*tree.Lines, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := tree.OwnLines(text)
+	read, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("read tree %s: %w", digest, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.texts != nil {
-		s.texts[digest] = read
+	if *all != nil {
+		(*all)[digest] = read
 	}
 	return read, nil
 }

@@ -7,6 +7,20 @@ import (
 	"testing"
 )
 
+// linesOf gives a tree in its text.
+func linesOf(t *testing.T, whole *Tree) *Lines {
+	t.Helper()
+	var dump bytes.Buffer
+	if err := whole.Dump(&dump); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := OwnLines(dump.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
 // sameAsLines holds what lines say against the tree that was read.
 func sameAsLines(t *testing.T, made *Tree, lines *Lines, names ...string) {
 	t.Helper()
@@ -43,14 +57,7 @@ func TestLinesSayWhatTheTreeSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var dump bytes.Buffer
-		if err := whole.Dump(&dump); err != nil {
-			t.Fatal(err)
-		}
-		lines, err := OwnLines(dump.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
+		lines := linesOf(t, whole)
 		sameAsLines(t, whole, lines, "", "/", "/a", "/zzz", "relative")
 		for e := range lines.Below("/") {
 			if e.Path == "/" {

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"slices"
 	"testing"
 )
@@ -17,14 +16,7 @@ func TestAPartHasItsPlacesAndWhatLeadsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var dump bytes.Buffer
-	if err := whole.Dump(&dump); err != nil {
-		t.Fatal(err)
-	}
-	lines, err := OwnLines(dump.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
+	lines := linesOf(t, whole)
 	for _, c := range []struct{ places, want []string }{
 		{nil, []string{"/"}},
 		{[]string{"/"}, []string{"/", "/lib", "/lib/a", "/lib/a-b", "/lib/a/one", "/lib/a/two words", "/lib/ab", "/share", "/share/z", "/top", "/äö", "/äö/x"}},

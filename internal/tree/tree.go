@@ -130,13 +130,18 @@ func (t *Tree) Subtree(dir string) (*Tree, error) {
 
 // Builder collects entries by path, later ones replacing earlier ones.
 type Builder struct {
-	entries map[string]Entry
+	base    []Entry           // of the tree that it began with, sorted, and not its own
+	changes map[string]*Entry // against the base; nil is for what is gone
 }
 
 // NewBuilder starts with the entries of the given trees, in their order.
 func NewBuilder(trees ...*Tree) *Builder {
-	b := &Builder{entries: map[string]Entry{}}
-	for _, t := range trees {
+	b := &Builder{changes: map[string]*Entry{}}
+	for i, t := range trees {
+		if i == 0 {
+			b.base = t.entries
+			continue
+		}
 		for e := range t.All() {
 			b.Put(*e)
 		}
@@ -145,33 +150,53 @@ func NewBuilder(trees ...*Tree) *Builder {
 }
 
 // Put adds an entry or replaces the one at its path.
-func (b *Builder) Put(e Entry) { b.entries[e.Path] = e }
+func (b *Builder) Put(e Entry) { b.changes[e.Path] = &e }
 
 // Get gives the entry at a path.
 func (b *Builder) Get(name string) (Entry, bool) {
-	e, ok := b.entries[name]
-	return e, ok
+	if e, changed := b.changes[name]; changed {
+		if e == nil {
+			return Entry{}, false
+		}
+		return *e, true
+	}
+	if i, ok := search(b.base, name); ok {
+		return b.base[i], true
+	}
+	return Entry{}, false
+}
+
+// search finds the place of a path among sorted entries.
+func search(entries []Entry, name string) (int, bool) {
+	return slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return cmp.Compare(e.Path, name) })
 }
 
 // Remove takes away the entry at a path and all below it.
 func (b *Builder) Remove(name string) {
-	e, ok := b.entries[name]
+	e, ok := b.Get(name)
 	if !ok {
 		return
 	}
-	delete(b.entries, name)
+	b.changes[name] = nil
 	if e.Type != Directory {
 		return
 	}
 	prefix := strings.TrimSuffix(name, "/") + "/"
-	maps.DeleteFunc(b.entries, func(p string, _ Entry) bool { return strings.HasPrefix(p, prefix) })
+	maps.DeleteFunc(b.changes, func(p string, _ *Entry) bool { return strings.HasPrefix(p, prefix) && p != name })
+	first, _ := search(b.base, prefix)
+	for _, below := range b.base[first:] {
+		if !strings.HasPrefix(below.Path, prefix) {
+			break
+		}
+		b.changes[below.Path] = nil
+	}
 }
 
 // MakeParents adds the missing parent directories of a path: owned by root,
 // mode 0755, with the given time.
 func (b *Builder) MakeParents(name string, mtime Time) {
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		if _, ok := b.entries[dir]; ok {
+		if _, ok := b.Get(dir); ok {
 			return
 		}
 		b.Put(Entry{Path: dir, Type: Directory, Mode: 0o755, Mtime: mtime})
@@ -183,8 +208,21 @@ func (b *Builder) MakeParents(name string, mtime Time) {
 
 // Entries gives what was collected, sorted by path. They are copies.
 func (b *Builder) Entries() []Entry {
-	return slices.SortedFunc(maps.Values(b.entries), func(a, b Entry) int { return cmp.Compare(a.Path, b.Path) })
+	out := make([]Entry, 0, len(b.base)+len(b.changes))
+	rest := b.base
+	for _, name := range slices.Sorted(maps.Keys(b.changes)) {
+		n, replaces := search(rest, name)
+		out = append(out, rest[:n]...)
+		rest = rest[n:]
+		if replaces {
+			rest = rest[1:]
+		}
+		if e := b.changes[name]; e != nil {
+			out = append(out, *e)
+		}
+	}
+	return append(out, rest...)
 }
 
 // Tree ends the collection.
-func (b *Builder) Tree() (*Tree, error) { return New(b.Entries()) }
+func (b *Builder) Tree() (*Tree, error) { return sorted(b.Entries()) }

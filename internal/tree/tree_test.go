@@ -3,6 +3,9 @@ package tree
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -184,6 +187,62 @@ func TestALargeDumpIsReadInParts(t *testing.T) {
 		c.change(changed)
 		if _, err := ParseDump([]byte(strings.Join(changed, ""))); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
+}
+
+// TestBuilderIsAMap holds a builder against a map, at whatever is done to it.
+func TestBuilderIsAMap(t *testing.T) {
+	var names []string
+	for _, a := range []string{"", "/a", "/a-b", "/b"} {
+		for _, b := range []string{"", "/a", "/c", "/c.d"} {
+			if a != "" {
+				names = append(names, a+b)
+			}
+		}
+	}
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		draw := func() Entry {
+			e := Entry{Path: names[random.IntN(len(names))], Type: Regular, Size: int64(random.IntN(1000))}
+			if random.IntN(2) == 0 {
+				e.Type, e.Size = Directory, 0
+			}
+			return e
+		}
+		want := map[string]Entry{"/": {Path: "/", Type: Directory}}
+		b := NewBuilder()
+		b.Put(want["/"])
+		for range random.IntN(8) {
+			e := draw()
+			want[e.Path] = e
+			b.Put(e)
+		}
+		b = NewBuilder(&Tree{entries: b.Entries()}, &Tree{})
+		for range 12 {
+			e := draw()
+			if random.IntN(3) > 0 {
+				want[e.Path] = e
+				b.Put(e)
+			} else {
+				if want[e.Path].Type == Directory {
+					maps.DeleteFunc(want, func(name string, _ Entry) bool { return strings.HasPrefix(name, e.Path+"/") })
+				}
+				delete(want, e.Path)
+				b.Remove(e.Path)
+			}
+			name := names[random.IntN(len(names))]
+			have, ok := b.Get(name)
+			if expected, there := want[name]; ok != there || !reflect.DeepEqual(have, expected) {
+				t.Fatalf("seed %d: %s: have %v, %v; want %v, %v", seed, name, have, ok, expected, there)
+			}
+		}
+		var sorted []Entry
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			sorted = append(sorted, want[name])
+		}
+		if have := b.Entries(); !reflect.DeepEqual(have, sorted) {
+			t.Fatalf("seed %d:\nhave %v\nwant %v", seed, have, sorted)
 		}
 	}
 }

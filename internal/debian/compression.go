@@ -84,6 +84,9 @@ func decompress(format compression, r io.ReaderAt, size int64, workers int) (io.
 	}
 }
 
+// ReleaseBuffers lets go of the memory that is kept for the next file.
+func ReleaseBuffers() { xz.ReleaseBuffers() }
+
 const readSize = 64 << 10 // bytes read from the file at a time
 
 // ratioFree is how much a member may become whatever its ratio.

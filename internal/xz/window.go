@@ -1,7 +1,10 @@
 package xz
 
 import (
+	"cmp"
 	"math/bits"
+	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -34,27 +37,53 @@ type window struct {
 	size    uint64 // of the dictionary: no match reaches further back
 }
 
-// windows are free buffers by the log2 of their size. Packages have
-// dictionaries of the same few sizes, and each would allocate its own.
-var windows [largeWindow + 1]sync.Pool
+// windows are buffers for the next file, the largest last: as many as there are cores.
+// Each would cost more to get than a small file costs to decompress.
+var windows struct {
+	sync.Mutex
+	free [][]byte
+}
 
 const bufferExtra = ringSlack + windowTail
 
-// takeBuffer gives a buffer for a ring of 1<<class bytes and its slack.
+// takeBuffer gives a buffer for a ring of 1<<class bytes and its slack, or a larger one.
 func takeBuffer(class int) []byte {
-	if buffer, ok := windows[class].Get().(*[]byte); ok {
-		return *buffer
+	windows.Lock()
+	defer windows.Unlock()
+	size := 1<<class + bufferExtra
+	if last := len(windows.free) - 1; last >= 0 && cap(windows.free[last]) >= size {
+		buffer := windows.free[last]
+		windows.free = windows.free[:last]
+		return buffer
 	}
-	return make([]byte, 1<<class+bufferExtra)
+	return make([]byte, size)
 }
 
 // giveBuffer takes a buffer back; nil is none.
 func giveBuffer(buffer []byte) {
-	if buffer != nil {
-		whole := buffer[:cap(buffer)]
-		windows[bits.Len(uint(cap(buffer)-bufferExtra))-1].Put(&whole)
+	if buffer == nil {
+		return
+	}
+	windows.Lock()
+	defer windows.Unlock()
+	buffer = buffer[:cap(buffer)]
+	at, _ := slices.BinarySearchFunc(windows.free, cap(buffer), func(b []byte, size int) int { return cmp.Compare(cap(b), size) })
+	windows.free = slices.Insert(windows.free, at, buffer)
+	if len(windows.free) > runtime.GOMAXPROCS(0) {
+		windows.free = slices.Delete(windows.free, 0, 1)
 	}
 }
+
+// ReleaseBuffers lets go of the buffers that are kept for the next file: up to
+// [MaxDictionary] for each core.
+func ReleaseBuffers() {
+	windows.Lock()
+	defer windows.Unlock()
+	windows.free = nil
+}
+
+// classOf is the class of a buffer.
+func classOf(buffer []byte) int { return bits.Len(uint(cap(buffer)-bufferExtra)) - 1 }
 
 // classFor is the smallest class of buffers that hold size bytes.
 func classFor(size uint64) int { return max(smallWindow, bits.Len64(max(size, 1)-1)) }
@@ -80,7 +109,7 @@ func (w *window) reserve(n uint64) {
 	buffer := takeBuffer(class)
 	copy(buffer, w.buf[:min(w.at, uint64(len(w.buf)))])
 	w.release()
-	w.buf, w.ring = buffer, 1<<class+ringSlack
+	w.buf, w.ring = buffer, 1<<min(classOf(buffer), classFor(w.size))+ringSlack
 }
 
 // release gives the buffer to others.

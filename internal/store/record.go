@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,22 +226,27 @@ func (s *Store) Memoise(stage, key string, value []byte) {
 	s.pending[memoKey{stage, key}] = value
 }
 
-// Publish makes everything durable that was written, and then the memos
-// visible. Without new memos it does nothing.
+// Publish makes everything durable that was written, and then the memos visible that
+// were there when it was called. Without new memos it does nothing.
 func (s *Store) Publish() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.pending) == 0 {
+	ready := maps.Clone(s.pending)
+	s.mu.Unlock()
+	if len(ready) == 0 {
 		return nil
 	}
 	if err := s.Sync(); err != nil {
 		return err
 	}
-	for k, value := range s.pending {
+	for k, value := range ready {
 		if err := s.writeFile(s.memoPath(k.stage, k.key), value); err != nil {
 			return err
 		}
-		delete(s.pending, k)
+		s.mu.Lock()
+		if bytes.Equal(s.pending[k], value) {
+			delete(s.pending, k)
+		}
+		s.mu.Unlock()
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"stet/internal/machine"
 	"stet/internal/rootfs"
 	"stet/internal/store"
+	"stet/internal/tree"
 	"stet/internal/unpack"
 )
 
@@ -18,7 +19,8 @@ import (
 type early struct {
 	packages  []lock.Package
 	below     []lock.Package // of the layer that is configured before, if any
-	configure func(context.Context) error
+	configure func(context.Context) (*tree.Tree, error)
+	left      *tree.Tree // the root as its scripts left it
 }
 
 // same reports whether two lists have the same packages.
@@ -31,7 +33,7 @@ func same(a, b []lock.Package) bool {
 // more than a head start: nothing is verified yet, and what cannot be read is
 // left to whoever unpacks and explains it. rootfs decides again what the layers
 // are, of verified packages.
-func earlyLayers(s *store.Store, debs Debs, roots rootfs.Builder, packages []lock.Package, m *machine.Machine, epoch int64) []early {
+func earlyLayers(s *store.Store, debs Debs, roots rootfs.Builder, packages []lock.Package, m *machine.Machine, epoch int64) []*early {
 	if len(missingOf(s, packages)) == 0 {
 		return nil
 	}
@@ -47,7 +49,7 @@ func earlyLayers(s *store.Store, debs Debs, roots rootfs.Builder, packages []loc
 	if group.Wait() != nil {
 		return nil
 	}
-	var all []early
+	var all []*early
 	var inputs []rootfs.Input
 	var below []lock.Package
 	for _, layer := range rootfs.Layers(candidates) {
@@ -58,7 +60,8 @@ func earlyLayers(s *store.Store, debs Debs, roots rootfs.Builder, packages []loc
 		of := slices.DeleteFunc(slices.Clone(packages), func(p lock.Package) bool { return !members[p.Key()] })
 		inputs = append(inputs, rootInput(s, of, m, epoch))
 		upTo := slices.Clone(inputs)
-		all = append(all, early{of, below, func(ctx context.Context) error { return roots.ConfigureLayers(ctx, upTo) }})
+		configure := func(ctx context.Context) (*tree.Tree, error) { return roots.ConfigureLayers(ctx, upTo) }
+		all = append(all, &early{packages: of, below: below, configure: configure})
 		below = of
 	}
 	return all

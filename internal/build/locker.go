@@ -15,6 +15,7 @@ import (
 	"stet/internal/progress"
 	"stet/internal/rootfs"
 	"stet/internal/store"
+	"stet/internal/tree"
 )
 
 // Locker resolves what machines wish, fetches it and proves that it can be
@@ -59,7 +60,7 @@ func (l *Locker) Lock(ctx context.Context, machines map[string]*machine.Machine,
 		return nil, err
 	}
 	next := resolved.Lock
-	if err := l.bring(ctx, machines, next, func() []early { return l.layers(next, machines) }); err != nil {
+	if err := l.bring(ctx, machines, next, func() []*early { return l.layers(next, machines) }); err != nil {
 		return nil, err
 	}
 	if err := l.prove(ctx, machines, next); err != nil {
@@ -87,11 +88,11 @@ func UpToDate(machines map[string]*machine.Machine, l *lock.Lock) bool {
 // Fetch brings every package of a lock here that is not unpacked yet. The
 // machines know where the repositories are that the lock names.
 func (l *Locker) Fetch(ctx context.Context, machines map[string]*machine.Machine, of *lock.Lock) error {
-	return l.bring(ctx, machines, of, func() []early { return nil })
+	return l.bring(ctx, machines, of, func() []*early { return nil })
 }
 
 // bring is Fetch, and configures layers meanwhile.
-func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine, of *lock.Lock, layers func() []early) error {
+func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine, of *lock.Lock, layers func() []*early) error {
 	repositories, err := repositoriesOf(machines)
 	if err != nil {
 		return err
@@ -119,19 +120,20 @@ func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine
 }
 
 // layers gives the layers of machines, each once.
-func (l *Locker) layers(of *lock.Lock, machines map[string]*machine.Machine) []early {
-	var out []early
+func (l *Locker) layers(of *lock.Lock, machines map[string]*machine.Machine) []*early {
+	var out []*early
 	for _, name := range slices.Sorted(maps.Keys(machines)) {
 		for _, layer := range earlyLayers(l.Store, l, l.roots(), of.Select(of.Machines[name].Packages), machines[name], of.Epoch) {
-			if slices.ContainsFunc(out, func(other early) bool { return same(other.packages, layer.packages) }) {
+			if slices.ContainsFunc(out, func(other *early) bool { return same(other.packages, layer.packages) }) {
 				continue
 			}
 			configure := layer.configure
-			layer.configure = func(ctx context.Context) error {
-				if err := configure(ctx); err != nil {
-					return fmt.Errorf("machine %s: %w", name, err)
+			layer.configure = func(ctx context.Context) (*tree.Tree, error) {
+				left, err := configure(ctx)
+				if err != nil {
+					return nil, fmt.Errorf("machine %s: %w", name, err)
 				}
-				return nil
+				return left, nil
 			}
 			out = append(out, layer)
 		}

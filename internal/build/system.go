@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/machine"
@@ -90,9 +91,14 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 	if err := unpackAll(ctx, b.Store, b.Debs, packages, layers, b.Report, b.Observe); err != nil {
 		return nil, err
 	}
+	// What was unpacked goes to the disk while scripts keep one core busy, and is not lost
+	// when they fail.
+	var unpacked errgroup.Group
+	unpacked.Go(b.Store.Publish)
+	unpacked.Go(func() error { b.finishAhead(ctx, m, layers, l.Epoch); return nil })
 	root, digest, err := b.root(ctx, m, l, packages)
-	if err != nil {
-		return nil, errors.Join(err, b.Store.Publish()) // what was unpacked is not lost
+	if err := errors.Join(err, unpacked.Wait()); err != nil {
+		return nil, err
 	}
 	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Origins: origins(m, l), Epoch: l.Epoch, Sources: sources})
 	if err != nil {
@@ -263,21 +269,9 @@ func (b *Builder) finish(ctx context.Context, in system.Input, composed *tree.Tr
 	if err != nil {
 		return nil, err
 	}
-	roots := b.roots()
 	for _, f := range finishers {
 		b.Report.Report(progress.Event{Stage: "finish", Detail: f.Name})
-		key := f.Key(composed, in.Epoch)
-		var outputs *tree.Tree
-		step := graph.Step{Stage: graph.Finish, Name: f.Name}
-		if memo, ok := b.Store.Memo("finish", key); ok {
-			b.Observe.Reuse(step)
-			outputs, err = b.Store.Tree(string(memo))
-		} else {
-			ended := b.Observe.Begin(step)
-			if outputs, err = b.runFinisher(ctx, &roots, f, composed, in.Epoch, key); err == nil {
-				ended(graph.Outcome{Bytes: outputs.Bytes})
-			}
-		}
+		outputs, err := b.finished(ctx, f, composed, in.Epoch)
 		if err != nil {
 			return nil, fmt.Errorf("machine %s: make the %s: %w", in.Machine.Name, f.Name, err)
 		}
@@ -288,8 +282,29 @@ func (b *Builder) finish(ctx context.Context, in system.Input, composed *tree.Tr
 	return composed, nil
 }
 
-func (b *Builder) runFinisher(ctx context.Context, roots *rootfs.Builder, f system.Finisher, composed *tree.Tree, epoch int64, key string) (*tree.Tree, error) {
-	after, err := roots.Run(ctx, composed, f.Command, epoch)
+// finishAhead runs what can be run before all scripts are through, on a core that they
+// leave idle. It is no more than a head start: what fails will fail again where it counts.
+func (b *Builder) finishAhead(ctx context.Context, m *machine.Machine, layers []*early, epoch int64) {
+	if len(layers) == 0 || layers[len(layers)-1].left == nil {
+		return
+	}
+	left := layers[len(layers)-1].left
+	for _, f := range system.Ahead(m, left) {
+		_, _ = b.finished(ctx, f, left, epoch)
+	}
+}
+
+// finished gives what a finisher makes over a root.
+func (b *Builder) finished(ctx context.Context, f system.Finisher, root *tree.Tree, epoch int64) (*tree.Tree, error) {
+	key := f.Key(root, epoch)
+	step := graph.Step{Stage: graph.Finish, Name: f.Name}
+	if memo, ok := b.Store.Memo("finish", key); ok {
+		b.Observe.Reuse(step)
+		return b.Store.Tree(string(memo))
+	}
+	ended := b.Observe.Begin(step)
+	roots := b.roots()
+	after, err := roots.Run(ctx, root, f.Command, epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -302,5 +317,6 @@ func (b *Builder) runFinisher(ctx context.Context, roots *rootfs.Builder, f syst
 		return nil, err
 	}
 	b.Store.Memoise("finish", key, []byte(digest))
+	ended(graph.Outcome{Bytes: outputs.Bytes})
 	return outputs, nil
 }

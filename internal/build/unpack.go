@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+	"stet/internal/debian"
 	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/progress"
@@ -28,33 +30,42 @@ func missingOf(s *store.Store, packages []lock.Package) []lock.Package {
 }
 
 // unpackAll unpacks packages that are not unpacked yet, and configures layers
-// meanwhile. Every core has one thing to do at a time, and scripts take one:
-// so neither waits for the other, and none for the last of the packages.
-func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, layers []early, report progress.Func, observe graph.Observer) error {
+// meanwhile. Scripts take one core at a time, and not all of that, as they wait
+// for the clock and for each other: so every core unpacks, and scripts go before.
+func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.Package, layers []*early, report progress.Func, observe graph.Observer) error {
+	defer debian.ReleaseBuffers()
 	queue := newQueue(missingOf(s, packages), layers)
 	cores := runtime.GOMAXPROCS(0)
 	group, ctx := errgroup.WithContext(ctx)
+	var configure func()
+	configure = func() {
+		for _, layer := range queue.ready() {
+			group.Go(func() error {
+				var err error
+				if layer.left, err = layer.configure(ctx); err != nil {
+					return err
+				}
+				queue.configured(layer)
+				configure()
+				return nil
+			})
+		}
+	}
+	configure()
 	for range cores {
 		group.Go(func() error {
-			for ctx.Err() == nil {
-				layer, p := queue.next()
-				switch {
-				case layer != nil:
-					if err := layer.configure(ctx); err != nil {
-						return err
-					}
-					queue.configured(layer)
-				case p != nil:
-					ended := observe.Begin(graph.Step{Stage: graph.Import, Name: nameOf(*p)})
-					if err := unpackOne(s, debs, *p, queue.share(cores)); err != nil {
-						return fmt.Errorf("unpack %s %s: %w", p.Name, p.Version, err)
-					}
-					ended(graph.Outcome{Bytes: graph.Bytes(p.Size)})
-					done, total := queue.unpacked(p)
-					report.Report(progress.Event{Stage: "unpack packages", Detail: p.Name, Done: done, Total: total, Bytes: true})
-				default:
-					return nil
+			if len(layers) > 0 {
+				goBehind()
+			}
+			for p := queue.next(); p != nil && ctx.Err() == nil; p = queue.next() {
+				ended := observe.Begin(graph.Step{Stage: graph.Import, Name: nameOf(*p)})
+				if err := unpackOne(s, debs, *p, queue.share(cores)); err != nil {
+					return fmt.Errorf("unpack %s %s: %w", p.Name, p.Version, err)
 				}
+				ended(graph.Outcome{Bytes: graph.Bytes(p.Size)})
+				done, total := queue.unpacked(p)
+				report.Report(progress.Event{Stage: "unpack packages", Detail: p.Name, Done: done, Total: total, Bytes: true})
+				configure()
 			}
 			return ctx.Err()
 		})
@@ -62,10 +73,20 @@ func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.P
 	return group.Wait()
 }
 
-// queue is what is left to do, the most urgent first: a layer whose packages are there
-// and which the one below does not keep waiting, the packages that layers wait for, the
-// lowest's first, and then the others; the largest first, so that no core waits for one
-// at the end.
+// behind is how much less than scripts, as nice(1) counts, unpacking is given of a
+// core: a quarter, so that it goes on where others take all cores.
+const behind = 5
+
+// goBehind lets others go before the goroutine, in a thread that ends with it.
+func goBehind() {
+	runtime.LockOSThread()
+	// Where it fails, neither goes before the other.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, behind)
+}
+
+// queue is what is left to do, the most urgent first: the packages that layers wait for,
+// the lowest's first, and then the others; the largest first, so that no core waits for
+// one at the end.
 type queue struct {
 	mu          sync.Mutex
 	packages    []lock.Package
@@ -76,23 +97,24 @@ type queue struct {
 
 // waiting is a layer with the SHA-256 of the packages that it waits for.
 type waiting struct {
-	early
+	*early
+	below   []lock.Package // what it waits for to be configured
 	missing map[string]bool
 }
 
-func newQueue(missing []lock.Package, layers []early) *queue {
+func newQueue(missing []lock.Package, layers []*early) *queue {
 	q := &queue{packages: missing, busy: len(layers)}
 	is := map[string]bool{}
 	for _, p := range missing {
 		is[p.SHA256] = true
 	}
 	rank := map[string]int{} // below 0 what layers wait for
-	for _, layer := range layers {
-		w := &waiting{early: layer, missing: map[string]bool{}}
+	for at, layer := range layers {
+		w := &waiting{early: layer, below: layer.below, missing: map[string]bool{}}
 		for _, member := range layer.packages {
 			if is[member.SHA256] {
 				w.missing[member.SHA256] = true
-				rank[member.SHA256] = min(rank[member.SHA256], urgency(layer))
+				rank[member.SHA256] = min(rank[member.SHA256], at-len(layers))
 			}
 		}
 		q.layers = append(q.layers, w)
@@ -106,31 +128,32 @@ func newQueue(missing []lock.Package, layers []early) *queue {
 	return q
 }
 
-// urgency ranks what a layer waits for.
-func urgency(layer early) int {
-	if layer.below == nil {
-		return -2
-	}
-	return -1
-}
-
-// next gives a layer or a package, or neither when nothing is left to begin.
-// A layer that still waits is begun by whoever ends what it waits for.
-func (q *queue) next() (*early, *lock.Package) {
+// ready gives, once, the layers whose packages are there and which the one below does
+// not keep waiting.
+func (q *queue) ready() []*early {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, layer := range q.layers {
-		if len(layer.missing) == 0 && layer.below == nil {
-			q.layers = slices.Delete(q.layers, i, i+1)
-			return &layer.early, nil
+	var out []*early
+	q.layers = slices.DeleteFunc(q.layers, func(layer *waiting) bool {
+		if len(layer.missing) > 0 || layer.below != nil {
+			return false
 		}
-	}
+		out = append(out, layer.early)
+		return true
+	})
+	return out
+}
+
+// next gives the package to unpack next, or none when nothing is left to begin.
+func (q *queue) next() *lock.Package {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if len(q.packages) == 0 {
-		return nil, nil
+		return nil
 	}
 	p := q.packages[0]
 	q.packages = q.packages[1:]
-	return nil, &p
+	return &p
 }
 
 // unpacked notes a package as done and tells how much is.

@@ -12,6 +12,7 @@ import (
 
 	"stet/internal/lock"
 	"stet/internal/store"
+	"stet/internal/tree"
 )
 
 // TestQueueTakesLayersFirst unpacks one package at a time and writes down what is
@@ -19,39 +20,42 @@ import (
 func TestQueueTakesLayersFirst(t *testing.T) {
 	sized := func(sum string, size int64) lock.Package { return lock.Package{SHA256: sum, Size: size} }
 	missing := []lock.Package{sized("kernel", 90), sized("libc", 30), sized("dpkg", 40), sized("doc", 1)}
-	layer := func(below []lock.Package, packages ...lock.Package) early {
-		return early{packages: packages, below: below}
+	layer := func(below []lock.Package, packages ...lock.Package) *early {
+		return &early{packages: packages, below: below}
 	}
 	base := []lock.Package{sized("libc", 30), sized("dpkg", 40)}
 	for name, c := range map[string]struct {
-		layers []early
+		layers []*early
 		want   string
 	}{
 		"no base":                        {nil, "kernel dpkg libc doc"},
-		"a base":                         {[]early{layer(nil, base...)}, "dpkg libc 2 kernel doc"},
-		"a base that was unpacked":       {[]early{layer(nil, sized("old", 5))}, "1 kernel dpkg libc doc"},
-		"bases that share some packages": {[]early{layer(nil, sized("libc", 30)), layer(nil, sized("libc", 30), sized("doc", 1))}, "libc 1 doc 2 kernel dpkg"},
-		"a layer over the base":          {[]early{layer(nil, base...), layer(base, append(base, sized("doc", 1))...)}, "dpkg libc 2 doc 3 kernel"},
-		"two over one base":              {[]early{layer(nil, base...), layer(base, base...), layer(base, append(base, sized("doc", 1))...)}, "dpkg libc 2 2 doc 3 kernel"},
+		"a base":                         {[]*early{layer(nil, base...)}, "dpkg libc 2 kernel doc"},
+		"a base that was unpacked":       {[]*early{layer(nil, sized("old", 5))}, "1 kernel dpkg libc doc"},
+		"bases that share some packages": {[]*early{layer(nil, sized("libc", 30)), layer(nil, sized("libc", 30), sized("doc", 1))}, "libc 1 doc 2 kernel dpkg"},
+		"a layer over the base":          {[]*early{layer(nil, base...), layer(base, append(base, sized("doc", 1))...)}, "dpkg libc 2 doc 3 kernel"},
+		"two over one base":              {[]*early{layer(nil, base...), layer(base, base...), layer(base, append(base, sized("doc", 1))...)}, "dpkg libc 2 2 doc 3 kernel"},
 	} {
 		q := newQueue(append([]lock.Package(nil), missing...), c.layers)
 		var have []string
 		var done, total int64
-		for {
-			layer, p := q.next()
-			if layer != nil {
+		for begun := true; begun; {
+			begun = false
+			for _, layer := range q.ready() {
 				have = append(have, strconv.Itoa(len(layer.packages)))
 				if q.share(8) != 7 || q.share(1) != 1 {
 					t.Errorf("%s: no core is left to the scripts", name)
 				}
 				q.configured(layer)
-				continue
+				begun = true
 			}
-			if p == nil {
-				break
+			if begun {
+				continue // what waited for this layer goes before any package
 			}
-			have = append(have, p.SHA256)
-			done, total = q.unpacked(p)
+			if p := q.next(); p != nil {
+				have = append(have, p.SHA256)
+				done, total = q.unpacked(p)
+				begun = true
+			}
 		}
 		if have := strings.Join(have, " "); have != c.want || done != 161 || total != 161 || q.share(8) != 8 {
 			t.Errorf("%s: have %s, %d of %d", name, have, done, total)
@@ -71,15 +75,15 @@ func TestUnpackingAndTheBaseEndEachOther(t *testing.T) {
 	}
 	defer s.Close()
 	gone := lock.Package{Name: "gone", Version: "1", SHA256: "00", Size: 1}
-	waits := early{configure: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	waits := &early{configure: func(ctx context.Context) (*tree.Tree, error) { <-ctx.Done(); return nil, ctx.Err() }}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	var missing *MissingError
-	if err := unpackAll(t.Context(), s, noDebs{}, []lock.Package{gone}, []early{waits}, nil, nil); !errors.As(err, &missing) {
+	if err := unpackAll(t.Context(), s, noDebs{}, []lock.Package{gone}, []*early{waits}, nil, nil); !errors.As(err, &missing) {
 		t.Errorf("a missing package does not end the scripts: have %v", err)
 	}
 	broken := errors.New("a script failed")
-	fails := early{configure: func(context.Context) error { return broken }}
-	if err := unpackAll(t.Context(), s, noDebs{}, nil, []early{fails}, nil, nil); !errors.Is(err, broken) {
+	fails := &early{configure: func(context.Context) (*tree.Tree, error) { return nil, broken }}
+	if err := unpackAll(t.Context(), s, noDebs{}, nil, []*early{fails}, nil, nil); !errors.Is(err, broken) {
 		t.Errorf("have %v", err)
 	}
 }

@@ -7,10 +7,10 @@
 // they changed and treats it as the residue table says. It never touches the
 // network and decides nothing about which packages there are.
 //
-// Scripts run in up to three roots, one after the other, each laid over the one
+// Scripts run in up to four roots, one after the other, each laid over the one
 // before ([Layers]): the base alone, the packages that every script may rely on;
-// then those that need little else; then everything. The first two can be made
-// ahead, while packages of the last are still unpacked, by [Builder.ConfigureLayers].
+// then those that need little else, and more; then everything. All but the last can be
+// made ahead, while packages are still unpacked, by [Builder.ConfigureLayers].
 //
 // The root that scripts run in comes from a [Provider]: [Overlay] lays an
 // overlay over a composefs image of the tree, [LaidOut] over a directory, which

@@ -30,7 +30,7 @@ var headStarts = []headStart{
 	{
 		program: "/usr/sbin/depmod", call: "[0-9]*",
 		inputs:  []string{"/usr/bin/kmod", "/usr/lib/modules", "/usr/lib/depmod.d", "/etc/depmod.d"},
-		command: `for dir in /usr/lib/modules/[0-9]*; do depmod "${dir##*/}" || exit; done`,
+		command: `for dir in /usr/lib/modules/[0-9]*; do test ! -d $dir || depmod "${dir##*/}" || exit; done`,
 		outputs: func(call string) string { return "/usr/lib/modules/" + call + "/modules.*" },
 	},
 	{
@@ -54,6 +54,18 @@ func (h headStart) isInput(name string, before *tree.Tree) bool {
 	return slices.ContainsFunc(h.inputs, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
 }
 
+// isWanted reports whether any of the packages has something that outcomes depend on.
+func (h headStart) isWanted(packages []*Package) bool {
+	return slices.ContainsFunc(packages, func(p *Package) bool {
+		return slices.ContainsFunc(h.inputs, func(dir string) bool {
+			for range p.Files.Below(dir) {
+				return true
+			}
+			return false
+		})
+	})
+}
+
 // begun are the head starts of one root. None of them has to do with what another
 // makes, so that they share one, side by side.
 type begun struct {
@@ -63,11 +75,12 @@ type begun struct {
 	result  chan *tree.Tree // what they left; none when one failed
 }
 
-// begin starts those of which a tree has the program. Every begin wants an end.
-func (b *Builder) begin(ctx context.Context, before *tree.Tree, epoch int64) (_ *begun, err error) {
+// begin starts those of which a tree has the program, and fresh packages what it reads:
+// these may ask for it. Every begin wants an end.
+func (b *Builder) begin(ctx context.Context, before *tree.Tree, fresh []*Package, epoch int64) (_ *begun, err error) {
 	s := &begun{before: before, result: make(chan *tree.Tree, 1)}
 	for _, h := range headStarts {
-		if _, ok := before.Lookup(h.program); ok {
+		if _, ok := before.Lookup(h.program); ok && h.isWanted(fresh) {
 			s.of = append(s.of, h)
 		}
 	}

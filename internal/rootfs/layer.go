@@ -24,6 +24,11 @@ type configured struct {
 // has reports whether a package is configured already.
 func (c *configured) has(p *Package) bool { return c != nil && c.members[p.key()] }
 
+// without gives the packages that are not configured yet.
+func (c *configured) without(packages []*Package) []*Package {
+	return slices.DeleteFunc(slices.Clone(packages), c.has)
+}
+
 // layerMemo is what is remembered of a configured layer: digests of two trees.
 type layerMemo struct {
 	Before string `json:"before"`
@@ -33,13 +38,17 @@ type layerMemo struct {
 // ConfigureLayers configures layers ahead of [Builder.Configure], which finds the
 // results in the store. Each input has the packages that [Layers] gives of a
 // machine's, and no others: the first, the base, is the same for nearly every machine
-// of a suite, so that only the first one pays for it.
-func (b *Builder) ConfigureLayers(ctx context.Context, layers []Input) error {
+// of a suite, so that only the first one pays for it. It gives the root that the last one
+// left, or none where nothing would be remembered.
+func (b *Builder) ConfigureLayers(ctx context.Context, layers []Input) (*tree.Tree, error) {
 	if b.Shuffle != 0 {
-		return nil // nothing would remember it
+		return nil, nil
 	}
-	_, err := b.layers(ctx, layers)
-	return err
+	top, err := b.layers(ctx, layers)
+	if top == nil || err != nil {
+		return nil, err
+	}
+	return top.after, nil
 }
 
 // layersOf gives the inputs of the layers of a machine's packages. A shuffled build
@@ -165,7 +174,8 @@ func (b *Builder) makeLayer(ctx context.Context, key string, below *configured, 
 	if err != nil {
 		return nil, err
 	}
-	if made.after, err = b.runQuickly(ctx, before, scriptRun{stage: stage, script: script, packages: unconfigured}, in.Epoch); err != nil {
+	run := scriptRun{stage: stage, script: script, packages: unconfigured, fresh: below.without(packages)}
+	if made.after, err = b.runQuickly(ctx, before, run, in.Epoch); err != nil {
 		return nil, err
 	}
 	var memo layerMemo

@@ -189,7 +189,7 @@ func TestABaseConfiguredAheadIsFound(t *testing.T) {
 	s := openStore(t)
 	m := machines{t: t, s: s}
 	base := essential(t, s, basePostinst)
-	if err := m.builder().ConfigureLayers(t.Context(), []Input{input([]*Package{base})}); err != nil {
+	if _, err := m.builder().ConfigureLayers(t.Context(), []Input{input([]*Package{base})}); err != nil {
 		t.Fatal(err)
 	}
 	m.configure(base, pkg(t, s, stanza("rest"), "/usr/x =1"))
@@ -198,7 +198,7 @@ func TestABaseConfiguredAheadIsFound(t *testing.T) {
 	}
 	failing := essential(t, s, "@postinst =#!/bin/sh\necho no luck; exit 3\n")
 	failing.SHA256 = "other"
-	err := m.builder().ConfigureLayers(context.Background(), []Input{input([]*Package{failing})})
+	_, err := m.builder().ConfigureLayers(context.Background(), []Input{input([]*Package{failing})})
 	if err == nil || !strings.Contains(err.Error(), "configure of package essential") || !strings.Contains(err.Error(), "no luck") {
 		t.Errorf("have %v", err)
 	}

@@ -35,18 +35,25 @@ func (p *Package) Candidate() Candidate {
 	return Candidate{p.Package, slices.ContainsFunc(scripts, p.has)}
 }
 
-// most is what a package may need beside the base to be configured ahead, and what
-// must be left for the others, in KiB of Installed-Size: about what one core unpacks in
-// two seconds.
-const most = 64 << 10
+// limits are what a package may need beside the base to be configured ahead, in KiB of
+// Installed-Size, for one layer after the other. The smaller the first, the sooner
+// scripts have something to do; the larger the last, the less is left for one core when
+// all is unpacked. Each layer costs about what a small package does.
+var limits = []int64{32 << 10, 128 << 10}
+
+// optional are packages whose programs many scripts use where there are any, without
+// needing them. So they are in the first layer, whatever they need.
+var optional = []string{"systemd", "udev"}
+
+// worth is what must be left for the others, in KiB of Installed-Size: about what one
+// core unpacks in two seconds.
+const worth = 64 << 10
 
 // Layers gives parts of a set that are configured by themselves before the others, the
 // lowest first. Each is closed under dependencies and has the one below.
 //
-// The first is the base. The second has what is worth being configured while the rest
+// The first is the base. The others have what is worth being configured while the rest
 // is still unpacked: the packages with scripts that need little, with what they need.
-// Of a server of 650 packages that is a quarter of the bytes, and five sixths of the
-// scripts' time.
 func Layers(set []Candidate) [][]debian.Package {
 	plain := make([]debian.Package, len(set))
 	scripted := map[solve.Key]bool{}
@@ -63,29 +70,42 @@ func Layers(set []Candidate) [][]debian.Package {
 		in[solve.KeyOf(&p)] = true
 	}
 	isBase := func(p *debian.Package) bool { return in[solve.KeyOf(p)] }
-	ahead, left := map[solve.Key]bool{}, int64(0)
+	// The first layer above the base that has a package, by the layers' limits.
+	first := map[solve.Key]int{}
 	for p, closure := range solve.Closures(plain) {
 		needs := slices.DeleteFunc(closure, isBase)
-		if !scripted[solve.KeyOf(p)] || sizeOf(needs) > most {
+		size := sizeOf(needs)
+		at := slices.IndexFunc(limits, func(limit int64) bool { return size <= limit || slices.Contains(optional, p.Name) })
+		if !scripted[solve.KeyOf(p)] || at < 0 {
 			continue
 		}
 		for _, needed := range needs {
-			ahead[solve.KeyOf(needed)] = true
+			key := solve.KeyOf(needed)
+			if before, ok := first[key]; !ok || at < before {
+				first[key] = at
+			}
 		}
 	}
-	var second []debian.Package
-	for _, p := range plain {
-		switch key := solve.KeyOf(&p); {
-		case in[key] || ahead[key]:
-			second = append(second, p)
-		default:
-			left += p.InstalledSize
+	layers := [][]debian.Package{base}
+	for at := range limits {
+		var layer []debian.Package
+		left := int64(0)
+		for _, p := range plain {
+			key := solve.KeyOf(&p)
+			if before, ok := first[key]; in[key] || ok && before <= at {
+				layer = append(layer, p)
+			} else {
+				left += p.InstalledSize
+			}
+		}
+		if left < worth {
+			break
+		}
+		if len(layer) > len(layers[len(layers)-1]) {
+			layers = append(layers, layer)
 		}
 	}
-	if len(second) == len(base) || left < most {
-		return [][]debian.Package{base}
-	}
-	return [][]debian.Package{base, second}
+	return layers
 }
 
 func sizeOf(packages []*debian.Package) (size int64) {

@@ -31,20 +31,23 @@ func candidates(t *testing.T, lines ...string) (all []Candidate) {
 
 func TestLayers(t *testing.T) {
 	base := []string{"libc 20", "dpkg 90 essential script: libc"}
-	server := append(base, "server 10 script: library", "library 5", "data 40", "other 9", "large 200 script: library", "kernel 70 script")
+	server := append(base, "server 10 script: library", "library 5", "data 40", "other 9", "large 200 script: library", "kernel 40 script")
 	for name, c := range map[string]struct {
 		set  []string
 		want []string
 	}{
-		"nothing essential":    {server[2:], nil},
-		"the base alone":       {base, []string{"dpkg libc"}},
-		"no scripts":           {append(base, "kernel 90"), []string{"dpkg libc"}},
-		"little is left":       {append(base, "server 10 script", "data 40"), []string{"dpkg libc"}},
-		"needs little":         {server, []string{"dpkg libc", "dpkg libc library server"}},
-		"the base is no need":  {append(base, "server 10 script: dpkg", "kernel 90"), []string{"dpkg libc", "dpkg libc server"}},
-		"all that needs much":  {append(base, "server 10 script: data", "data 60", "kernel 90"), []string{"dpkg libc"}},
-		"needs in a circle":    {append(base, "a 1 script: b", "b 1: a", "kernel 90"), []string{"dpkg libc", "a b dpkg libc"}},
-		"one of two is chosen": {append(base, "server 10 script: data | library", "data 60", "library 5", "kernel 90"), []string{"dpkg libc"}},
+		"nothing essential":       {server[2:], nil},
+		"the base alone":          {base, []string{"dpkg libc"}},
+		"no scripts":              {append(base, "kernel 90"), []string{"dpkg libc"}},
+		"little is left":          {append(base, "server 10 script", "data 40"), []string{"dpkg libc"}},
+		"needs little, then more": {server, []string{"dpkg libc", "dpkg libc library server", "dpkg kernel libc library server"}},
+		"then too little is left": {server[:6], []string{"dpkg libc"}},
+		"the base is no need":     {append(base, "server 10 script: dpkg", "kernel 90"), []string{"dpkg libc", "dpkg libc server"}},
+		"all that needs much":     {append(base, "server 10 script: data", "data 130", "kernel 90"), []string{"dpkg libc"}},
+		"all that needs some":     {append(base, "server 10 script: data", "data 30", "kernel 90"), []string{"dpkg libc", "data dpkg libc server"}},
+		"what others look for":    {append(base, "systemd 10 script: data", "data 130", "server 1 script", "kernel 90"), []string{"dpkg libc", "data dpkg libc server systemd"}},
+		"needs in a circle":       {append(base, "a 1 script: b", "b 1: a", "kernel 90"), []string{"dpkg libc", "a b dpkg libc"}},
+		"one of two is chosen":    {append(base, "server 10 script: data | library", "data 130", "library 5", "kernel 90"), []string{"dpkg libc"}},
 	} {
 		var have []string
 		for _, layer := range Layers(candidates(t, c.set...)) {

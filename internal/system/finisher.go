@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"strings"
 
 	"stet/internal/machine"
@@ -59,22 +60,37 @@ func Finishers(m *machine.Machine, rootfs, composed *tree.Tree) ([]Finisher, err
 	if m.Locale == defaultLocale {
 		return out, nil
 	}
-	input, charset, dir := localeParts(m.Locale)
-	definition := "/usr/share/i18n/locales/" + input
+	locale, definition := localeFinisher(m.Locale)
 	if _, ok := composed.Lookup(definition); !ok {
 		return nil, &Misfit{
-			Option: []string{"locale"}, Problem: fmt.Sprintf("the package locales has no definition %s", input),
-			Value: input, Known: filesBelow(composed, "/usr/share/i18n/locales"),
+			Option: []string{"locale"}, Problem: fmt.Sprintf("the package locales has no definition %s", path.Base(definition)),
+			Value: path.Base(definition), Known: filesBelow(composed, path.Dir(definition)),
 		}
 	}
+	return append(out, locale), nil
+}
+
+// Ahead gives those that will run over the composed root whatever is declared, where a
+// part of that root has all they read.
+func Ahead(m *machine.Machine, part *tree.Tree) []Finisher {
+	locale, definition := localeFinisher(m.Locale)
+	if _, ok := part.Lookup(definition); !ok || m.Locale == defaultLocale {
+		return nil
+	}
+	return []Finisher{locale}
+}
+
+// localeFinisher makes a locale of its definition, a file of the package locales.
+func localeFinisher(locale string) (f Finisher, definition string) {
+	input, charset, dir := localeParts(locale)
 	place := "/usr/lib/locale/" + dir
-	return append(out, Finisher{
+	return Finisher{
 		Name: "locale",
 		// The C library's own version decides the format.
 		Inputs:  []string{"/usr/share/i18n/", "/usr/bin/localedef", "/var/lib/dpkg/info/libc-bin.list", "/var/lib/dpkg/info/libc-bin.md5sums"},
 		Command: fmt.Sprintf("localedef --no-archive -c -i %s -f %s %s", input, charset, place),
 		Outputs: []string{place + "/"},
-	}), nil
+	}, "/usr/share/i18n/locales/" + input
 }
 
 // Key names the finisher's result: the same inputs, command and epoch, the same

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -36,8 +37,13 @@ func run() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	name := filepath.Base(program)
-	call := understudy.Call{Args: os.Args[1:], Getenv: os.Getenv, Stderr: os.Stderr}
+	// A program may do another thing by another name, which is a link to it.
+	name := filepath.Base(os.Args[0])
+	if _, err := os.Lstat(wings + name); err != nil {
+		name = filepath.Base(program)
+	}
+	runtime.LockOSThread() // what a call does to its thread is for the packaged program
+	call := understudy.Call{Args: os.Args[1:], Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr}
 	status, done, err := call.Run(name)
 	if errors.Is(err, understudy.ErrUnfinished) {
 		return 1, errors.Join(err, os.WriteFile(unfinished, nil, 0o644))

@@ -169,6 +169,12 @@ func (t *Table) Match(name string) (*Rule, bool) {
 	return nil, false
 }
 
+// IsWhole reports whether the rule is about a directory that has the path, and not
+// only about the files there.
+func (r *Rule) IsWhole(name string) bool {
+	return slices.ContainsFunc(r.Patterns, func(p string) bool { return strings.HasSuffix(p, "/") && matches(p, name) })
+}
+
 func matches(pattern, name string) bool {
 	if dir, ok := strings.CutSuffix(pattern, "/"); ok {
 		return name == dir || strings.HasPrefix(name, pattern)

@@ -20,8 +20,9 @@ func normalise(s *store.Store, t *tree.Tree, table *residue.Table, mtime tree.Ti
 		entry := *e
 		rule, ruled := table.Match(entry.Path)
 		if entry.Type == tree.Directory {
-			if ruled && rule.Class == residue.Service {
-				continue // whoever makes the state makes its directories
+			// Whoever makes the state makes its directories.
+			if ruled && (rule.Class == residue.Service || rule.Class == residue.Dropped && rule.IsWhole(entry.Path)) {
+				continue
 			}
 			entry.Mtime = mtime
 			b.Put(entry)

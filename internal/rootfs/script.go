@@ -68,6 +68,9 @@ func lastScript(table *residue.Table, packages []*Package) string {
 		if !rule.MadeLast() || !slices.ContainsFunc(packages, func(p *Package) bool { return p.Name == rule.Package }) {
 			continue
 		}
+		if b.Len() == 0 {
+			b.WriteString(noScript)
+		}
 		fmt.Fprintf(&b, "echo '%smake %s' >&3\n", stepPrefix, rule.Package)
 		for _, dir := range rule.Patterns {
 			if dir, isDir := strings.CutSuffix(dir, "/"); isDir {
@@ -80,6 +83,9 @@ func lastScript(table *residue.Table, packages []*Package) string {
 	}
 	return b.String()
 }
+
+// noScript lets what follows be nobody's maintainer script, as programs see it.
+const noScript = "unset DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME\n"
 
 func writePreamble(b *strings.Builder, packages []*Package) {
 	b.WriteString("set -e\nexport DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_ROOT=\n")

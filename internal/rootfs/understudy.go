@@ -39,8 +39,14 @@ const wings = "/.stet"
 // that it was held against. Any other version does its work itself.
 type part struct {
 	program string
+	names   []string // of links to the program, by which it does another thing
 	files   []string // what the program is made of beside itself; directories end in "/"
-	digests []string // of program and files together
+	digests []string // of program and files together; none where what it does is not looked at
+}
+
+// isKnown reports whether a tree's version of the program has an understudy.
+func (p part) isKnown(t *tree.Tree) bool {
+	return len(p.digests) == 0 || slices.Contains(p.digests, p.digest(t))
 }
 
 var parts = []part{
@@ -58,6 +64,31 @@ var parts = []part{
 		files:   []string{"/etc/debconf.conf", "/usr/share/perl5/Debconf/"},
 		digests: []string{"9f68466fc67018c0055cb0dc0b7d01bc181c2b9c1620f2622c662c399c81eea1"}, // debconf 1.5.91
 	},
+	{
+		program: "/usr/bin/ucf",
+		files:   []string{"/usr/share/ucf/ucf_library.sh", "/etc/ucf.conf"},
+		digests: []string{"31e4a8148c04d87e8f6831b4360d9364eea0a1146b16b76da19b5eca6b4399bc"}, // ucf 3.0052
+	},
+	{
+		program: "/usr/bin/ucfr",
+		files:   []string{"/usr/share/ucf/ucf_library.sh", "/etc/ucf.conf"},
+		digests: []string{"b6185d40ca79016e33e9a1e667d786a54c4bcd4386912cec6411feefef30348c"}, // ucf 3.0052
+	},
+	{
+		program: "/usr/sbin/phpenmod",
+		names:   []string{"phpdismod"},
+		files:   []string{"/usr/sbin/phpquery", "/usr/lib/php/php-helper"},
+		digests: []string{"1f03f251b56015c18cbc33480855652bc8ebc0304b1b02b8637cde1f52fba15f"}, // php-common 2:96
+	},
+	{
+		program: "/usr/sbin/phpquery",
+		files:   []string{"/usr/lib/php/php-helper"},
+		digests: []string{"2770e8d91ead7f1b3481664a2339b6448e5e829b20a34536cbbd18b77bb7b0ab"}, // php-common 2:96
+	},
+	// Of these, what scripts want is not kept, or the packaged program does it.
+	{program: "/usr/bin/fc-cache"},
+	{program: "/usr/bin/mandb"},
+	{program: "/usr/sbin/postconf"},
 }
 
 // digest covers the paths and contents of all that a program is made of.
@@ -92,22 +123,33 @@ type cast struct {
 func substitute(s *store.Store, before *tree.Tree, parts []part) (*cast, error) {
 	c := &cast{before: before}
 	b := tree.NewBuilder(before)
+	var stand *tree.Entry
 	for _, p := range parts {
 		original, ok := before.Lookup(p.program)
-		if !ok || original.Type != tree.Regular || !slices.Contains(p.digests, p.digest(before)) {
+		if !ok || original.Type != tree.Regular || !p.isKnown(before) {
 			continue
 		}
-		program, err := understudyProgram()
-		if err != nil {
-			return nil, err
+		if stand == nil {
+			program, err := understudyProgram()
+			if err != nil {
+				return nil, err
+			}
+			digest, err := s.PutBytes(program)
+			if err != nil {
+				return nil, err
+			}
+			stand = &tree.Entry{Type: tree.Regular, Size: int64(len(program)), Digest: digest}
 		}
 		aside := *original
 		aside.Path = wings + "/" + path.Base(p.program)
 		b.MakeParents(aside.Path, original.Mtime)
 		b.Put(aside)
-		if err := putFile(s, b, p.program, program, original.Mode, original.Mtime); err != nil {
-			return nil, err
+		for _, name := range p.names {
+			b.Put(tree.Entry{Path: wings + "/" + name, Type: tree.Symlink, Mode: 0o777, Mtime: original.Mtime, Target: path.Base(p.program)})
 		}
+		understudy := *stand
+		understudy.Path, understudy.Mode, understudy.Mtime = p.program, original.Mode, original.Mtime
+		b.Put(understudy)
 		c.of = append(c.of, p)
 	}
 	var err error
@@ -130,7 +172,10 @@ func (c *cast) restore(after *tree.Tree) (*tree.Tree, error) {
 			return nil, nil
 		}
 		original, _ := c.before.Lookup(p.program)
-		b.Put(*original)
+		left, _ := after.Lookup(p.program)
+		back := *original
+		back.Mode, back.UID, back.GID = left.Mode, left.UID, left.GID // which scripts may set
+		b.Put(back)
 	}
 	b.Remove(wings)
 	return b.Tree()

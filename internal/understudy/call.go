@@ -11,6 +11,7 @@ import (
 type Call struct {
 	Args   []string // without the program's own name
 	Getenv func(string) string
+	Stdout io.Writer
 	Stderr io.Writer
 }
 
@@ -27,6 +28,13 @@ var programs = map[string]func(*Call) (int, error){
 	"deb-systemd-helper":      (*Call).debSystemdHelper,
 	"dpkg-maintscript-helper": (*Call).maintscriptHelper,
 	"frontend":                (*Call).frontend,
+	"ucf":                     (*Call).ucf,
+	"ucfr":                    (*Call).ucfr,
+	"phpenmod":                (*Call).phpenmod,
+	"phpquery":                (*Call).phpquery,
+	"fc-cache":                (*Call).fcCache,
+	"mandb":                   (*Call).mandb,
+	"postconf":                (*Call).postconf,
 }
 
 // Run carries out a call of the program with the given base name and gives its

@@ -136,3 +136,53 @@ func FuzzTemplates(f *testing.F) {
 		}
 	})
 }
+
+func TestPrioritiesOfModules(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.ini")
+	for text, want := range map[string]string{
+		"": "20", "extension=a.so\n": "20", "; priority=10\nextension=a.so": "10", ";  priority \t= 15 \r\n": "15", ";priority=007\n": "007",
+		"; priority=\n": "declined", "; priority=1\n; priority=2\n": "declined", "; Priority=1\n": "20", "# priority=1\n": "declined", "7\n; priority=30\n": "declined", "; priority=1x\n": "declined",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		have, err := phpPriority(name)
+		if err != nil {
+			have = "declined"
+		}
+		if have != want {
+			t.Errorf("%q: have %s, want %s", text, have, want)
+		}
+	}
+}
+
+func TestOptionsOfPHPThatAreNotPlain(t *testing.T) {
+	for _, line := range []string{
+		"", "-q one", "-v ALL one", "-v 8.4", "-v", "-v 8.4 -v 8.4 one", "-qv 8.4 one", "-v8.4 one", "-q -q -v 8.4 one", "-x -v 8.4 one", "-v .. one", "-v ../8.4 one",
+	} {
+		c := Call{Args: strings.Fields(line)}
+		if o, _, err := c.phpOptions("qmr"); err == nil {
+			t.Errorf("%q: have %+v", line, o)
+		}
+	}
+}
+
+func TestAccountsOfUCF(t *testing.T) {
+	account := []string{"0123  /etc/a.conf\n", "4567  /etc/b/etc/a.conf\n", "89ab  /etc/axconf\n", "php \t /etc/php/a b\n", "  /etc/c\n"}
+	for name, want := range map[string][]string{
+		"/etc/a.conf": {"0123"}, "/etc/axconf": {"89ab"}, "/etc/php/a b": {"php"}, "/etc/d": nil, "/etc/c": {"."},
+	} {
+		if have := of(account, name); !slices.Equal(have, want) {
+			t.Errorf("%s: have %q, want %q", name, have, want)
+		}
+	}
+}
+
+func TestOwnersOfQuestions(t *testing.T) {
+	const text = "Name: ucf/title\nTemplate: ucf/title\nOwners: ucf, other\n\nName: ucf/title2\nOwners: x\nExtended: Owners: ucf\n\nName: none\nTemplate: none\n\n"
+	for name, want := range map[string][]string{"ucf/title": {"ucf", "other"}, "ucf/title2": {"x"}, "none": nil, "title": nil, "ucf": nil} {
+		if have := ownersOf([]byte(text), []byte(name)); !slices.Equal(have, want) {
+			t.Errorf("%s: have %q, want %q", name, have, want)
+		}
+	}
+}

@@ -5,11 +5,13 @@ package twice_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"strings"
 	"testing"
 
 	"stet/internal/mirror/mirrortest"
 	"stet/test/loopback"
+	"stet/test/program"
 )
 
 // understudied are the programs that have an understudy.
@@ -27,18 +29,22 @@ func TestUnderstudiesDoWhatThePackagedProgramsDo(t *testing.T) {
 	first := seed(t)
 	for n := first; n < first+draws; n++ {
 		seen := comparePrograms(t, n)
-		if len(seen) == 0 {
-			t.Logf("STET_SEED=%d has what understudies leave to the packaged programs", n)
-			continue
+		if len(seen) > 0 {
+			allHad(t, seen, understudied)
+			return
 		}
-		for _, program := range understudied {
-			if !seen[program[strings.LastIndexByte(program, '/')+1:]] {
-				t.Errorf("%s had no understudy: internal/rootfs knows no such version; hold the understudy against it and add it to the table", program)
-			}
-		}
-		return
+		t.Logf("STET_SEED=%d has what understudies leave to the packaged programs", n)
 	}
 	t.Errorf("in none of %d draws were there understudies", draws)
+}
+
+// allHad complains of programs that had no understudy.
+func allHad(t *testing.T, seen map[string]bool, programs []string) {
+	for _, program := range programs {
+		if !seen[path.Base(program)] {
+			t.Errorf("%s had no understudy: internal/rootfs knows no such version; hold the understudy against it and add it to the table", program)
+		}
+	}
 }
 
 // comparePrograms builds a machine twice whose packages chance made, and gives the
@@ -46,7 +52,7 @@ func TestUnderstudiesDoWhatThePackagedProgramsDo(t *testing.T) {
 func comparePrograms(t *testing.T, n uint64) (seen map[string]bool) {
 	random := rand.New(rand.NewPCG(n, 0))
 	debs := []mirrortest.Deb{
-		{Name: "spectator", Scripts: postinst("mkdir -p /etc/spectator\nfor program in " + strings.Join(understudied, " ") + "; do head -c 2 $program > /etc/spectator/${program##*/}; done")},
+		spectatorOf(understudied),
 		transitions(),
 	}
 	for i := range 2 {
@@ -61,8 +67,19 @@ func comparePrograms(t *testing.T, n uint64) (seen map[string]bool) {
 	w.GiveDebs(t)
 	w.Want(t, names...)
 	w.Stet.Must(t, "lock")
-	seen = map[string]bool{}
-	for _, d := range buildTwice(t, w.Stet, n).Differences {
+	return differences(t, w.Stet, n)
+}
+
+// spectatorOf is a package that looks at programs.
+func spectatorOf(programs []string) mirrortest.Deb {
+	return mirrortest.Deb{Name: "spectator", Scripts: postinst("mkdir -p /etc/spectator\nfor program in " + strings.Join(programs, " ") + "; do head -c 2 $program > /etc/spectator/${program##*/}; done")}
+}
+
+// differences builds twice and gives the programs that were others for the spectator,
+// by their base names. There is no other difference.
+func differences(t *testing.T, p program.Program, n uint64) map[string]bool {
+	seen := map[string]bool{}
+	for _, d := range buildTwice(t, p, n).Differences {
 		if d.Package == "spectator" {
 			seen[strings.TrimPrefix(d.Path, "/etc/spectator/")] = true
 		} else {

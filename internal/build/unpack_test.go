@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"stet/internal/lock"
 	"stet/internal/store"
 	"stet/internal/tree"
@@ -85,5 +87,48 @@ func TestUnpackingAndTheBaseEndEachOther(t *testing.T) {
 	fails := &early{configure: func(context.Context) (*tree.Tree, error) { return nil, broken }}
 	if err := unpackAll(t.Context(), s, noDebs{}, nil, []*early{fails}, nil, nil); !errors.Is(err, broken) {
 		t.Errorf("have %v", err)
+	}
+}
+
+// priorityDebs notes the priority of who opens a package.
+type priorityDebs struct{ seen chan int }
+
+func (d priorityDebs) Open(lock.Package) (*os.File, error) {
+	d.seen <- niceOfThread()
+	return nil, os.ErrNotExist
+}
+
+// niceOfThread is the nice value of the caller's thread; the system call gives 20 less it.
+func niceOfThread() int {
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return -1
+	}
+	return 20 - raw
+}
+
+func TestScriptsGoBeforeUnpacking(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	before := niceOfThread()
+	seen := make(chan int, 2)
+	layer := &early{configure: func(context.Context) (*tree.Tree, error) { seen <- niceOfThread(); return nil, nil }}
+	_ = unpackAll(t.Context(), s, noDebs{}, nil, []*early{layer}, nil, nil)
+	if nice := <-seen; nice != before {
+		t.Errorf("scripts have nice value %d, not %d", nice, before)
+	}
+	for layers, want := range map[*early]int{layer: before + behind, nil: before} {
+		all := slices.DeleteFunc([]*early{layers}, func(e *early) bool { return e == nil })
+		debs := priorityDebs{make(chan int, 1)}
+		_ = unpackAll(t.Context(), s, debs, []lock.Package{{Name: "gone", SHA256: "00", Size: 1}}, all, nil, nil)
+		if nice := <-debs.seen; nice != want {
+			t.Errorf("beside %d layers, unpacking has nice value %d, not %d", len(all), nice, want)
+		}
+	}
+	if after := niceOfThread(); after != before {
+		t.Errorf("nice value %d stayed behind", after)
 	}
 }

@@ -49,7 +49,15 @@ type Rule struct {
 
 // Table is an ordered list of rules.
 type Table struct {
-	Rules []Rule
+	Rules    []Rule
+	patterns []pattern // of all rules, in their order
+}
+
+// pattern is one of a rule's, with what all paths begin with that it matches: a table has
+// hundreds, and most of a path's are told apart by that.
+type pattern struct {
+	text, begin string
+	rule        *Rule
 }
 
 //go:embed table.txt
@@ -75,6 +83,15 @@ func Parse(text []byte) (*Table, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := range t.Rules {
+		for _, text := range t.Rules[i].Patterns {
+			begin := strings.TrimSuffix(text, "/")
+			if wild := strings.IndexAny(begin, `*?[\`); wild >= 0 {
+				begin = begin[:wild]
+			}
+			t.patterns = append(t.patterns, pattern{text, begin, &t.Rules[i]})
+		}
 	}
 	return t, nil
 }
@@ -159,11 +176,9 @@ func (r *Rule) MadeLast() bool { return r.Make != "" && (r.Class == Kept || r.Cl
 
 // Match gives the first rule that has a pattern for a path.
 func (t *Table) Match(name string) (*Rule, bool) {
-	for i := range t.Rules {
-		for _, pattern := range t.Rules[i].Patterns {
-			if matches(pattern, name) {
-				return &t.Rules[i], true
-			}
+	for i := range t.patterns {
+		if p := &t.patterns[i]; strings.HasPrefix(name, p.begin) && matches(p.text, name) {
+			return p.rule, true
 		}
 	}
 	return nil, false

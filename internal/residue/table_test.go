@@ -69,3 +69,33 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A table that knows what its patterns begin with finds what looking at each would find.
+func TestMatchFindsTheFirstRule(t *testing.T) {
+	table, _, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := func(name string) *Rule {
+		for i := range table.Rules {
+			for _, pattern := range table.Rules[i].Patterns {
+				if matches(pattern, name) {
+					return &table.Rules[i]
+				}
+			}
+		}
+		return nil
+	}
+	for _, rule := range table.Rules {
+		for _, pattern := range rule.Patterns {
+			for _, star := range []string{"a", "", "a/b", "1"} {
+				name := strings.ReplaceAll(strings.ReplaceAll(pattern, "**", star+"/x"), "*", star)
+				for _, name := range []string{name, strings.TrimSuffix(name, "/"), name + "x", strings.Replace(name, "[0-9]", "7", 1)} {
+					if have, _ := table.Match(name); have != first(name) {
+						t.Errorf("%s: have %v, want %v", name, have, first(name))
+					}
+				}
+			}
+		}
+	}
+}

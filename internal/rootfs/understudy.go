@@ -85,6 +85,10 @@ var parts = []part{
 		files:   []string{"/usr/lib/php/php-helper"},
 		digests: []string{"2770e8d91ead7f1b3481664a2339b6448e5e829b20a34536cbbd18b77bb7b0ab"}, // php-common 2:96
 	},
+	{
+		program: "/usr/sbin/update-ca-certificates",
+		digests: []string{"12004a80d453331a8d02ff6606142f966721f54a913c594506569f003b4aab66"}, // ca-certificates 20250419+deb13u1
+	},
 	// Of these, what scripts want is not kept, or the packaged program does it.
 	{program: "/usr/bin/fc-cache"},
 	{program: "/usr/bin/mandb"},

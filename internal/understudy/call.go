@@ -29,6 +29,7 @@ var programs = map[string]func(*Call) (int, error){
 	"dpkg-maintscript-helper": (*Call).maintscriptHelper,
 	"frontend":                (*Call).frontend,
 	"ucf":                     (*Call).ucf,
+	"update-ca-certificates":  (*Call).updateCACertificates,
 	"ucfr":                    (*Call).ucfr,
 	"phpenmod":                (*Call).phpenmod,
 	"phpquery":                (*Call).phpquery,

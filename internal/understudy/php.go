@@ -195,7 +195,7 @@ func (c *Call) phpenmod() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(names) != 1 || !isPlain(names[0], phpCharacters) || strings.HasPrefix(names[0], "-") || c.Getenv("POSIXLY_CORRECT") != "" {
+	if len(names) != 1 || !isPlain(names[0], phpCharacters) || strings.HasPrefix(names[0], "-") {
 		return 0, errDeclined
 	}
 	sapis := []string{o.sapi}

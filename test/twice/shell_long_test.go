@@ -18,10 +18,10 @@ import (
 
 // shellPrograms are programs of other packages than those of examples/minimal that have an
 // understudy, but for fc-cache, mandb and postconf: what these do is in no image.
-var shellPrograms = []string{"/usr/bin/ucf", "/usr/bin/ucfr", "/usr/sbin/phpenmod", "/usr/sbin/phpquery"}
+var shellPrograms = []string{"/usr/bin/ucf", "/usr/bin/ucfr", "/usr/sbin/phpenmod", "/usr/sbin/phpquery", "/usr/sbin/update-ca-certificates"}
 
-// TestShellUnderstudiesDoWhatThePackagedProgramsDo calls ucf and php-common's tools in
-// ways that chance draws, on a system of Debian's own packages.
+// TestShellUnderstudiesDoWhatThePackagedProgramsDo calls these in ways that chance draws, on
+// a system of Debian's own packages.
 func TestShellUnderstudiesDoWhatThePackagedProgramsDo(t *testing.T) {
 	first := seed(t)
 	for n := range chance.Rounds(t, 2) {
@@ -32,10 +32,10 @@ func TestShellUnderstudiesDoWhatThePackagedProgramsDo(t *testing.T) {
 func compareShellPrograms(t *testing.T, n uint64) {
 	random := rand.New(rand.NewPCG(n, 1))
 	p := program.Example(t, "minimal")
-	wishes := []string{"ucf", "php-common"}
-	for _, deb := range []mirrortest.Deb{spectatorOf(shellPrograms), filesOf(random, "files0", false), filesOf(random, "files1", true), modulesOf(random)} {
+	wishes := []string{"ucf", "php-common", "ca-certificates"}
+	for _, deb := range []mirrortest.Deb{spectatorOf(shellPrograms), filesOf(random, "files0", false), filesOf(random, "files1", true), modulesOf(random), certificatesOf(random)} {
 		if deb.Fields == nil {
-			deb.Fields = map[string]string{"Depends": "ucf, php-common"}
+			deb.Fields = map[string]string{"Depends": "ucf, php-common, ca-certificates"}
 		}
 		if err := os.WriteFile(filepath.Join(p.Dir, deb.Name+".deb"), deb.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -117,5 +117,36 @@ func modulesOf(random *rand.Rand) mirrortest.Deb {
 		lines = append(lines, line)
 	}
 	deb.Scripts = postinst(calls("phpmodules", lines))
+	return deb
+}
+
+// certificatesOf is a package of certificates, and of lists of them in all spellings.
+func certificatesOf(random *rand.Rand) mirrortest.Deb {
+	deb := mirrortest.Deb{Name: "certificates", Files: map[string]string{
+		"/etc/ca-certificates/update.d/count": "#!/bin/sh\nsort >>/etc/certificates/hook\n", "/etc/ca-certificates/update.d/not.run": "#!/bin/sh\ntouch /etc/certificates/not-run\n",
+	}}
+	names := []string{"own/one.crt", "own/two words.crt", "own/three(3),x.crt", "own/four.pem", "own/fünf.crt", "other/one.crt", "own/empty.crt", "own/missing.crt", "own"}
+	for i, name := range names[:7] {
+		deb.Files["/usr/share/certificates/"+name] = strings.Repeat("x", i) + strings.Repeat("-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n", i%3) + pick(random, "", "no end of line", "end of line\n")
+	}
+	deb.Files["/usr/share/certificates/own/empty.crt"] = ""
+	// ca-certificates must not see them when it is configured: it would list what it can.
+	lines := []string{"chmod 755 /etc/ca-certificates/update.d/*", "cp -r /usr/share/certificates/* /usr/share/ca-certificates/"}
+	for i := range 12 {
+		name := pick(random, names[:7]...)
+		lines = append(lines, "grep -qxF '"+name+"' /etc/ca-certificates.conf || echo '"+name+"' >>/etc/ca-certificates.conf")
+		if i > 7 { // what the understudy leaves to the packaged program
+			lines = append(lines, pick(random,
+				"echo '"+pick(random, "", "# ", "#")+pick(random, names...)+"' >>/etc/ca-certificates.conf", "sed -i 's,^"+name+"$,!"+name+",' /etc/ca-certificates.conf",
+				"echo ' "+name+"' >>/etc/ca-certificates.conf", "echo local >/usr/local/share/ca-certificates/local.crt", "rm -f /usr/local/share/ca-certificates/*",
+				"echo file >/etc/ssl/certs/four.pem.pem", ": >/etc/ca-certificates.conf",
+			))
+		}
+		lines = append(lines,
+			pick(random, ":", "ln -sf /nowhere /etc/ssl/certs/orphan.pem", "rm -f '/etc/ssl/certs/one.pem'", "ln -sf /nowhere /etc/ssl/certs/one.pem"),
+			"update-ca-certificates "+pick(random, "", "", "", "", "--hooksdir ''", "--fresh", "--verbose")+" >/dev/null 2>&1",
+			"md5sum /etc/ssl/certs/ca-certificates.crt >/tmp/said; ls /etc/ssl/certs >>/tmp/said")
+	}
+	deb.Scripts = postinst(calls("certificates", lines))
 	return deb
 }

@@ -93,6 +93,7 @@ var parts = []part{
 	{program: "/usr/bin/fc-cache"},
 	{program: "/usr/bin/mandb"},
 	{program: "/usr/sbin/postconf"},
+	{program: "/usr/lib/x86_64-linux-gnu/vlc/vlc-cache-gen"},
 }
 
 // digest covers the paths and contents of all that a program is made of.

@@ -34,7 +34,8 @@ var programs = map[string]func(*Call) (int, error){
 	"phpenmod":                (*Call).phpenmod,
 	"phpquery":                (*Call).phpquery,
 	"fc-cache":                (*Call).fcCache,
-	"mandb":                   (*Call).mandb,
+	"mandb":                   (*Call).nothing,
+	"vlc-cache-gen":           (*Call).nothing,
 	"postconf":                (*Call).postconf,
 }
 

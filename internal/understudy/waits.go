@@ -8,8 +8,9 @@ import (
 	"stet/internal/seccomp"
 )
 
-// mandb is mandb(8): its index is in no image (/var/cache/man in residue's table).
-func (c *Call) mandb() (int, error) { return 0, nil }
+// nothing is what mandb(8) and VLC's vlc-cache-gen have to do: an index of manuals and a
+// list of plugins are in no image (residue's table).
+func (c *Call) nothing() (int, error) { return 0, nil }
 
 // fcCache is fc-cache(1). What scripts make by it is made anew when all ran
 // (fontconfig in residue's table): so they need not. When it is made last, the packaged

@@ -17,7 +17,7 @@ import (
 )
 
 // shellPrograms are programs of other packages than those of examples/minimal that have an
-// understudy, but for fc-cache, mandb and postconf: what these do is in no image.
+// understudy, but for those whose work is in no image, or that hand it over.
 var shellPrograms = []string{"/usr/bin/ucf", "/usr/bin/ucfr", "/usr/sbin/phpenmod", "/usr/sbin/phpquery", "/usr/sbin/update-ca-certificates"}
 
 // TestShellUnderstudiesDoWhatThePackagedProgramsDo calls these in ways that chance draws, on

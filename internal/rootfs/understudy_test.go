@@ -73,3 +73,44 @@ func TestUnderstudiesStandInOnlyForWhatTheyKnow(t *testing.T) {
 		}
 	}
 }
+
+// Scripts may make a program set-id, or give it to somebody; it may have more names; and
+// an understudy that claims nothing of what the program does stands in for any version.
+func TestPackagedProgramsComeBackAsScriptsLeftThem(t *testing.T) {
+	const program = "/usr/bin/helper"
+	s := openStore(t)
+	before := rootOf(t, s, map[string]string{program: "any version"})
+	c, err := substitute(s, before, []part{{program: program, names: []string{"unhelper"}}})
+	if err != nil || len(c.of) != 1 {
+		t.Fatalf("it does not stand in: %v", err)
+	}
+	if link, ok := c.on.Lookup(wings + "/unhelper"); !ok || link.Type != tree.Symlink || link.Target != "helper" {
+		t.Errorf("the other name is %+v", link)
+	}
+	b := tree.NewBuilder(c.on)
+	changed, _ := b.Get(program)
+	changed.Mode, changed.UID, changed.GID = 0o6755, 6, 12
+	b.Put(changed)
+	left, err := b.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := c.restore(left)
+	if err != nil || have == nil {
+		t.Fatalf("%v, %v", have, err)
+	}
+	if text, _ := readFile(s, have, program); string(text) != "any version" {
+		t.Errorf("the program is %q", text)
+	}
+	if e, _ := have.Lookup(program); e.Mode != 0o6755 || e.UID != 6 || e.GID != 12 {
+		t.Errorf("the program has mode %o and is of %d:%d", e.Mode, e.UID, e.GID)
+	}
+	b = tree.NewBuilder(c.on)
+	b.Remove(program)
+	if left, err = b.Tree(); err != nil {
+		t.Fatal(err)
+	}
+	if have, err := c.restore(left); have != nil || err != nil {
+		t.Errorf("a program that was removed comes back: %v", err)
+	}
+}

@@ -154,6 +154,7 @@ func substitute(s *store.Store, before *tree.Tree, parts []part) (*cast, error) 
 		}
 		understudy := *stand
 		understudy.Path, understudy.Mode, understudy.Mtime = p.program, original.Mode, original.Mtime
+		understudy.UID, understudy.GID = original.UID, original.GID
 		b.Put(understudy)
 		c.of = append(c.of, p)
 	}

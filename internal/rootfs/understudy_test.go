@@ -79,7 +79,14 @@ func TestUnderstudiesStandInOnlyForWhatTheyKnow(t *testing.T) {
 func TestPackagedProgramsComeBackAsScriptsLeftThem(t *testing.T) {
 	const program = "/usr/bin/helper"
 	s := openStore(t)
-	before := rootOf(t, s, map[string]string{program: "any version"})
+	b := tree.NewBuilder(rootOf(t, s, map[string]string{program: "any version"}))
+	owned, _ := b.Get(program)
+	owned.UID, owned.GID = 6, 12
+	b.Put(owned)
+	before, err := b.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := substitute(s, before, []part{{program: program, names: []string{"unhelper"}}})
 	if err != nil || len(c.of) != 1 {
 		t.Fatalf("it does not stand in: %v", err)
@@ -87,9 +94,16 @@ func TestPackagedProgramsComeBackAsScriptsLeftThem(t *testing.T) {
 	if link, ok := c.on.Lookup(wings + "/unhelper"); !ok || link.Type != tree.Symlink || link.Target != "helper" {
 		t.Errorf("the other name is %+v", link)
 	}
-	b := tree.NewBuilder(c.on)
+	if have, err := c.restore(c.on); err != nil || have == nil {
+		t.Errorf("where scripts left it alone: %v, %v", have, err)
+	} else {
+		for change := range tree.Diff(before, have) {
+			t.Errorf("%s is another, though scripts left it alone", change.Path())
+		}
+	}
+	b = tree.NewBuilder(c.on)
 	changed, _ := b.Get(program)
-	changed.Mode, changed.UID, changed.GID = 0o6755, 6, 12
+	changed.Mode, changed.UID, changed.GID = 0o6755, 8, 50
 	b.Put(changed)
 	left, err := b.Tree()
 	if err != nil {
@@ -102,7 +116,7 @@ func TestPackagedProgramsComeBackAsScriptsLeftThem(t *testing.T) {
 	if text, _ := readFile(s, have, program); string(text) != "any version" {
 		t.Errorf("the program is %q", text)
 	}
-	if e, _ := have.Lookup(program); e.Mode != 0o6755 || e.UID != 6 || e.GID != 12 {
+	if e, _ := have.Lookup(program); e.Mode != 0o6755 || e.UID != 8 || e.GID != 50 {
 		t.Errorf("the program has mode %o and is of %d:%d", e.Mode, e.UID, e.GID)
 	}
 	b = tree.NewBuilder(c.on)

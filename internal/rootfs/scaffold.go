@@ -1,6 +1,8 @@
 package rootfs
 
 import (
+	"errors"
+
 	"stet/internal/residue"
 	"stet/internal/sandbox"
 	"stet/internal/store"
@@ -18,9 +20,16 @@ const daemonStarter = "/usr/sbin/start-stop-daemon"
 
 const daemonStub = "#!/bin/sh\necho 'nothing is started while a machine is built' >&2\nexit 0\n"
 
-func isScaffold(name string) bool { return name == policyFile }
+// hostsFile has the sandbox's name, so that scripts that ask for it have the same answer
+// whether or not libnss-myhostname is configured before them. It is in the root only while
+// the scripts run: a machine has its own.
+const hostsFile = "/etc/hosts"
 
-// addScaffold puts the policy file into the merged tree, and what stands in for
+const hostsText = "127.0.0.1 localhost\n127.0.1.1 " + sandbox.Hostname + "\n"
+
+func isScaffold(name string) bool { return name == policyFile || name == hostsFile }
+
+// addScaffold puts the scaffold into the merged tree, and what stands in for
 // secrets and databases: no image has them, so that empty files save their
 // making.
 func addScaffold(s *store.Store, b *tree.Builder, packages []*Package, mtime tree.Time) error {
@@ -40,7 +49,9 @@ func addScaffold(s *store.Store, b *tree.Builder, packages []*Package, mtime tre
 			}
 		}
 	}
-	return putFile(s, b, policyFile, []byte(policyText), 0o755, mtime)
+	return errors.Join(
+		putFile(s, b, policyFile, []byte(policyText), 0o755, mtime),
+		putFile(s, b, hostsFile, []byte(hostsText), 0o644, mtime))
 }
 
 // withStubs adds the mounts that stand over programs of the root.

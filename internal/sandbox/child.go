@@ -15,8 +15,8 @@ import (
 	"stet/internal/mount"
 )
 
-// hostname is the host name of every sandbox.
-const hostname = "stet"
+// Hostname is the host name of every sandbox.
+const Hostname = "stet"
 
 // base is where the root is assembled: a directory that every host has and
 // that no mount of a root comes from.
@@ -55,7 +55,7 @@ func become(config io.ReaderAt) error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return fmt.Errorf("read setup: %w", err)
 	}
-	if err := unix.Sethostname([]byte(hostname)); err != nil {
+	if err := unix.Sethostname([]byte(Hostname)); err != nil {
 		return fmt.Errorf("set host name: %w", err)
 	}
 	if s.FirstPID > 0 {

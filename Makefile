@@ -71,6 +71,7 @@ demo: setup-demo build
 
 test: setup-test build .cache/kernel .cache/trixie/main-amd64 .cache/node
 	go test -count=1 -timeout 25m ./...
+	go test -count=1 -tags purego ./internal/xz
 
 # What takes too long for every change: the tests in files tagged `long`, those that
 # do more when there is time, and every fuzz target for a while. What chance draws is

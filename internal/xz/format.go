@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
 	"io"
 )
 
@@ -33,8 +32,6 @@ const (
 	checkSHA256 checkKind = 10
 )
 
-var crc64Table = crc64.MakeTable(crc64.ECMA)
-
 // newHash gives the hash of the check, nil for none. CRCs stand in the file with
 // their lowest byte first; sum takes care of that.
 func (k checkKind) newHash() hash.Hash {
@@ -42,7 +39,7 @@ func (k checkKind) newHash() hash.Hash {
 	case checkCRC32:
 		return crc32.NewIEEE()
 	case checkCRC64:
-		return crc64.New(crc64Table)
+		return new(crc64Hash)
 	case checkSHA256:
 		return sha256.New()
 	default:

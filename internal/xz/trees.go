@@ -12,6 +12,27 @@ import "math/bits"
 // Loops are unrolled, and the functions must not be inlined: they are written
 // for as many variables as there are registers.
 
+// normalize reads a byte when the range has become narrow.
+func normalize(in *input, rng, code, pos uint64) (uint64, uint64, uint64) {
+	if rng < topValue {
+		return rng << 8, code<<8 | uint64(in[pos&(inputSize-1)]), pos + 1
+	}
+	return rng, code, pos
+}
+
+// bit reads one bit of probability p. It gives the new range and code, the
+// adapted probability, and the bit as a mask: all ones for a 0, zero for a 1. It
+// does not branch on the bit: that is as good as random in a tree, and a wrong
+// guess of the processor costs more than the few operations.
+func bit(rng, code, p uint64) (uint64, uint64, uint64, uint64) {
+	bound := rng >> probBits * p
+	rest := code - bound
+	zero := uint64(int64(rest) >> 63)
+	q := p - uint64(int64(p+zero&adaptUp)>>moveBits)
+	rng -= bound
+	return rng + zero&(bound-rng), rest + zero&bound, q, zero
+}
+
 // readLiteral reads the eight bits of a literal.
 //
 //go:noinline

@@ -280,16 +280,21 @@ func BenchmarkXZ(b *testing.B) {
 	}
 }
 
+// firstChunks gives the LZMA2 of the first block of content, packed.
+func firstChunks(t testing.TB, content []byte, blockSize int64) []byte {
+	packed := packXZ(t, content, blockSize)
+	l, ok := readLayout(bytes.NewReader(packed), int64(len(packed)))
+	if !ok {
+		t.Fatal("no layout")
+	}
+	b := l.blocks[0]
+	return packed[b.offset+int64(packed[b.offset])*4+4 : b.offset+b.unpadded-8]
+}
+
 // FuzzXZBlock gets behind the checksums that stop most random damage: its input
 // is the LZMA2 of one block without a check. Another decoder must agree.
 func FuzzXZBlock(f *testing.F) {
-	one := packXZ(f, text(1_000), 1<<20)
-	l, ok := readLayout(bytes.NewReader(one), int64(len(one)))
-	if !ok {
-		f.Fatal("no layout")
-	}
-	b := l.blocks[0]
-	f.Add(bytes.Clone(one[b.offset+int64(one[b.offset])*4+4 : b.offset+b.unpadded-8]))
+	f.Add(firstChunks(f, text(1_000), 1<<20))
 	for _, seed := range lzma2Seeds {
 		f.Add(seed)
 	}

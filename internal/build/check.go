@@ -3,8 +3,10 @@ package build
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	"stet/internal/graph"
 	"stet/internal/progress"
 	"stet/internal/rootfs"
@@ -20,29 +22,43 @@ func (b *Builder) check(ctx context.Context, in system.Input, composed *tree.Tre
 	if len(checks) == 0 {
 		return nil
 	}
-	root, roots := in.Rootfs.Digest(), b.roots()
-	var failed []error
-	for _, c := range checks {
-		key := c.Key(root, composed)
-		step := graph.Step{Stage: graph.Check, Name: c.Name}
-		if _, ok := b.Store.Memo("check", key); ok {
-			b.Observe.Reuse(step)
-			continue
-		}
-		ended := b.Observe.Begin(step)
-		b.Report.Report(progress.Event{Stage: "check", Detail: c.Name})
-		err := roots.Try(ctx, composed, c.Command, in.Epoch)
-		if wrong := (*rootfs.ScriptError)(nil); errors.As(err, &wrong) {
-			failed = append(failed, c.Failed(in.Machine, undented(wrong.Output)))
-			continue
-		}
-		if err != nil {
+	root, failed := in.Rootfs.Digest(), make([]error, len(checks))
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for i, c := range checks {
+		all.Go(func() (err error) {
+			failed[i], err = b.judge(ctx, in, composed, root, c)
 			return err
-		}
-		b.Store.Memoise("check", key, []byte("good\n"))
-		ended(graph.Outcome{})
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
 	}
 	return errors.Join(failed...)
+}
+
+// judge makes one check, unless it was good before. What the check says is the verdict;
+// the error, that it could not be made.
+func (b *Builder) judge(ctx context.Context, in system.Input, composed *tree.Tree, root string, c system.Check) (verdict, err error) {
+	key := c.Key(root, composed)
+	step := graph.Step{Stage: graph.Check, Name: c.Name}
+	if _, ok := b.Store.Memo("check", key); ok {
+		b.Observe.Reuse(step)
+		return nil, nil
+	}
+	ended := b.Observe.Begin(step)
+	b.Report.Report(progress.Event{Stage: "check", Detail: c.Name})
+	roots := b.roots()
+	err = roots.Try(ctx, composed, c.Command, in.Epoch)
+	if wrong := (*rootfs.ScriptError)(nil); errors.As(err, &wrong) {
+		return c.Failed(in.Machine, undented(wrong.Output)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.Store.Memoise("check", key, []byte("good\n"))
+	ended(graph.Outcome{})
+	return nil, nil
 }
 
 // undented takes away the indentation by which output is shown, and what some

@@ -239,17 +239,11 @@ func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error)
 	if composed, err = b.finish(ctx, in, composed); err != nil {
 		return nil, err
 	}
-	if err := b.check(ctx, in, composed); err != nil {
-		return nil, err
-	}
-	dividing := b.Observe.Begin(graph.Step{Stage: graph.System})
-	trees, err := system.Split(in.Machine, composed, in.Epoch)
-	if err != nil {
-		return nil, err
-	}
-	dividing(graph.Outcome{Bytes: trees.Bytes})
-	manifest, err := system.Make(b.Store, in.Machine, trees, b.Init, b.Observe)
-	if err != nil {
+	// A verdict changes nothing, so that images are made meanwhile.
+	var judged errgroup.Group
+	judged.Go(func() error { return b.check(ctx, in, composed) })
+	manifest, size, err := b.divide(in, composed)
+	if err := errors.Join(judged.Wait(), err); err != nil {
 		return nil, err
 	}
 	text, err := manifest.Text()
@@ -260,7 +254,20 @@ func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error)
 	if err != nil {
 		return nil, err
 	}
-	return &System{Digest: digest, Manifest: manifest, Bytes: trees.Bytes()}, nil
+	return &System{Digest: digest, Manifest: manifest, Bytes: size}, nil
+}
+
+// divide divides a composed machine into trees and makes their images; size is that of
+// the trees' contents.
+func (b *Builder) divide(in system.Input, composed *tree.Tree) (_ *system.Manifest, size int64, err error) {
+	dividing := b.Observe.Begin(graph.Step{Stage: graph.System})
+	trees, err := system.Split(in.Machine, composed, in.Epoch)
+	if err != nil {
+		return nil, 0, err
+	}
+	dividing(graph.Outcome{Bytes: trees.Bytes})
+	manifest, err := system.Make(b.Store, in.Machine, trees, b.Init, b.Observe)
+	return manifest, trees.Bytes(), err
 }
 
 // finish runs what only programs of the machine's own root can make.

@@ -44,10 +44,9 @@ type bench struct {
 	stet    string // absolute path of the binary
 	dir     string // everything is below it
 	runs    int
-	profile string // file for a CPU profile of the breakdown
-	lab     *lab
-
-	initramfs *lab
+	profile string            // file for a CPU profile of the breakdown
+	labs    map[string]*lab   // by name
+	roots   map[string]string // that peers run in, by name
 }
 
 // measurements are made in this order; what the table shows has this one too.
@@ -60,7 +59,11 @@ var measurements = []struct {
 	{"lock", (*bench).lock},
 	{"server190", (*bench).server190},
 	{"server-large", (*bench).serverLarge},
+	{"leaf", (*bench).leaf},
+	{"growth", (*bench).growth},
 	{"unchanged", (*bench).unchanged},
+	{"line", (*bench).line},
+	{"fleet", (*bench).fleet},
 	{"image", (*bench).image},
 	{"mkosi", (*bench).mkosi},
 	{"breakdown", (*bench).breakdown},
@@ -79,7 +82,7 @@ func names() []string {
 }
 
 func run(ctx context.Context) (err error) {
-	var b bench
+	b := bench{labs: map[string]*lab{}, roots: map[string]string{}}
 	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
 	only := flag.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
@@ -87,7 +90,7 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")
 	save := flag.Bool("save", false, "keep what is measured in "+figuresFile+", and make "+pageFile+" and its plot of it")
 	check := flag.Bool("check", false, "fail when a ratio is worse than the one that is kept by more than a quarter")
-	flag.IntVar(&b.runs, "runs", 3, "how often the slow things are done")
+	flag.IntVar(&b.runs, "runs", 5, "how often the slow things are done")
 	flag.Parse()
 	if b.stet, err = filepath.Abs(b.stet); err != nil {
 		return err
@@ -111,6 +114,11 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	for _, name := range wanted {
+		if !slices.Contains(names(), name) {
+			return fmt.Errorf("-only %s: there is no such measurement: name some of %s", name, strings.Join(names(), ", "))
+		}
+	}
 	if len(wanted) == 0 {
 		if err := needRoom(b.dir); err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,21 +40,29 @@ func (b *bench) repository(name, text string) (string, error) {
 }
 
 // emptyStore makes a store that has the fetched packages of another one and
-// nothing else. Links cost nothing, and a build only reads them.
+// nothing else.
 func emptyStore(dir, from string) error {
 	if err := removeAll(dir); err != nil {
 		return err
 	}
-	debs := filepath.Join("mirror", "debs")
 	if err := os.MkdirAll(filepath.Join(dir, debs), 0o700); err != nil {
 		return err
 	}
+	return linkDebs(dir, from)
+}
+
+// debs is where a store has fetched packages.
+const debs = "mirror/debs"
+
+// linkDebs gives a store the fetched packages of another one. Links cost nothing, and a
+// build only reads them.
+func linkDebs(dir, from string) error {
 	found, err := os.ReadDir(filepath.Join(from, debs))
 	if err != nil {
 		return err
 	}
 	for _, deb := range found {
-		if err := os.Link(filepath.Join(from, debs, deb.Name()), filepath.Join(dir, debs, deb.Name())); err != nil {
+		if err := os.Link(filepath.Join(from, debs, deb.Name()), filepath.Join(dir, debs, deb.Name())); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"stet/internal/lock"
 	"stet/internal/source"
 )
 
@@ -70,7 +71,8 @@ func (b *bench) fleet(ctx context.Context) ([]result, error) {
 	if !strings.Contains(string(roles), sharedText) {
 		return nil, fmt.Errorf("%s/%s does not say %q any more", fleetExample, fleetRoles, sharedText)
 	}
-	if err := errors.Join(removeAll(dir), os.CopyFS(dir, os.DirFS(fleetExample)), source.Init(ctx, dir)); err != nil {
+	// What the example has locked, mirrors may have dropped.
+	if err := errors.Join(removeAll(dir), os.CopyFS(dir, os.DirFS(fleetExample)), os.Remove(filepath.Join(dir, lock.FileName)), source.Init(ctx, dir)); err != nil {
 		return nil, err
 	}
 	say("lock the fleet")

@@ -147,7 +147,10 @@ func compared(prefix string, ours, imported series, memoryLimit float64, peers [
 		if p.imported > 0 {
 			times = append(times, ratio(prefix+"import done, stet / "+p.name, again, t, p.imported))
 		}
-		costs = append(costs, c, ratio(prefix+"CPU time, stet / "+p.name, cost, c, 0))
+		costs = append(costs, c)
+		if p.fraction > 0 { // the others' is beside it in the table
+			costs = append(costs, ratio(prefix+"CPU time, stet / "+p.name, cost, c, 0))
+		}
 		memory = append(memory, measured(prefix+"peak memory of "+p.name, "MB", theirs[i].memory, 0))
 	}
 	return slices.Concat(times, costs, memory)

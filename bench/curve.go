@@ -11,8 +11,8 @@ import (
 const (
 	curveWidth  = 720
 	curveHeight = 300 // of each of both
-	curveLeft   = 70
-	curveRight  = 30
+	curveLeft   = 50
+	curveRight  = 300 // where the machines are named
 	curveTop    = 40
 	curveBottom = 40
 
@@ -66,16 +66,16 @@ func curve(machines []grownMachine) string {
 %s  <rect class="paper" width="100%%" height="100%%" rx="8"/>
 `, curveWidth, 2*curveHeight, plotStyle+curveStyle)
 	s := machines[server]
-	panel(&b, 0, machines, "Seconds of a build with an empty store, over the files of the machine. The line is as long for each file as the server.",
-		func(m grownMachine) row { return m.seconds }, "s", s.seconds.Median/s.files.Median)
-	panel(&b, curveHeight, machines, "Peak memory in MB, over the same files. The line is the promise for thousands of packages.",
-		func(m grownMachine) row { return m.memory }, "MB", 0)
+	panel(&b, 0, machines, "Seconds of a build with an empty store, over files. On the line a file takes as long as one of "+machineName+".",
+		func(m grownMachine) row { return m.seconds }, s.seconds.Median/s.files.Median)
+	panel(&b, curveHeight, machines, "Its peak memory, over the same files. The line is the promise for thousands of packages.",
+		func(m grownMachine) row { return m.memory }, 0)
 	return b.String() + "</svg>\n"
 }
 
 // panel draws one of both, with the line through nothing that is so steep; without
 // steepness, the promise that most machines have.
-func panel(b *strings.Builder, top int, machines []grownMachine, title string, of func(grownMachine) row, unit string, steep float64) {
+func panel(b *strings.Builder, top int, machines []grownMachine, title string, of func(grownMachine) row, steep float64) {
 	var most, widest, promise float64
 	for _, m := range machines {
 		most, widest, promise = max(most, of(m).Most), max(widest, m.files.Median), max(promise, of(m).Limit)
@@ -104,16 +104,12 @@ func panel(b *strings.Builder, top int, machines []grownMachine, title string, o
 	for files := 0.0; files <= 1.1*widest; files += curveTick {
 		text("tick", x(files), y(0)+16, fmt.Sprintf("%.0f", files))
 	}
-	highest := y(0)
-	for _, m := range machines {
-		r, at := of(m), x(m.files.Median)
+	for i, m := range machines {
+		r, at, place := of(m), x(m.files.Median), fmt.Sprint(i+1)
 		line("spread", at, y(r.Least), at, y(r.Most))
 		fmt.Fprintf(b, "  <circle class=\"stet\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", at, y(r.Median))
-		class, beside := "label", 9.0
-		if at > curveWidth/2 {
-			class, beside = "name", -9
-		}
-		highest = min(y(r.Median)-4, highest-plotBar) // no label is upon another
-		text(class, at+beside, highest, fmt.Sprintf("%s, %.0f packages: %s", m.name, m.packages.Median, number(r.Median, unit)))
+		text("tick", at, y(r.Most)-9, place)
+		text("label", curveWidth-curveRight+14, float64(top+curveTop+plotRow*(len(machines)-i)), // the largest is the highest
+			fmt.Sprintf("%s  %s, %.0f packages: %s", place, m.name, m.packages.Median, number(r.Median, r.Unit)))
 	}
 }

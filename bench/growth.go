@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"stet/internal/store"
 	"stet/internal/tree"
@@ -63,7 +62,7 @@ func (b *bench) growth(ctx context.Context) ([]result, error) {
 		perFile[g.name] = seconds / files
 		all = append(all, rows...)
 		if i+1 < len(grown) {
-			if err := b.settle(ctx, "growth-"+g.name); err != nil {
+			if err := b.settle(ctx, "growth-"+g.name+"*"); err != nil {
 				return all, err
 			}
 		}
@@ -134,27 +133,4 @@ func countFiles(dir, told string) (int, error) {
 		}
 	}
 	return files, nil
-}
-
-// recent is how long ext4 passes over inodes that were freed.
-const recent = 70 * time.Second
-
-// settle removes what a machine took on the disk, and waits until nothing pays for
-// that: all machines together would need more room than many disks have.
-func (b *bench) settle(ctx context.Context, name string) error {
-	left, err := filepath.Glob(filepath.Join(b.dir, name+".*"))
-	if err != nil {
-		return err
-	}
-	for _, dir := range left {
-		if err := removeAll(dir); err != nil {
-			return err
-		}
-	}
-	select {
-	case <-time.After(recent):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

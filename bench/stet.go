@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -83,4 +84,35 @@ func removeAll(dir string) error {
 	}
 	unix.Sync()
 	return nil
+}
+
+// recent is how long ext4 passes over inodes that were freed.
+const recent = 70 * time.Second
+
+// settle removes what runs left, by patterns of names, and waits until nobody pays for
+// that: all that is measured would need more room than many disks have.
+func (b *bench) settle(ctx context.Context, patterns ...string) error {
+	var left []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(filepath.Join(b.dir, pattern))
+		if err != nil {
+			return err
+		}
+		left = append(left, found...)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	say("remove what was built, and let the disk have rest")
+	for _, name := range left {
+		if err := removeAll(name); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-time.After(recent):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

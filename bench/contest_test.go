@@ -72,14 +72,17 @@ func TestWhatIsImportedIsNotForgotten(t *testing.T) {
 func TestAScriptsTimeIsReadFromTheTrace(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "trace.json")
 	text := `{"traceEvents": [
-		{"name": "plocate", "cat": "script", "ph": "X", "dur": 250000},
-		{"name": "plocate", "cat": "unpack", "ph": "X", "dur": 9000000},
-		{"name": "tree", "cat": "script", "ph": "X", "dur": 9000000},
-		{"name": "plocate", "cat": "script", "ph": "X", "dur": 500000}]}`
+		{"name": "preinst plocate", "cat": "script", "ph": "X", "dur": 250000},
+		{"name": "import plocate", "cat": "import", "ph": "X", "dur": 9000000},
+		{"name": "configure tree", "cat": "script", "ph": "X", "dur": 9000000},
+		{"name": "configure plocate", "cat": "script", "ph": "X", "dur": 500000}]}`
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if took, err := scriptTime(name, "plocate"); err != nil || took != 0.75 {
 		t.Errorf("%v, %v", took, err)
+	}
+	if _, err := scriptTime(name, "earlyoom"); err == nil {
+		t.Error("a script that did not run took no time")
 	}
 }

@@ -133,8 +133,8 @@ func (all figures) save() error {
 // figures on a page stays.
 func (all figures) made(read func(name string) string) (map[string]string, error) {
 	files := map[string]string{plotFile: all.plot()}
-	if machines := all.growth(); len(machines) > 0 {
-		files[curveFile] = curve(machines)
+	if picture := curve(all.growth()); picture != "" {
+		files[curveFile] = picture
 	}
 	for name, table := range map[string]string{pageFile: all.table(), claimsFile: all.claims()} {
 		page, err := put(name, read(name), table)

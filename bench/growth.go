@@ -52,18 +52,18 @@ func (b *bench) growth(ctx context.Context) ([]result, error) {
 		}
 		l, err := b.locked(ctx, "growth-"+g.name, strings.Replace(string(text), g.from, g.to, 1))
 		if err != nil {
-			return all, err
+			return nil, err
 		}
 		rows, err := b.grow(ctx, g.name, l)
 		if err != nil {
-			return all, err
+			return nil, err
 		}
 		files, seconds := rows[1].Median, rows[2].Median
 		perFile[g.name] = seconds / files
 		all = append(all, rows...)
 		if i+1 < len(grown) {
 			if err := b.settle(ctx, "growth-"+g.name+"*"); err != nil {
-				return all, err
+				return nil, err
 			}
 		}
 	}

@@ -46,7 +46,8 @@ func TestGrowthIsAPicture(t *testing.T) {
 	if !strings.Contains(all.table(), "](growth.svg)") || strings.Contains(all[:1].table(), "](growth.svg)") {
 		t.Error("the page shows the picture exactly where there is one")
 	}
-	if made, err := all[:1].made(pageOf); err != nil || made[curveFile] != "" {
+	made, err := all[:1].made(pageOf)
+	if _, drawn := made[curveFile]; drawn || err != nil {
 		t.Errorf("a picture is made of nothing: %v", err)
 	}
 	if made, err := all.made(pageOf); err != nil || made[curveFile] != picture {

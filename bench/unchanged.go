@@ -54,7 +54,7 @@ func (b *bench) unchanged(ctx context.Context) ([]result, error) {
 			continue // it made what the others find
 		}
 		if !strings.Contains(said, " changed=0 ") {
-			return nil, fmt.Errorf("Ansible found something to do:\n%s", tail(said))
+			return nil, fmt.Errorf("the tasks of Ansible are done, and it found something to do:\n%s", tail(said))
 		}
 		ours, theirs = append(ours, built.Wall), append(theirs, played.Wall)
 	}

@@ -53,6 +53,8 @@ TEST_PACKAGES += xz-utils#         oracle of decompression
 # What the benchmarks compare Stet with.
 BENCH_PACKAGES := $(DEMO_PACKAGES)
 BENCH_PACKAGES += apt#             the peer in resolving
+BENCH_PACKAGES += buildah#         a peer: the image of a container
+BENCH_PACKAGES += debootstrap#     a peer
 BENCH_PACKAGES += e2fsprogs#       mke2fs: the peer's disk
 BENCH_PACKAGES += mmdebstrap#      the peer
 BENCH_PACKAGES += openssh-client#  reaches the machine that is changed
@@ -141,6 +143,7 @@ pages: build
 	go test -count=1 ./internal/config -run ThePage -update
 	go test -count=1 ./internal/cli -run ThePage -update
 	go test -count=1 ./cmd/stet -run 'Scripts|ThePage' -update
+	go test -count=1 ./bench -run ThePage -update
 
 install: build
 	install -D -m 755 bin/stet $(DESTDIR)$(PREFIX)/bin/stet

@@ -55,7 +55,7 @@ func (b *bench) archive(name string, l *lab) (*archive, error) {
 		}
 		initramfs = initramfs || p.Name == "initramfs-tools"
 		deb := filepath.Join(pool, p.SHA256+".deb")
-		if err := os.Link(filepath.Join(l.store, "mirror", "debs", p.SHA256+".deb"), deb); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.Link(filepath.Join(l.store, debs, p.SHA256+".deb"), deb); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
 		if err := a.add(&index, deb); err != nil {

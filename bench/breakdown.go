@@ -116,7 +116,7 @@ func (b *bench) watchedBuild(ctx context.Context, l *lab, dir string) (*watch, e
 	}
 	w := &watch{}
 	w.event(progress.Event{Stage: "unpack packages"})
-	builder := build.Builder{Store: s, Debs: debs{l.store}, Provider: rootfs.Overlay{}, Init: init, Report: w.event}
+	builder := build.Builder{Store: s, Debs: fetched{l.store}, Provider: rootfs.Overlay{}, Init: init, Report: w.event}
 	if _, err := builder.Build(ctx, m, l.lock, os.DirFS(l.repository)); err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
@@ -124,10 +124,10 @@ func (b *bench) watchedBuild(ctx context.Context, l *lab, dir string) (*watch, e
 	return w, nil
 }
 
-// debs are the fetched packages of a store.
-type debs struct{ store string }
+// fetched are the fetched packages of a store.
+type fetched struct{ store string }
 
 // Open implements [build.Debs].
-func (d debs) Open(p lock.Package) (*os.File, error) {
-	return os.Open(filepath.Join(d.store, "mirror", "debs", p.SHA256+".deb"))
+func (d fetched) Open(p lock.Package) (*os.File, error) {
+	return os.Open(filepath.Join(d.store, debs, p.SHA256+".deb"))
 }

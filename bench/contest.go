@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"stet/internal/unpack"
 )
 
-// server190 builds the server with both.
+// server190 builds the server with Stet and with all that make a root of packages.
 func (b *bench) server190(ctx context.Context) ([]result, error) {
 	l, err := b.prepared(ctx)
 	if err != nil {
@@ -21,51 +21,65 @@ func (b *bench) server190(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.contest(ctx, l, with, serverFraction, memoryLimit)
+	peers, err := b.bootstrappers(l, with)
+	if err != nil {
+		return nil, err
+	}
+	peers[0].fraction = serverFraction
+	container, err := b.buildah(ctx, l, peers[0].archive)
+	if err != nil {
+		return nil, err
+	}
+	peers = append(peers, b.debootstrap(l, peers[0].archive), container)
+	return b.contest(ctx, l, memoryLimit, peers)
 }
 
-// serverLarge builds the example of about 650 packages with both.
+// serverLarge builds the example of about 650 packages with Stet and with mmdebstrap.
 func (b *bench) serverLarge(ctx context.Context) ([]result, error) {
-	text, err := os.ReadFile(largeConfiguration)
+	l, err := b.largeServer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l, err := b.locked(ctx, "server-large", string(text))
+	with, err := b.locked(ctx, "server-large-initramfs", strings.Replace(readText(largeConfiguration), "\npackages:\n", "\npackages:\n  - initramfs-tools\n", 1))
 	if err != nil {
 		return nil, err
 	}
-	with, err := b.locked(ctx, "server-large-initramfs", strings.Replace(string(text), "\npackages:\n", "\npackages:\n  - initramfs-tools\n", 1))
+	peers, err := b.bootstrappers(l, with)
 	if err != nil {
 		return nil, err
 	}
-	return b.contest(ctx, l, with, largeFraction, largeMemoryLimit)
+	peers[0].fraction, peers[0].imported = largeFraction, importedFraction
+	return b.contest(ctx, l, largeMemoryLimit, peers)
 }
 
-const largeConfiguration = "examples/server-large/stet.yaml"
-
-// The promised parts of mmdebstrap's time without an initramfs.
+// The promised parts of mmdebstrap's time without an initramfs: with a store that is
+// empty, and of the large server with one in which all is imported.
 const (
-	serverFraction = 1.0 / 2
-	largeFraction  = 1.0 / 3
+	serverFraction   = 1.0 / 3
+	largeFraction    = 1.0 / 3
+	importedFraction = 1.0 / 4
 )
 
-// contest builds a machine with both, in turns, from packages that are there:
-// mmdebstrap once without an initramfs, and once with the packages that make it
-// one.
-func (b *bench) contest(ctx context.Context, l, with *lab, fraction, memoryLimit float64) ([]result, error) {
-	plain, err := b.archive(l.machine+".archive", l)
-	if err != nil {
-		return nil, err
-	}
-	full, err := b.archive(l.machine+".archive-initramfs", with)
-	if err != nil {
-		return nil, err
-	}
-	var ours, ourCPU, memory, theirs, theirCPU, longer []float64
+// peer makes what a lock says with another program.
+type peer struct {
+	name     string // of its ratio
+	how      string // of its time
+	archive  *archive
+	fraction float64 // the promised part of its time; 0 where there is none
+	imported float64 // the same, for a build with all packages imported; 0: not compared
+	// build makes a root file system of its own, for the run of that number.
+	build func(ctx context.Context, run int) (spent, error)
+}
+
+// contest builds a machine with Stet and with its peers, in turns, from packages that
+// are there.
+func (b *bench) contest(ctx context.Context, l *lab, memoryLimit float64, peers []peer) ([]result, error) {
+	var ours, imported series
+	theirs := make([]series, len(peers))
 	for i := range b.runs {
 		// Nothing is removed before the end: ext4 passes over inodes that were
 		// freed in the last minutes, one by one, and the next run would pay.
-		store, target := filepath.Join(b.dir, fmt.Sprint(l.machine, ".built-", i)), filepath.Join(b.dir, fmt.Sprint(l.machine, ".target-", i))
+		store := filepath.Join(b.dir, fmt.Sprint(l.machine, ".built-", i))
 		say("%s, run %d of %d: stet", l.machine, i+1, b.runs)
 		if err := emptyStore(store, l.store); err != nil {
 			return nil, err
@@ -74,94 +88,70 @@ func (b *bench) contest(ctx context.Context, l, with *lab, fraction, memoryLimit
 		if err != nil {
 			return nil, err
 		}
-		ours, ourCPU, memory = append(ours, took.Wall), append(ourCPU, took.CPU), append(memory, took.Memory)
-
-		say("%s, run %d of %d: mmdebstrap", l.machine, i+1, b.runs)
-		if took, err = plain.beside(ctx, l, target); err != nil {
+		ours.add(took)
+		say("%s, run %d of %d: stet, all imported", l.machine, i+1, b.runs)
+		if err := forget(store); err != nil {
 			return nil, err
 		}
-		theirs, theirCPU = append(theirs, took.Wall), append(theirCPU, took.CPU)
-		say("%s, run %d of %d: mmdebstrap with its initramfs", l.machine, i+1, b.runs)
-		if took, err = full.beside(ctx, with, target+"-initramfs"); err != nil {
+		if took, _, err = b.runStet(ctx, l.repository, store, "build"); err != nil {
 			return nil, err
 		}
-		longer = append(longer, took.Wall)
+		imported.add(took)
+		for j, p := range peers {
+			say("%s, run %d of %d: %s", l.machine, i+1, b.runs, p.name)
+			if took, err = p.build(ctx, i); err != nil {
+				return nil, err
+			}
+			theirs[j].add(took)
+		}
 	}
-	name := l.machine + ": "
-	a := measured(name+"stet build, store empty", "s", ours, 0)
-	m := measured(name+"mmdebstrap, without initramfs", "s", theirs, 0)
-	f := measured(name+"mmdebstrap, with its initramfs", "s", longer, 0)
-	c := measured(name+"stet build, CPU time", "s", ourCPU, 0)
-	d := measured(name+"mmdebstrap, CPU time", "s", theirCPU, 0)
-	return []result{
-		a, m, ratio(name+"stet / mmdebstrap", a, m, fraction),
-		f, ratio(name+"stet / mmdebstrap with initramfs", a, f, 0),
-		c, d, ratio(name+"CPU time, stet / mmdebstrap", c, d, 0),
-		measured(name+"peak memory of stet build", "MB", memory, memoryLimit),
-	}, nil
+	return compared(l.machine+": ", ours, imported, memoryLimit, peers, theirs), nil
 }
 
-// beside runs mmdebstrap once, and makes sure that both built the same set.
-func (a *archive) beside(ctx context.Context, l *lab, target string) (spent, error) {
-	unix.Sync()
-	took, err := a.mmdebstrap(ctx, target)
-	if err != nil {
-		return spent{}, err
-	}
-	return took, same(l, target)
-}
-
-// mmdebstrap makes a directory of the archive's packages in the way that is
-// quickest for it: as root, into a directory, without waiting for the disk,
-// the packages copied from this disk.
-func (a *archive) mmdebstrap(ctx context.Context, target string, more ...string) (spent, error) {
-	args := append([]string{
-		"--mode=root", "--format=directory", "--variant=essential", "--dpkgopt=force-unsafe-io",
-		"--include=" + strings.Join(a.names, ","), "--quiet",
-	}, more...)
-	args = append(args, suite, target, fmt.Sprintf("deb [trusted=yes] copy://%s %s main", a.dir, suite))
-	// In a mount namespace of its own: whatever ends it, none of its mounts stays
-	// behind for removeAll to walk into.
-	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "mmdebstrap"}, args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	// Maintainer scripts find their programs where Debian has them.
-	cmd.Env = append(os.Environ(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8")
-	took, _, err := measure(cmd)
-	if _, missing := exec.LookPath("mmdebstrap"); missing != nil {
-		return took, fmt.Errorf("%w: apt-get install mmdebstrap", missing)
-	}
-	return took, err
-}
-
-// same makes sure that mmdebstrap installed what is locked.
-func same(l *lab, target string) error {
-	status, err := os.ReadFile(filepath.Join(target, "var/lib/dpkg/status"))
+// forget has a store remember nothing but which packages are imported.
+func forget(store string) error {
+	memo := filepath.Join(store, "memo")
+	stages, err := os.ReadDir(memo)
 	if err != nil {
 		return err
 	}
-	if have, want := strings.Count(string(status), "Status: install ok installed\n"), len(l.lock.Machines[l.machine].Packages); have != want {
-		return fmt.Errorf("mmdebstrap installed %d packages of %s, not %d", have, l.machine, want)
+	for _, stage := range stages {
+		if stage.Name() == unpack.Stage {
+			continue
+		}
+		if err := removeAll(filepath.Join(memo, stage.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// unchanged builds again what is built.
-func (b *bench) unchanged(ctx context.Context) ([]result, error) {
-	l, err := b.prepared(ctx)
-	if err != nil {
-		return nil, err
-	}
-	say("build again what is built")
-	if _, _, err := b.runStet(ctx, l.repository, l.store, "build"); err != nil {
-		return nil, err
-	}
-	var times []float64
-	for range 10 {
-		took, _, err := b.runStet(ctx, l.repository, l.store, "build")
-		if err != nil {
-			return nil, err
+// series are several runs of one thing.
+type series struct{ wall, cpu, memory []float64 }
+
+func (s *series) add(took spent) {
+	s.wall, s.cpu, s.memory = append(s.wall, took.Wall), append(s.cpu, took.CPU), append(s.memory, took.Memory)
+}
+
+// compared are the results of a contest: first all times, then what they cost.
+func compared(prefix string, ours, imported series, memoryLimit float64, peers []peer, theirs []series) []result {
+	took := measured(prefix+"stet build, store empty", "s", ours.wall, 0)
+	again := measured(prefix+"stet build, import done", "s", imported.wall, 0)
+	cost := measured(prefix+"stet build, CPU time", "s", ours.cpu, 0)
+	times, costs := []result{took, again}, []result{cost}
+	memory := []result{measured(prefix+"peak memory of stet build", "MB", ours.memory, memoryLimit)}
+	for i, p := range peers {
+		t := measured(prefix+p.how, "s", theirs[i].wall, 0)
+		c := measured(prefix+p.name+", CPU time", "s", theirs[i].cpu, 0)
+		times = append(times, t, ratio(prefix+"stet / "+p.name, took, t, p.fraction))
+		if p.imported > 0 {
+			times = append(times, ratio(prefix+"import done, stet / "+p.name, again, t, p.imported))
 		}
-		times = append(times, took.Wall)
+		costs = append(costs, c)
+		if p.fraction > 0 { // the others' is beside it in the table
+			costs = append(costs, ratio(prefix+"CPU time, stet / "+p.name, cost, c, 0))
+		}
+		memory = append(memory, measured(prefix+"peak memory of "+p.name, "MB", theirs[i].memory, 0))
 	}
-	return []result{measured("stet build, nothing changed", "s", times, 0.1)}, nil
+	return slices.Concat(times, costs, memory)
 }

@@ -17,6 +17,8 @@ const (
 	figuresFile = "bench/figures.json"
 	pageFile    = "docs/performance.md"
 	plotFile    = "docs/performance.svg"
+	curveFile   = "docs/growth.svg"
+	claimsFile  = "README.md"
 )
 
 // figures are what each measurement found last, in the order of measurements.
@@ -116,19 +118,32 @@ func (all figures) save() error {
 	if err != nil {
 		return err
 	}
-	page, err := os.ReadFile(pageFile)
+	made, err := all.made(readText)
 	if err != nil {
 		return err
 	}
-	written, err := all.page(string(page))
-	if err != nil {
-		return err
+	made[figuresFile] = string(text) + "\n"
+	for name, text := range made {
+		err = errors.Join(err, os.WriteFile(name, []byte(text), 0o644))
 	}
-	return errors.Join(
-		os.WriteFile(figuresFile, append(text, '\n'), 0o644),
-		os.WriteFile(pageFile, []byte(written), 0o644),
-		os.WriteFile(plotFile, []byte(all.plot()), 0o644),
-	)
+	return err
+}
+
+// made gives all files that are made of the figures, by name; what is beside the
+// figures on a page stays.
+func (all figures) made(read func(name string) string) (map[string]string, error) {
+	files := map[string]string{plotFile: all.plot()}
+	if picture := curve(all.growth()); picture != "" {
+		files[curveFile] = picture
+	}
+	for name, table := range map[string]string{pageFile: all.table(), claimsFile: all.claims()} {
+		page, err := put(name, read(name), table)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = page
+	}
+	return files, nil
 }
 
 // commit names what is measured: the commit that is checked out, with a plus where

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/xml"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+var update = flag.Bool("update", false, "make the pages and pictures of the kept figures again")
+
 // TestThePageIsMadeOfTheFigures holds what is committed against what would be written.
 func TestThePageIsMadeOfTheFigures(t *testing.T) {
 	t.Chdir("..")
@@ -19,17 +22,17 @@ func TestThePageIsMadeOfTheFigures(t *testing.T) {
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d figures, %v", len(all), err)
 	}
-	before := map[string]string{}
-	for _, name := range []string{figuresFile, pageFile, plotFile} {
-		before[name] = readText(name)
-	}
-	written, err := all.page(before[pageFile])
+	made, err := all.made(readText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{pageFile: written, plotFile: all.plot()} {
-		if diff := cmp.Diff(before[name], want); diff != "" {
-			t.Errorf("%s is another: `go run ./bench -save` makes it\n%s", name, diff)
+	for name, want := range made {
+		if *update {
+			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+				t.Error(err)
+			}
+		} else if diff := cmp.Diff(readText(name), want); diff != "" {
+			t.Errorf("%s is another: \"make pages\" makes it\n%s", name, diff)
 		}
 	}
 	for _, f := range all {
@@ -44,28 +47,32 @@ func TestPlotIsAPicture(t *testing.T) {
 		{Name: "a & b <c>", Ratio: true, Median: 0.4, Limit: 0.5}, {Name: "none", Unit: "s", Median: 3},
 		{Name: "large", Ratio: true, Median: 7, Limit: 1.5},
 	}}}
-	picture := all.plot()
+	want := map[string]int{"paper": 1, "name": 2, "peer": 2, "stet": 1, "missed": 1, "promise": 2}
+	if diff := cmp.Diff(want, classes(t, all.plot())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// classes counts the elements of a picture by their class.
+func classes(t *testing.T, picture string) map[string]int {
+	t.Helper()
 	decoder := xml.NewDecoder(strings.NewReader(picture))
-	classes := map[string]int{}
+	found := map[string]int{}
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
-			break
+			return found
 		}
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, picture)
 		}
 		if start, ok := token.(xml.StartElement); ok {
 			for _, a := range start.Attr {
 				if a.Name.Local == "class" {
-					classes[a.Value]++
+					found[a.Value]++
 				}
 			}
 		}
-	}
-	want := map[string]int{"paper": 1, "name": 2, "peer": 2, "stet": 1, "missed": 1, "promise": 2}
-	if diff := cmp.Diff(want, classes); diff != "" {
-		t.Errorf("%s\n%s", diff, picture)
 	}
 }
 
@@ -92,7 +99,7 @@ func TestFiguresAreMerged(t *testing.T) {
 	if said := kept.worse(figures{of("drift", "bbb", 1.2)}); len(said) != 0 {
 		t.Errorf("a little more is worse: %q", said)
 	}
-	page, err := all.page("# Fast\n\n" + pageBegins + "\nold\n" + pageEnds + "\n\nWhy.\n")
+	page, err := put("page.md", "# Fast\n\n"+pageBegins+"\nold\n"+pageEnds+"\n\nWhy.\n", all.table())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +107,7 @@ func TestFiguresAreMerged(t *testing.T) {
 	if !strings.HasPrefix(page, "# Fast\n\n"+pageBegins+"\n\nAt bbb, 2026-11-27, on One, 2 CPUs, 8 MB, Linux 6.12, ext4:\n") || !strings.HasSuffix(page, want) || strings.Count(page, "At aaa") != 1 {
 		t.Errorf("%s", page)
 	}
-	if _, err := all.page("# Fast\n"); err == nil {
+	if _, err := put("page.md", "# Fast\n", ""); err == nil || !strings.Contains(err.Error(), "page.md") {
 		t.Error("a page without a place is written")
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"time"
 
 	"stet/internal/vm"
 )
@@ -19,11 +16,17 @@ import (
 const (
 	guestMemory = 1024 // MiB
 	guestCPUs   = 2
-	bootTime    = 5 * time.Minute // more than any emulated boot takes
+)
+
+// The promised parts of Debian's time: in the initrd, and from the kernel to the prompt
+// of a machine that starts the same units.
+const (
+	initrdFraction = 1.0 / 5
+	loginFraction  = 0.9
 )
 
 // initrd boots both in turns, each twice, and asks their kernels how long the
-// initrd took.
+// initrd took, and their consoles when somebody could log in.
 func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	l, err := b.prepared(ctx)
 	if err != nil {
@@ -61,10 +64,12 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	d := measured("initrd of Debian, "+how, "s", debian.initrd, 0)
 	first, debianFirst := measured("initrd of stet, a machine's first boot", "s", stet.first, 0), measured("initrd of Debian, first boot", "s", debian.first, 0)
 	late, debianLate := measured("stet, until systemd counts", "s", stet.systemd, 0), measured("Debian, until systemd counts", "s", debian.systemd, 0)
+	login, debianLogin := measured("login of stet, kernel to prompt", "s", stet.login, 0), measured("login of Debian, the same units", "s", debian.login, 0)
 	return []result{
-		a, d, ratio("initrd: stet / Debian", a, d, 0.2),
+		a, d, ratio("initrd: stet / Debian", a, d, initrdFraction),
 		first, debianFirst, ratio("initrd, first boot: stet / Debian", first, debianFirst, 0),
 		late, debianLate, ratio("until systemd counts: stet / Debian", late, debianLate, 0),
+		login, debianLogin, ratio("login: stet / Debian", login, debianLogin, loginFraction),
 	}, nil
 }
 
@@ -97,73 +102,6 @@ func (b *bench) built(ctx context.Context, l *lab) (built, error) {
 	return told, json.Unmarshal([]byte(out), &told)
 }
 
-// boots are the times of several machines, in seconds from the start of the
-// initrd's program.
-type boots struct {
-	first   []float64 // to the end of the initrd, at a machine's first boot
-	initrd  []float64 // the same at its second boot
-	systemd []float64 // to systemd's own first time stamp, at the second boot
-}
-
-// add boots a machine, reboots it, and asks it after each.
-func (b *boots) add(ctx context.Context, config vm.Config) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, bootTime)
-	defer cancel()
-	machine, err := vm.Start(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, machine.Close()) }()
-	for _, boot := range []int{1, 2} {
-		answer, err := machine.Exec(ctx, vm.Shell(times))
-		if err != nil {
-			return fmt.Errorf("%w\n%s", err, tail(string(machine.SerialLog())))
-		}
-		initrd, systemd, err := initrdTimes(string(answer.Stdout))
-		if err != nil {
-			return err
-		}
-		if boot == 1 {
-			b.first = append(b.first, initrd)
-			err = machine.Reboot(ctx)
-		} else {
-			b.initrd, b.systemd = append(b.initrd, initrd), append(b.systemd, systemd)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// times is what a guest is asked for initrdTimes.
-const times = "dmesg; systemctl show --property=UserspaceTimestampMonotonic"
-
-// What the kernel logs when it starts the initrd's program; what its last words
-// are before it becomes systemd; and when systemd began as PID 1 of the real
-// root, in microseconds. All count from the boot.
-var (
-	initrdBegins  = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] Run /init as init process`)
-	initrdEnds    = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] (?:stet-init: system .* is mounted|bench: the initrd ends)`)
-	systemdBegins = regexp.MustCompile(`(?m)^UserspaceTimestampMonotonic=(\d+)$`)
-)
-
-// initrdTimes gives the seconds from the first to the other two in what a guest
-// answered.
-func initrdTimes(answer string) (initrd, systemd float64, err error) {
-	var at [3]float64
-	for i, mark := range []*regexp.Regexp{initrdBegins, initrdEnds, systemdBegins} {
-		found := mark.FindStringSubmatch(answer)
-		if found == nil {
-			return 0, 0, fmt.Errorf("the guest does not say when the initrd began and ended:\n%s", tail(answer))
-		}
-		if at[i], err = strconv.ParseFloat(found[1], 64); err != nil {
-			return 0, 0, err
-		}
-	}
-	return at[1] - at[0], at[2]/1e6 - at[0], nil
-}
-
 // channelScript is a script of initramfs-tools(7) that does for the driver's
 // control channel what stet-init does: what came with the initrd below
 // /stet.run goes to /run. The initrd has klibc's programs: no cp, no chmod. It is
@@ -177,6 +115,15 @@ cat stet-vm/stet-agent > /run/stet-vm/stet-agent
 cat systemd/system/stet-agent.service > /run/systemd/system/stet-agent.service
 ln -s ../stet-agent.service /run/systemd/system/sysinit.target.wants/stet-agent.service
 echo 'bench: the initrd ends' > /dev/kmsg
+`
+
+// sameUnits has Debian start what Stet's machine starts: a network, and none of the
+// timers that have nothing to do where packages do not change. What Stet has of its own
+// is in its time. $1 is the root.
+const sameUnits = `set -e
+printf '[Match]\nType=ether\nKind=!*\n\n[Network]\nDHCP=yes\n' >"$1/etc/systemd/network/80-wired.network"
+systemctl --root="$1" --quiet enable systemd-networkd.service
+systemctl --root="$1" --quiet disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
 `
 
 // channelDropIn makes the agent executable, long after the initrd.
@@ -208,6 +155,7 @@ func (b *bench) peerDisk(ctx context.Context) (vm.Config, error) {
 	}
 	if _, err := archive.mmdebstrap(ctx, target,
 		"--customize-hook=copy-in "+script+" "+scripts,
+		"--customize-hook="+sameUnits,
 		`--customize-hook=chroot "$1" update-initramfs -u`); err != nil {
 		return vm.Config{}, err
 	}

@@ -23,20 +23,33 @@ type lab struct {
 	cold              spent // what locking took with an empty store
 }
 
-// prepared locks the machine once. Its packages are fetched by that.
+// prepared locks the machine that most is measured with.
 func (b *bench) prepared(ctx context.Context) (*lab, error) {
-	if b.lab != nil {
-		return b.lab, nil
-	}
-	made, err := b.locked(ctx, "server190", configuration)
+	return b.locked(ctx, "server190", configuration)
+}
+
+// withInitramfs locks the machine once more, with what makes Debian's initramfs.
+func (b *bench) withInitramfs(ctx context.Context) (*lab, error) {
+	return b.locked(ctx, "with-initramfs", strings.Replace(configuration, "packages: [", "packages: [initramfs-tools, ", 1))
+}
+
+// largeServer locks the example of about 650 packages.
+func (b *bench) largeServer(ctx context.Context) (*lab, error) {
+	text, err := os.ReadFile(largeConfiguration)
 	if err != nil {
 		return nil, err
 	}
-	b.lab = made
-	return made, nil
+	return b.locked(ctx, "server-large", string(text))
 }
 
+const largeConfiguration = "examples/server-large/stet.yaml"
+
+// locked makes a repository of one machine and locks it, once for each name. Its
+// packages are fetched by that.
 func (b *bench) locked(ctx context.Context, name, text string) (*lab, error) {
+	if made, ok := b.labs[name]; ok {
+		return made, nil
+	}
 	say("lock %s", name)
 	repository, err := b.repository(name, text)
 	if err != nil {
@@ -46,30 +59,52 @@ func (b *bench) locked(ctx context.Context, name, text string) (*lab, error) {
 	if l.cold, _, err = b.runStet(ctx, repository, l.store, "lock"); err != nil {
 		return nil, err
 	}
-	locked, err := os.ReadFile(filepath.Join(repository, lock.FileName))
+	if err := l.read(); err != nil {
+		return nil, err
+	}
+	b.labs[name] = l
+	return l, nil
+}
+
+// changed makes another repository, with what is locked and another text, and locks
+// what that has more. A store of the machine as it was has its packages then.
+func (b *bench) changed(ctx context.Context, l *lab, name, text string) (*lab, error) {
+	say("lock %s", name)
+	repository, err := b.repository(name, text)
 	if err != nil {
 		return nil, err
 	}
-	if l.lock, err = lock.Parse(locked); err != nil {
+	if err := copyFile(filepath.Join(repository, lock.FileName), filepath.Join(l.repository, lock.FileName)); err != nil {
 		return nil, err
+	}
+	more := &lab{repository: repository, store: l.store}
+	if more.cold, _, err = b.runStet(ctx, repository, l.store, "lock"); err != nil {
+		return nil, err
+	}
+	return more, more.read()
+}
+
+// read reads the lock of a repository.
+func (l *lab) read() error {
+	text, err := os.ReadFile(filepath.Join(l.repository, lock.FileName))
+	if err != nil {
+		return err
+	}
+	if l.lock, err = lock.Parse(text); err != nil {
+		return err
 	}
 	for name := range l.lock.Machines {
 		l.machine = name // there is one
 	}
-	return l, nil
+	return nil
 }
 
-// withInitramfs locks the machine once more, with what makes Debian's initramfs.
-func (b *bench) withInitramfs(ctx context.Context) (*lab, error) {
-	if b.initramfs != nil {
-		return b.initramfs, nil
-	}
-	made, err := b.locked(ctx, "with-initramfs", strings.Replace(configuration, "packages: [", "packages: [initramfs-tools, ", 1))
+func copyFile(to, from string) error {
+	text, err := os.ReadFile(from)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	b.initramfs = made
-	return made, nil
+	return os.WriteFile(to, text, 0o644)
 }
 
 // lock tells what locking with an empty store took, download included: its
@@ -87,7 +122,7 @@ func (b *bench) lock(ctx context.Context) ([]result, error) {
 
 // memoryLimit is the promise for Stet's own memory in MB. What is measured is
 // the largest of Stet's process and all that it starts, which is no less.
-const memoryLimit = 300
+const memoryLimit = 200
 
 // largeMemoryLimit is that for thousands of packages.
 const largeMemoryLimit = 500

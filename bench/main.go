@@ -44,30 +44,35 @@ type bench struct {
 	stet    string // absolute path of the binary
 	dir     string // everything is below it
 	runs    int
-	profile string // file for a CPU profile of the breakdown
-	lab     *lab
-
-	initramfs *lab
+	profile string            // file for a CPU profile of the breakdown
+	labs    map[string]*lab   // by name
+	roots   map[string]string // that peers run in, by name
 }
 
-// measurements are made in this order; what the table shows has this one too.
+// measurements are made in this order; what the table shows has this one too. What single
+// runs leave is removed before the next: patterns of names.
 var measurements = []struct {
-	name string
-	make func(*bench, context.Context) ([]result, error)
+	name   string
+	make   func(*bench, context.Context) ([]result, error)
+	leaves []string
 }{
-	{"language", (*bench).language},
-	{"resolve", (*bench).resolve},
-	{"lock", (*bench).lock},
-	{"server190", (*bench).server190},
-	{"server-large", (*bench).serverLarge},
-	{"unchanged", (*bench).unchanged},
-	{"image", (*bench).image},
-	{"mkosi", (*bench).mkosi},
-	{"breakdown", (*bench).breakdown},
-	{"initrd", (*bench).initrd},
-	{"generations", (*bench).generations},
-	{"switch", (*bench).switching},
-	{"drift", (*bench).drift},
+	{"language", (*bench).language, nil},
+	{"resolve", (*bench).resolve, nil},
+	{"lock", (*bench).lock, nil},
+	{"server190", (*bench).server190, []string{"server190.*-[0-9]*", "server190.buildah"}},
+	{"server-large", (*bench).serverLarge, []string{"server-large.*-[0-9]*"}},
+	{"leaf", (*bench).leaf, []string{"leaf-*-[0-9]*", "leaf.base"}},
+	{"growth", (*bench).growth, []string{"growth-*"}},
+	{"unchanged", (*bench).unchanged, nil},
+	{"line", (*bench).line, nil},
+	{"fleet", (*bench).fleet, nil},
+	{"image", (*bench).image, nil},
+	{"mkosi", (*bench).mkosi, []string{"disk[.-]*", "mkosi-[0-9]*"}},
+	{"breakdown", (*bench).breakdown, []string{"breakdown-*"}},
+	{"initrd", (*bench).initrd, nil},
+	{"generations", (*bench).generations, nil},
+	{"switch", (*bench).switching, nil},
+	{"drift", (*bench).drift, nil},
 }
 
 func names() []string {
@@ -79,7 +84,7 @@ func names() []string {
 }
 
 func run(ctx context.Context) (err error) {
-	var b bench
+	b := bench{labs: map[string]*lab{}, roots: map[string]string{}}
 	asJSON := flag.Bool("json", false, "print one JSON document instead of tables")
 	only := flag.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	flag.StringVar(&b.stet, "stet", "bin/stet", "the stet `binary`")
@@ -87,7 +92,7 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the breakdown to `FILE`")
 	save := flag.Bool("save", false, "keep what is measured in "+figuresFile+", and make "+pageFile+" and its plot of it")
 	check := flag.Bool("check", false, "fail when a ratio is worse than the one that is kept by more than a quarter")
-	flag.IntVar(&b.runs, "runs", 3, "how often the slow things are done")
+	flag.IntVar(&b.runs, "runs", 5, "how often the slow things are done")
 	flag.Parse()
 	if b.stet, err = filepath.Abs(b.stet); err != nil {
 		return err
@@ -111,6 +116,11 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	for _, name := range wanted {
+		if !slices.Contains(names(), name) {
+			return fmt.Errorf("-only %s: there is no such measurement: name some of %s", name, strings.Join(names(), ", "))
+		}
+	}
 	if len(wanted) == 0 {
 		if err := needRoom(b.dir); err != nil {
 			return err
@@ -123,10 +133,15 @@ func run(ctx context.Context) (err error) {
 	var newer figures
 	measuring := commit() // who commits meanwhile has another one
 	report := report{Host: describeHost(b.dir)}
+	var left []string
 	for _, m := range measurements {
 		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {
 			continue
 		}
+		if err = b.settle(ctx, left...); err != nil {
+			break
+		}
+		left = m.leaves
 		var results []result
 		if results, err = m.make(&b, ctx); err != nil {
 			err = fmt.Errorf("%s: %w", m.name, err)

@@ -13,7 +13,7 @@ import (
 )
 
 // mkosiFraction is the promised part of mkosi's time for an image from nothing.
-const mkosiFraction = 1.0 / 4
+const mkosiFraction = 1.0 / 6
 
 // mkosiTools is the machine that mkosi runs on, made before anything is timed.
 const mkosiTools = `name: mkosi-tools

@@ -16,6 +16,18 @@ const (
 	plotWidth  = 720
 )
 
+// plotStyle is how both pictures look.
+const plotStyle = `  <style>
+    text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #24292f; }
+    .name { text-anchor: end; }
+    .paper { fill: #ffffff; }
+    .peer { fill: #d0d7de; }
+    .stet { fill: #0969da; }
+    .missed { fill: #bf8700; }
+    .promise { stroke: #24292f; stroke-width: 2; }
+  </style>
+`
+
 // plot draws each ratio as a bar over its peer's, which is as long for all, with a line
 // where the promise is. What is longer than the picture is cut off there: its number
 // says how long it is.
@@ -32,17 +44,8 @@ func (all figures) plot() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img">
   <title>What Stet takes, where its peer takes 1</title>
-  <style>
-    text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #24292f; }
-    .name { text-anchor: end; }
-    .paper { fill: #ffffff; }
-    .peer { fill: #d0d7de; }
-    .stet { fill: #0969da; }
-    .missed { fill: #bf8700; }
-    .promise { stroke: #24292f; stroke-width: 2; }
-  </style>
-  <rect class="paper" width="100%%" height="100%%" rx="8"/>
-`, plotWidth, height)
+%s  <rect class="paper" width="100%%" height="100%%" rx="8"/>
+`, plotWidth, height, plotStyle)
 	fmt.Fprintf(&b, "  <text x=\"14\" y=\"26\">What Stet takes, over what its peer takes, which is 1. The line is the promise.</text>\n")
 	fmt.Fprintf(&b, "  <text x=\"%d\" y=\"44\">1</text>\n", plotLabels+10+plotScale-4)
 	for i, r := range ratios {

@@ -80,7 +80,7 @@ func (r report) print(out io.Writer) error {
 func number(value float64, unit string) string {
 	text := fmt.Sprintf("%.2f", value)
 	switch {
-	case value >= 100:
+	case value >= 100, unit == "" && value >= 10: // what is counted
 		text = fmt.Sprintf("%.0f", value)
 	case value < 0.1:
 		text = strings.TrimSuffix(fmt.Sprintf("%.3f", value), "0")

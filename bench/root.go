@@ -37,6 +37,9 @@ func inRoot(ctx context.Context, root, dir string, program ...string) *exec.Cmd 
 // rootOf makes the root file system of a machine, by mmdebstrap, for a peer to run
 // in: trixie's own, with the versions of all that it calls.
 func (b *bench) rootOf(ctx context.Context, name, configuration string) (string, error) {
+	if root, made := b.roots[name]; made {
+		return root, nil
+	}
 	tools, err := b.locked(ctx, name, configuration)
 	if err != nil {
 		return "", err
@@ -50,6 +53,9 @@ func (b *bench) rootOf(ctx context.Context, name, configuration string) (string,
 	if err := removeAll(root); err != nil {
 		return "", err
 	}
-	_, err = packages.mmdebstrap(ctx, root)
-	return root, err
+	if _, err := packages.mmdebstrap(ctx, root); err != nil {
+		return "", err
+	}
+	b.roots[name] = root
+	return root, nil
 }

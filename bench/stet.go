@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,21 +41,29 @@ func (b *bench) repository(name, text string) (string, error) {
 }
 
 // emptyStore makes a store that has the fetched packages of another one and
-// nothing else. Links cost nothing, and a build only reads them.
+// nothing else.
 func emptyStore(dir, from string) error {
 	if err := removeAll(dir); err != nil {
 		return err
 	}
-	debs := filepath.Join("mirror", "debs")
 	if err := os.MkdirAll(filepath.Join(dir, debs), 0o700); err != nil {
 		return err
 	}
+	return linkDebs(dir, from)
+}
+
+// debs is where a store has fetched packages.
+const debs = "mirror/debs"
+
+// linkDebs gives a store the fetched packages of another one. Links cost nothing, and a
+// build only reads them.
+func linkDebs(dir, from string) error {
 	found, err := os.ReadDir(filepath.Join(from, debs))
 	if err != nil {
 		return err
 	}
 	for _, deb := range found {
-		if err := os.Link(filepath.Join(from, debs, deb.Name()), filepath.Join(dir, debs, deb.Name())); err != nil {
+		if err := os.Link(filepath.Join(from, debs, deb.Name()), filepath.Join(dir, debs, deb.Name())); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	}
@@ -74,4 +84,35 @@ func removeAll(dir string) error {
 	}
 	unix.Sync()
 	return nil
+}
+
+// recent is how long ext4 passes over inodes that were freed.
+const recent = 70 * time.Second
+
+// settle removes what runs left, by patterns of names, and waits until nobody pays for
+// that: all that is measured would need more room than many disks have.
+func (b *bench) settle(ctx context.Context, patterns ...string) error {
+	var left []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(filepath.Join(b.dir, pattern))
+		if err != nil {
+			return err
+		}
+		left = append(left, found...)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	say("remove what was built, and let the disk have rest")
+	for _, name := range left {
+		if err := removeAll(name); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-time.After(recent):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

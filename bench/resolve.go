@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 	"stet/internal/mirror"
 	"stet/internal/solve"
@@ -121,7 +122,7 @@ const resolveAloneCommand = "resolve-alone"
 // from memory or from the cache, and solving. What comes before is no part of
 // the promise: asking for the Release, reading the decompressed file.
 func resolveAlone(ctx context.Context, how, cache string) error {
-	var read func() ([]*debian.Package, error)
+	var read func() (*catalog.Catalog, error)
 	if how == "cached" {
 		client, err := mirror.New(mirror.Options{
 			Sources: mirror.Sources{Environment: os.Getenv("STET_MIRROR"), Host: os.DirFS("/"), Snapshot: mirror.SnapshotURL},
@@ -134,13 +135,16 @@ func resolveAlone(ctx context.Context, how, cache string) error {
 		if err != nil {
 			return err
 		}
-		read = func() ([]*debian.Package, error) { return client.Index(ctx, release, "main", "amd64") }
+		read = func() (*catalog.Catalog, error) { return client.Index(ctx, release, "main", "amd64") }
 	} else {
 		text, err := os.ReadFile(how)
 		if err != nil {
 			return err
 		}
-		read = func() ([]*debian.Package, error) { return debian.ParsePackages(bytes.NewReader(text)) }
+		read = func() (*catalog.Catalog, error) {
+			packages, err := debian.ParsePackages(bytes.NewReader(text))
+			return catalog.New(packages), err
+		}
 	}
 	request := solve.Request{
 		Architecture: "amd64", Essential: true, Priorities: []string{"required", "important"}, Recommends: true,
@@ -149,11 +153,11 @@ func resolveAlone(ctx context.Context, how, cache string) error {
 		request.Wants = append(request.Wants, solve.Want{Name: name})
 	}
 	begin := time.Now()
-	packages, err := read()
+	index, err := read()
 	if err != nil {
 		return err
 	}
-	solution, err := solve.Solve(solve.NewUniverse(solve.Group{Packages: packages}), request)
+	solution, err := solve.Solve(solve.NewUniverse(solve.Group{Catalogs: []*catalog.Catalog{index}}), request)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,8 @@ var rooms = map[string]room{
 	"internal/ledger":   {pure, "residue tree unit verity", "whose the state is follows from what systems say; who looks at it, and who takes it away, comes before and after"},
 	"internal/residue":  {pure, "debian", "it is a table; rootfs and system carry the rules out"},
 	"internal/initrd":   {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
-	"internal/solve":    {pure, "debian similar", "a solution depends on the indices and the wishes alone"},
+	"internal/catalog":  {pure, "debian", "it finds packages by name; which of them is wanted comes after it"},
+	"internal/solve":    {pure, "catalog debian similar", "a solution depends on the indices and the wishes alone"},
 
 	"internal/signature": {pure, "", "a signature is good or not whoever asks, and wherever the bytes came from"},
 
@@ -82,7 +83,7 @@ var rooms = map[string]room{
 	"internal/integrity":         {stage, "generation progress residue store system tree verity", "it looks at a store and what that names; what becomes of the findings is not its matter"},
 	"internal/trial":             {stage, "machine vm", "it carries out declared tests in a guest that somebody else made"},
 
-	"internal/mirror":              {edge, "debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
+	"internal/mirror":              {edge, "catalog debian lock progress signature", "it brings verified bytes; what is wanted is decided before it"},
 	"internal/mirror/mirrortest":   {edge, "debian mirror signature", "only tests import it"},
 	"internal/mount/mounttest":     {edge, "", "only tests import it"},
 	"internal/systemd/systemdtest": {edge, "", "only tests import it"},
@@ -118,7 +119,7 @@ var rooms = map[string]room{
 	"internal/vm/agent":            {edge, "", "it is in the guest too: it stays small"},
 	"internal/term":                {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "debian disk erofs generation graph lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/build": {stage, "catalog debian disk erofs generation graph lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
 	"internal/cli":   {edge, "activate adopt archive assessment boot build census config debian disk drift edition facts gc generation gpt graph handover hardware health initrd integrity ledger lock machine mirror mount namespace option past plan progress residue rootfs sandbox signature similar solve source stage state store surroundings system systemd term trace tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 	"stet/internal/lock"
 	"stet/internal/machine"
@@ -149,7 +150,16 @@ func repositoriesOf(machines map[string]*machine.Machine) (map[string]mirror.Arc
 // index is what an archive lists.
 type index struct {
 	source
-	packages []*debian.Package
+	catalogs []*catalog.Catalog
+}
+
+// named gives the packages of a name.
+func (i index) named(name string) []*debian.Package {
+	var all []*debian.Package
+	for _, c := range i.catalogs {
+		all = append(all, c.Named(name)...)
+	}
+	return all
 }
 
 // indices reads the archives of a machine and notes them in the lock.
@@ -183,7 +193,7 @@ func (r *resolver) index(ctx context.Context, s source, architectures []string) 
 	if known && s.archive.Snapshot.IsZero() && before.Snapshot.IsZero() && !r.update.Older[s.id] {
 		s.archive.NotBefore = before.Date
 	}
-	release, packages, err := l.Mirror.Indices(ctx, s.archive, l.Now, s.components, architectures)
+	release, catalogs, err := l.Mirror.Indices(ctx, s.archive, l.Now, s.components, architectures)
 	if err != nil {
 		return index{}, fmt.Errorf("archive %s: %w", s.id, err)
 	}
@@ -197,7 +207,7 @@ func (r *resolver) index(ctx context.Context, s source, architectures []string) 
 	if err := r.note(release.Locked(s.id, s.components, architectures)); err != nil {
 		return index{}, err
 	}
-	read := index{s, packages}
+	read := index{s, catalogs}
 	r.read[key] = read
 	return read, nil
 }
@@ -232,17 +242,12 @@ func (r *resolver) note(a lock.Archive) error {
 // locate notes where the packages of a solution are from: of several archives
 // that have one at the same place, the first.
 func (r *resolver) locate(of *solve.Solution, indices []index) {
-	names := make(map[string]bool, len(of.Packages))
-	for i := range of.Packages {
-		names[of.Packages[i].Name] = true
-	}
-	for _, i := range indices {
-		for _, p := range i.packages {
-			if !names[p.Name] {
-				continue
-			}
-			if at := placeOf(p); r.origins[at] == "" {
-				r.origins[at] = i.id
+	for k := range of.Packages {
+		for _, i := range indices {
+			for _, p := range i.named(of.Packages[k].Name) {
+				if at := placeOf(p); r.origins[at] == "" {
+					r.origins[at] = i.id
+				}
 			}
 		}
 	}

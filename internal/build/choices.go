@@ -10,7 +10,6 @@ import (
 
 	"stet/internal/debian"
 	"stet/internal/lock"
-	"stet/internal/solve"
 	"stet/internal/unpack"
 )
 
@@ -108,8 +107,8 @@ func standingOf(indices []index, id string) standing {
 // ownHas reports whether an archive has a package that is taken by itself.
 func ownHas(indices []index, p lock.Package) bool {
 	return slices.ContainsFunc(indices, func(i index) bool {
-		return i.standing == own && slices.ContainsFunc(i.packages, func(q *debian.Package) bool {
-			return q.Name == p.Name && q.Architecture == p.Architecture
+		return i.standing == own && slices.ContainsFunc(i.named(p.Name), func(q *debian.Package) bool {
+			return q.Architecture == p.Architecture
 		})
 	})
 }
@@ -133,8 +132,8 @@ func newestOf(of index, all []index, wished, name, architecture string, w wish) 
 	var best *debian.Package
 	wrong := &SuiteError{Name: wished, Suite: of.name, Version: w.Version}
 	for _, i := range all {
-		for _, p := range i.packages {
-			if p.Name != name || p.Architecture != architecture && p.Architecture != "all" {
+		for _, p := range i.named(name) {
+			if p.Architecture != architecture && p.Architecture != "all" {
 				continue
 			}
 			switch {
@@ -167,26 +166,21 @@ func (r *resolver) moves(p lock.Package, w wishes, indices []index) bool {
 // fixIn names the security archive that has a newer version of p.
 func (r *resolver) fixIn(p lock.Package, indices []index) string {
 	for _, i := range indices {
-		if i.archive.Name == securityArchive && debian.CompareVersions(r.newest(i)[solve.Key{Name: p.Name, Architecture: p.Architecture}], p.Version) > 0 {
+		if i.archive.Name == securityArchive && debian.CompareVersions(i.newest(p.Name, p.Architecture), p.Version) > 0 {
 			return i.id
 		}
 	}
 	return ""
 }
 
-// newest are the highest versions that an archive has.
-func (r *resolver) newest(i index) map[solve.Key]string {
-	if known, ok := r.highest[i.id]; ok {
-		return known
-	}
-	highest := map[solve.Key]string{}
-	for _, p := range i.packages {
-		key := solve.KeyOf(p)
-		if have, ok := highest[key]; !ok || debian.CompareVersions(have, p.Version) < 0 {
-			highest[key] = p.Version
+// newest is the highest version of a package that an archive has, or "".
+func (i index) newest(name, architecture string) string {
+	highest := ""
+	for _, p := range i.named(name) {
+		if p.Architecture == architecture && (highest == "" || debian.CompareVersions(highest, p.Version) < 0) {
+			highest = p.Version
 		}
 	}
-	r.highest[i.id] = highest
 	return highest
 }
 
@@ -228,22 +222,18 @@ func (r *resolver) kept(ctx context.Context, machine string, w wishes, indices [
 	return out, nil
 }
 
-// listings finds packages in indices, by their place and by their bytes.
+// listings are the packages of some names in indices, by their place and by their
+// bytes; of equal bytes the first.
 func listings(wanted []lock.Package, indices []index) (listed map[place]*debian.Package, bytes map[string]*debian.Package) {
 	listed, bytes = map[place]*debian.Package{}, map[string]*debian.Package{}
-	for _, p := range wanted {
-		bytes[p.SHA256] = nil
-	}
 	for _, i := range indices {
-		for _, p := range i.packages {
-			first, ok := bytes[p.SHA256]
-			if !ok {
-				continue
+		for _, want := range wanted {
+			for _, p := range i.named(want.Name) {
+				if bytes[p.SHA256] == nil {
+					bytes[p.SHA256] = p
+				}
+				listed[placeOf(p)] = p
 			}
-			if first == nil {
-				bytes[p.SHA256] = p
-			}
-			listed[placeOf(p)] = p
 		}
 	}
 	return listed, bytes

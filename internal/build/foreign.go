@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 )
 
@@ -13,9 +14,7 @@ import (
 func unserved(w wishes, indices []index) string {
 	var none []string
 	for _, architecture := range w.Foreign {
-		if !slices.ContainsFunc(indices, func(i index) bool {
-			return slices.ContainsFunc(i.packages, func(p *debian.Package) bool { return p.Architecture == architecture })
-		}) {
+		if !slices.ContainsFunc(indices, func(i index) bool { return i.serves(architecture) }) {
 			none = append(none, architecture)
 		}
 	}
@@ -23,4 +22,11 @@ func unserved(w wishes, indices []index) string {
 		return ""
 	}
 	return fmt.Sprintf("; no archive has packages for %s", strings.Join(none, " and "))
+}
+
+// serves reports whether an archive has packages for an architecture.
+func (i index) serves(architecture string) bool {
+	return slices.ContainsFunc(i.catalogs, func(c *catalog.Catalog) bool {
+		return slices.ContainsFunc(c.All(), func(p *debian.Package) bool { return p.Architecture == architecture })
+	})
 }

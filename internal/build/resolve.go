@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 	"stet/internal/lock"
 	"stet/internal/machine"
@@ -44,7 +45,7 @@ func (l *Locker) Resolve(ctx context.Context, machines map[string]*machine.Machi
 	}
 	r := resolver{
 		locker: l, next: next, old: old, update: update, repositories: repositories, ids: idsOf(machines),
-		read: map[string]index{}, highest: map[string]map[solve.Key]string{}, origins: map[place]string{}, locals: map[place]bool{},
+		read: map[string]index{}, origins: map[place]string{}, locals: map[place]bool{},
 		universes: map[string]*solve.Universe{}, chosen: map[lock.Key]lock.Package{},
 		resolved: &Resolved{Lock: next, Solutions: map[string]*solve.Solution{}, Fixes: map[lock.Key]string{}},
 	}
@@ -65,9 +66,8 @@ type resolver struct {
 	repositories map[string]mirror.Archive
 	ids          map[suiteAt]string
 	read         map[string]index
-	highest      map[string]map[solve.Key]string // by archive: see newest
-	origins      map[place]string                // to the archive's id
-	locals       map[place]bool                  // what the repository has
+	origins      map[place]string // to the archive's id
+	locals       map[place]bool   // what the repository has
 	universes    map[string]*solve.Universe
 	chosen       map[lock.Key]lock.Package
 	resolved     *Resolved
@@ -120,7 +120,10 @@ func (r *resolver) machine(ctx context.Context, m *machine.Machine) error {
 func (r *resolver) universe(indices []index, c choices) (*solve.Universe, error) {
 	key := ""
 	for _, i := range indices {
-		key += fmt.Sprint(i.id, i.components, i.standing, len(i.packages), " ")
+		key += fmt.Sprint(i.id, i.components, i.standing, " ")
+		for _, c := range i.catalogs {
+			key += fmt.Sprint(c.Len(), " ")
+		}
 	}
 	for _, list := range [][]*debian.Package{c.pinned, c.kept} {
 		key += "\n"
@@ -135,19 +138,18 @@ func (r *resolver) universe(indices []index, c choices) (*solve.Universe, error)
 	if err != nil {
 		return nil, err
 	}
-	groups := []solve.Group{
-		{Packages: c.pinned, Preferred: true},
-		{Packages: made, Preferred: true},
-		{Packages: c.kept, Preferred: true},
+	var groups []solve.Group
+	for _, list := range [][]*debian.Package{c.pinned, made, c.kept} {
+		groups = append(groups, solve.Group{Catalogs: []*catalog.Catalog{catalog.New(list)}, Preferred: true})
 	}
 	for s := own; s <= remote; s++ {
-		var together []*debian.Package
+		var together []*catalog.Catalog
 		for _, i := range indices {
 			if i.standing == s {
-				together = append(together, i.packages...)
+				together = append(together, i.catalogs...)
 			}
 		}
-		groups = append(groups, solve.Group{Packages: together})
+		groups = append(groups, solve.Group{Catalogs: together})
 	}
 	u := solve.NewUniverse(groups...)
 	r.universes[key] = u
@@ -233,7 +235,7 @@ func (r *resolver) noteHeld(machine string, w wishes, indices []index) {
 			if i.standing != own && i.name != wish.Suite || r.update.Security && !r.update.All && i.archive.Name != securityArchive {
 				continue
 			}
-			newer := r.newest(i)[solve.Key{Name: name, Architecture: before.Architecture}]
+			newer := i.newest(name, before.Architecture)
 			if debian.CompareVersions(newer, held.Newer) > 0 || newer == held.Newer && i.archive.Name == securityArchive {
 				held.Newer, held.Archive = newer, i.id
 			}

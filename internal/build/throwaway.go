@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 	"stet/internal/erofs"
 	"stet/internal/lock"
@@ -96,7 +97,7 @@ func LockedThrowaway(s *store.Store, m *machine.Machine, l *lock.Lock) (*Throwaw
 		plain[i] = &p.Package
 		byKey[here[i].Key()] = here[i]
 	}
-	solution, err := solve.Solve(solve.NewUniverse(solve.Group{Packages: plain, Preferred: true}), wishesOf(m).request(nil))
+	solution, err := solve.Solve(solve.NewUniverse(solve.Group{Catalogs: []*catalog.Catalog{catalog.New(plain)}, Preferred: true}), wishesOf(m).request(nil))
 	if err != nil {
 		return nil, nil // the archives may have what is missing, or say better what is wrong
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 	"stet/internal/mirror"
 	"stet/internal/mirror/mirrortest"
@@ -22,9 +23,16 @@ func repository(a *mirrortest.Archive, s *mirrortest.Server) mirror.Archive {
 	return mirror.Archive{Name: a.Name, Suite: a.Suite, URL: s.Beside(a.Name), Keys: keys}
 }
 
-func namesOf(packages []*debian.Package) string {
+func packagesOf(indices []*catalog.Catalog) (all []*debian.Package) {
+	for _, index := range indices {
+		all = append(all, index.All()...)
+	}
+	return all
+}
+
+func namesOf(indices []*catalog.Catalog) string {
 	var all []string
-	for _, p := range packages {
+	for _, p := range packagesOf(indices) {
 		all = append(all, p.Name+"="+p.Version)
 	}
 	slices.Sort(all)
@@ -54,11 +62,11 @@ func TestSeveralSuitesComeFromOneMirror(t *testing.T) {
 		{mirror.Archive{Name: "debian-security", Suite: "trixie-security"}, []string{"main"}, "a=1.0+fixed", true},
 		{mirror.Archive{Name: "debian", Suite: "trixie-backports"}, []string{"main"}, "a=2.0~bpo", false},
 	} {
-		r, packages, err := c.Indices(t.Context(), test.archive, now, test.components, []string{"amd64"})
+		r, indices, err := c.Indices(t.Context(), test.archive, now, test.components, []string{"amd64"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if have := namesOf(packages); have != test.want || r.NotAutomatic == test.automatic {
+		if have := namesOf(indices); have != test.want || r.NotAutomatic == test.automatic {
 			t.Errorf("%s: %s, NotAutomatic %v; want %s", test.archive, have, r.NotAutomatic, test.want)
 		}
 	}
@@ -87,16 +95,16 @@ func TestRepositoriesOfEveryShapeAreRead(t *testing.T) {
 			debs := a.Add(hello(), mirrortest.Deb{Name: "data", Architecture: "all"})
 			s := a.Serve(t)
 			c := client(t, sharedKey.Keyring(), mirror.Sources{}) // Debian's keys are others
-			_, packages, err := c.Indices(t.Context(), repository(a, s), now, []string{"main"}, []string{"amd64"})
+			_, indices, err := c.Indices(t.Context(), repository(a, s), now, []string{"main"}, []string{"amd64"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if have := namesOf(packages); have != "data=1.0 hello=1:2.0-1" {
+			if have := namesOf(indices); have != "data=1.0 hello=1:2.0-1" {
 				t.Errorf("have %s", have)
 			}
 			for i := range debs {
 				debs[i].Archive = repository(a, s)
-				if !slices.ContainsFunc(packages, func(p *debian.Package) bool { return p.Filename == debs[i].Path }) {
+				if !slices.ContainsFunc(packagesOf(indices), func(p *debian.Package) bool { return p.Filename == debs[i].Path }) {
 					t.Errorf("%s is not in the index", debs[i].Path)
 				}
 			}
@@ -215,9 +223,9 @@ func TestASnapshotIsReadAtItsMoment(t *testing.T) {
 	c := client(t, signature.Join(old.Key.Keyring(), current.Key.Keyring()), mirror.Sources{Flag: []string{s.URL}, Snapshot: service.URL})
 	at := trixie
 	at.Snapshot = then
-	r, packages, err := c.Indices(t.Context(), at, now, []string{"main"}, []string{"amd64"})
-	if err != nil || !r.Date.Equal(old.Date) || namesOf(packages) != "hello=1:2.0-1" {
-		t.Fatalf("have %+v, %s, %v", r, namesOf(packages), err)
+	r, indices, err := c.Indices(t.Context(), at, now, []string{"main"}, []string{"amd64"})
+	if err != nil || !r.Date.Equal(old.Date) || namesOf(indices) != "hello=1:2.0-1" {
+		t.Fatalf("have %+v, %s, %v", r, namesOf(indices), err)
 	}
 	debs[0].Archive, debs[0].Date = at, then.Add(-12*time.Hour)
 	if err := c.Fetch(t.Context(), debs); err != nil {
@@ -258,17 +266,17 @@ func TestAMirrorThatIsBeingUpdated(t *testing.T) {
 		s := before.Serve(t)
 		s.Replace(index, after.Files()[index])
 		s.Then(index, func() { s.Replace("dists/trixie/InRelease", after.Files()["dists/trixie/InRelease"]) })
-		_, packages, err := client(t, before.Key.Keyring(), flag(s.URL)).Indices(t.Context(), trixie, now, []string{"main"}, []string{"amd64"})
-		if err != nil || namesOf(packages) != "hello=2.0" {
-			t.Errorf("have %s, %v", namesOf(packages), err)
+		_, indices, err := client(t, before.Key.Keyring(), flag(s.URL)).Indices(t.Context(), trixie, now, []string{"main"}, []string{"amd64"})
+		if err != nil || namesOf(indices) != "hello=2.0" {
+			t.Errorf("have %s, %v", namesOf(indices), err)
 		}
 	})
 	t.Run("beside one that is whole", func(t *testing.T) {
 		s, whole := before.Serve(t), before.Serve(t)
 		s.Replace(index, after.Files()[index])
-		_, packages, err := client(t, before.Key.Keyring(), flag(s.URL, whole.URL)).Indices(t.Context(), trixie, now, []string{"main"}, []string{"amd64"})
-		if err != nil || namesOf(packages) != "hello=1.0" {
-			t.Errorf("have %s, %v", namesOf(packages), err)
+		_, indices, err := client(t, before.Key.Keyring(), flag(s.URL, whole.URL)).Indices(t.Context(), trixie, now, []string{"main"}, []string{"amd64"})
+		if err != nil || namesOf(indices) != "hello=1.0" {
+			t.Errorf("have %s, %v", namesOf(indices), err)
 		}
 	})
 	for name, spoil := range map[string]func(*mirrortest.Server){
@@ -290,9 +298,9 @@ func TestAMirrorThatIsBeingUpdated(t *testing.T) {
 		old.Add(mirrortest.Deb{Name: "hello", Version: "1.0"})
 		s := old.Serve(t)
 		s.Replace(index, after.Files()[index])
-		_, packages, err := client(t, old.Key.Keyring(), flag(s.URL)).Indices(t.Context(), trixie, now, []string{"main"}, []string{"amd64"})
-		if err != nil || namesOf(packages) != "hello=1.0" {
-			t.Errorf("have %s, %v", namesOf(packages), err)
+		_, indices, err := client(t, old.Key.Keyring(), flag(s.URL)).Indices(t.Context(), trixie, now, []string{"main"}, []string{"amd64"})
+		if err != nil || namesOf(indices) != "hello=1.0" {
+			t.Errorf("have %s, %v", namesOf(indices), err)
 		}
 	})
 }

@@ -6,7 +6,7 @@
 // stand there, and by no other.
 //
 // It takes places to look at, keys, a cache directory and a point in time, and
-// gives parsed indices and files whose SHA-256 was checked. Nothing is trusted
+// gives the catalogs of indices and files whose SHA-256 was checked. Nothing is trusted
 // unverified: InRelease against keys that are embedded or declared (see
 // package signature), then SHA-256 and size all the way down. A mirror is only a place where bytes
 // may be; which one gave them changes nothing.
@@ -19,7 +19,7 @@
 //
 //	debs/<sha256>.deb        a whole, verified package
 //	debs/<sha256>.partial    the beginning of one, to be resumed
-//	indices/<sha256>.v<N>    a parsed index, named by the compressed index's hash
+//	indices/<sha256>.v<N>    the catalog of an index, named by the compressed index's hash
 //	indices/<sha256>.partial the beginning of a compressed index
 //
 // Everything in it may be deleted at any time.

@@ -7,12 +7,6 @@ func (c *Client) Hasten(backoff, stall time.Duration) {
 	c.backoff, c.settle, c.stall = backoff, backoff, stall
 }
 
-// For tests of what is not exported.
-var (
-	EncodeTable = encodeTable
-	DecodeTable = decodeTable
-)
-
 // IndexPath is where a parsed index is kept.
 func (c *Client) IndexPath(sha256 string) string { return c.indexPath(sha256) }
 

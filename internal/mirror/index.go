@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 	"stet/internal/progress"
 )
@@ -19,21 +20,26 @@ import (
 const maxIndex = 1 << 30
 
 func (c *Client) indexPath(sha256 string) string {
-	return filepath.Join(c.cache, "indices", fmt.Sprintf("%s.v%d", sha256, tableVersion))
+	return filepath.Join(c.cache, "indices", fmt.Sprintf("%s.v%d", sha256, catalog.Version))
 }
 
 // loadIndex reads a parsed index from the cache. Whatever is wrong with it, it
 // is just not there: the archive has it.
-func (c *Client) loadIndex(sha256 string) ([]*debian.Package, bool) {
-	data, err := os.ReadFile(c.indexPath(sha256))
+func (c *Client) loadIndex(sha256 string) (*catalog.Catalog, bool) {
+	f, err := os.Open(c.indexPath(sha256))
 	if err != nil {
 		return nil, false
 	}
-	packages, err := decodeTable(data)
-	return packages, err == nil
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, false
+	}
+	index, err := catalog.Read(f, info.Size())
+	return index, err == nil
 }
 
-func (c *Client) saveIndex(sha256 string, packages []*debian.Package) error {
+func (c *Client) saveIndex(sha256 string, index *catalog.Catalog) error {
 	path := c.indexPath(sha256)
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
@@ -41,7 +47,7 @@ func (c *Client) saveIndex(sha256 string, packages []*debian.Package) error {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := f.Write(encodeTable(packages)); err != nil {
+	if _, err := f.Write(index.Encode()); err != nil {
 		return err
 	}
 	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
@@ -58,16 +64,16 @@ const rereads = 3
 // are not asked. A mirror that is being updated right now is read again.
 //
 // Its typed errors are those of [Client.Release] and [Client.Index].
-func (c *Client) Indices(ctx context.Context, archive Archive, at time.Time, components, architectures []string) (*Release, []*debian.Package, error) {
+func (c *Client) Indices(ctx context.Context, archive Archive, at time.Time, components, architectures []string) (*Release, []*catalog.Catalog, error) {
 	for attempt := 1; ; attempt++ {
 		release, err := c.Release(ctx, archive, at)
 		if err != nil {
 			return nil, nil, err
 		}
-		packages, err := c.indices(ctx, release, components, architectures)
+		indices, err := c.indices(ctx, release, components, architectures)
 		var moving *HalfUpdatedError
 		if err == nil || !errors.As(err, &moving) || attempt == rereads {
-			return release, packages, err
+			return release, indices, err
 		}
 		c.report.Report(progress.Event{Stage: "wait for the mirror to be updated", Detail: archive.String()})
 		if err := sleep(ctx, time.Duration(attempt)*c.settle); err != nil {
@@ -76,11 +82,11 @@ func (c *Client) Indices(ctx context.Context, archive Archive, at time.Time, com
 	}
 }
 
-func (c *Client) indices(ctx context.Context, r *Release, components, architectures []string) ([]*debian.Package, error) {
+func (c *Client) indices(ctx context.Context, r *Release, components, architectures []string) ([]*catalog.Catalog, error) {
 	if r.Archive.isFlat() {
 		return c.flatIndex(ctx, r, architectures)
 	}
-	var all []*debian.Package
+	var all []*catalog.Catalog
 	for _, component := range components {
 		wanted := architectures
 		if r.PackagesForAll {
@@ -88,7 +94,7 @@ func (c *Client) indices(ctx context.Context, r *Release, components, architectu
 		}
 		any := false
 		for i, architecture := range wanted {
-			packages, err := c.Index(ctx, r, component, architecture)
+			index, err := c.Index(ctx, r, component, architecture)
 			var none *NoIndexError
 			if errors.As(err, &none) && (i > 0 || r.PackagesForAll) {
 				continue // a foreign architecture, or the native one beside "all"
@@ -96,7 +102,7 @@ func (c *Client) indices(ctx context.Context, r *Release, components, architectu
 			if err != nil {
 				return nil, err
 			}
-			any, all = true, append(all, packages...)
+			any, all = true, append(all, index)
 		}
 		if !any {
 			return nil, noIndex(r, component, architectures[0])
@@ -105,28 +111,27 @@ func (c *Client) indices(ctx context.Context, r *Release, components, architectu
 	return all, nil
 }
 
-func (c *Client) flatIndex(ctx context.Context, r *Release, architectures []string) ([]*debian.Package, error) {
+func (c *Client) flatIndex(ctx context.Context, r *Release, architectures []string) ([]*catalog.Catalog, error) {
 	all, err := c.Index(ctx, r, "", "")
 	if err != nil {
 		return nil, err
 	}
-	fit := make([]*debian.Package, 0, len(all))
-	for _, p := range all {
+	fit := make([]*debian.Package, 0, all.Len())
+	for _, p := range all.All() {
 		if p.Architecture == "all" || slices.Contains(architectures, p.Architecture) {
 			fit = append(fit, p)
 		}
 	}
-	return fit, nil
+	return []*catalog.Catalog{catalog.New(fit)}, nil
 }
 
 // Index reads the Packages index of one component and architecture; a flat
 // repository has one for all, and both are empty. The index is parsed once in
-// a lifetime and kept in the cache. Packages share memory: change none in
-// place.
+// a lifetime and kept in the cache.
 //
 // Its typed errors are [*NoIndexError], [*HalfUpdatedError] and
 // [*MismatchError].
-func (c *Client) Index(ctx context.Context, r *Release, component, architecture string) ([]*debian.Package, error) {
+func (c *Client) Index(ctx context.Context, r *Release, component, architecture string) (*catalog.Catalog, error) {
 	base := component + "/binary-" + architecture + "/Packages"
 	if r.Archive.isFlat() {
 		base = "Packages"
@@ -135,14 +140,14 @@ func (c *Client) Index(ctx context.Context, r *Release, component, architecture 
 	if !found {
 		return nil, noIndex(r, component, architecture)
 	}
-	if packages, ok := c.loadIndex(file.SHA256); ok {
-		return packages, nil
+	if index, ok := c.loadIndex(file.SHA256); ok {
+		return index, nil
 	}
-	packages, err := c.fetchIndex(ctx, r, file, plain)
+	index, err := c.fetchIndex(ctx, r, file, plain)
 	if err != nil {
 		return nil, fmt.Errorf("read %s of %s: %w", file.Path, r.Archive, err)
 	}
-	return packages, nil
+	return index, nil
 }
 
 // findIndex gives the best compressed form of an index, and its plain size.
@@ -169,7 +174,7 @@ func noIndex(r *Release, component, architecture string) error {
 	}
 }
 
-func (c *Client) fetchIndex(ctx context.Context, r *Release, file debian.ReleaseFile, limit int64) ([]*debian.Package, error) {
+func (c *Client) fetchIndex(ctx context.Context, r *Release, file debian.ReleaseFile, limit int64) (*catalog.Catalog, error) {
 	path := filepath.Join(c.cache, "indices", file.SHA256+".partial")
 	p, err := openPartial(ctx, path, func() bool { return false })
 	if err != nil {
@@ -189,11 +194,12 @@ func (c *Client) fetchIndex(ctx context.Context, r *Release, file debian.Release
 	if err != nil {
 		return nil, err
 	}
-	if err := c.saveIndex(file.SHA256, packages); err != nil {
+	index := catalog.New(packages)
+	if err := c.saveIndex(file.SHA256, index); err != nil {
 		return nil, fmt.Errorf("keep the parsed index: %w", err)
 	}
 	p.have = 0 // nobody needs the compressed one again
-	return packages, nil
+	return index, nil
 }
 
 // downloadIndex tries the mirror that gave the Release first: another one may

@@ -74,10 +74,11 @@ func TestReleaseAndIndexAreRead(t *testing.T) {
 				if r.URL != url || !r.Date.Equal(a.Date) || len(r.Signers) != 1 || r.Signers[0] != a.Key.Fingerprint() || len(r.SHA256) != 64 {
 					t.Errorf("have %+v", r)
 				}
-				packages, err := c.Index(t.Context(), r, "main", "amd64")
+				index, err := c.Index(t.Context(), r, "main", "amd64")
 				if err != nil {
 					t.Fatal(err)
 				}
+				packages := index.All()
 				if len(packages) != 2 || packages[1].Name != "hello" || packages[1].Depends.String() != "libc6 (>= 2.40), a | b" {
 					t.Errorf("have %+v", packages)
 				}
@@ -102,9 +103,9 @@ func TestAWarmIndexIsNotFetchedAgainUnlessItIsDamaged(t *testing.T) {
 	read := func() int {
 		t.Helper()
 		before := len(s.Requests())
-		packages, err := c.Index(t.Context(), r, "main", "amd64")
-		if err != nil || len(packages) != 1 {
-			t.Fatalf("have %v, %v", packages, err)
+		index, err := c.Index(t.Context(), r, "main", "amd64")
+		if err != nil || index.Len() != 1 {
+			t.Fatalf("have %v, %v", index, err)
 		}
 		return len(s.Requests()) - before
 	}
@@ -114,7 +115,7 @@ func TestAWarmIndexIsNotFetchedAgainUnlessItIsDamaged(t *testing.T) {
 	if n := read(); n != 0 {
 		t.Errorf("warm: %d requests", n)
 	}
-	if err := os.WriteFile(c.IndexPath(file.SHA256), []byte("stet index\ngarbage"), 0o600); err != nil {
+	if err := os.WriteFile(c.IndexPath(file.SHA256), []byte("stet catalog\ngarbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if n := read(); n != 1 {

@@ -8,13 +8,13 @@ import (
 func BenchmarkUniverse(b *testing.B) {
 	pkgs, _ := archive(b)
 	for b.Loop() {
-		NewUniverse(Group{Packages: pkgs})
+		NewUniverse(Group{Catalogs: catalogs(pkgs)})
 	}
 }
 
 func BenchmarkSolve(b *testing.B) {
 	pkgs, _ := archive(b)
-	u := NewUniverse(Group{Packages: pkgs})
+	u := NewUniverse(Group{Catalogs: catalogs(pkgs)})
 	for _, set := range oracleSets {
 		b.Run(strings.ReplaceAll(set.name, " ", "-"), func(b *testing.B) {
 			req := baseRequest(strings.Fields(set.names), set.recommends)
@@ -34,7 +34,7 @@ func BenchmarkSolve(b *testing.B) {
 func BenchmarkConfigureOrder(b *testing.B) {
 	pkgs, _ := archive(b)
 	set := oracleSets[len(oracleSets)-1]
-	s, err := Solve(NewUniverse(Group{Packages: pkgs}), baseRequest(strings.Fields(set.names), true))
+	s, err := Solve(NewUniverse(Group{Catalogs: catalogs(pkgs)}), baseRequest(strings.Fields(set.names), true))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func BenchmarkConfigureOrder(b *testing.B) {
 // desktops that cannot be had together.
 func BenchmarkExplain(b *testing.B) {
 	pkgs, _ := archive(b)
-	u := NewUniverse(Group{Packages: pkgs})
+	u := NewUniverse(Group{Catalogs: catalogs(pkgs)})
 	req := baseRequest(append(strings.Fields(oracleSets[len(oracleSets)-1].names), "exim4", "postfix"), true)
 	for b.Loop() {
 		if _, err := Solve(u, req); err == nil {

@@ -271,9 +271,9 @@ func TestSolveChooses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.req.Architecture = "amd64"
 			u := NewUniverse(
-				Group{Packages: packages(t, tt.preferred...), Preferred: true},
-				Group{Packages: packages(t, tt.universe...)},
-				Group{Packages: packages(t, tt.later...)},
+				Group{Catalogs: catalogs(packages(t, tt.preferred...)), Preferred: true},
+				Group{Catalogs: catalogs(packages(t, tt.universe...))},
+				Group{Catalogs: catalogs(packages(t, tt.later...))},
 			)
 			s, err := Solve(u, tt.req)
 			if err != nil {

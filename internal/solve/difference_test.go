@@ -37,7 +37,7 @@ const (
 
 // comparison holds a solution against apt's set.
 type comparison struct {
-	view
+	*view
 	req    Request
 	ours   *Solution
 	mine   map[id]bool
@@ -51,7 +51,7 @@ type comparison struct {
 // compare classifies every package that one of both has.
 func compare(u *Universe, req Request, s *Solution, aptSet map[string]string) *comparison {
 	c := &comparison{
-		view: view{u, req.Architecture}, req: req, ours: s,
+		view: newView(u, req.Architecture), req: req, ours: s,
 		mine: map[id]bool{}, theirs: map[id]bool{}, rules: map[string]int{},
 	}
 	for i := range s.Packages {

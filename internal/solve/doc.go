@@ -29,5 +29,5 @@
 // The package is pure: it reads no file, no clock and no environment, and the
 // answer depends neither on the order of its inputs nor on map order. It must
 // never fetch, unpack or know a single package by name. Any room may import it;
-// it imports only debian and similar.
+// it imports only catalog, debian and similar.
 package solve

@@ -117,7 +117,7 @@ func TestSolveRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.req.Architecture = "amd64"
-			_, err := Solve(NewUniverse(Group{Packages: packages(t, tt.universe...)}), tt.req)
+			_, err := Solve(NewUniverse(Group{Catalogs: catalogs(packages(t, tt.universe...))}), tt.req)
 			if err == nil {
 				t.Fatal("solved")
 			}
@@ -129,7 +129,7 @@ func TestSolveRefuses(t *testing.T) {
 }
 
 func TestErrorsAreTyped(t *testing.T) {
-	u := NewUniverse(Group{Packages: packages(t, "a 1; Depends: gone", "b 1; Conflicts: c", "c 1")})
+	u := NewUniverse(Group{Catalogs: catalogs(packages(t, "a 1; Depends: gone", "b 1; Conflicts: c", "c 1"))})
 	var want *WantError
 	if _, err := Solve(u, Request{Wants: wants("x", "y"), Architecture: "amd64"}); !errors.As(err, &want) || want.Want.Name != "x" {
 		t.Errorf("unknown name: %v", err)
@@ -143,7 +143,7 @@ func TestErrorsAreTyped(t *testing.T) {
 		t.Errorf("conflict: %v", err)
 	}
 	var circle *CircleError
-	u = NewUniverse(Group{Packages: packages(t, "a 1; Pre-Depends: b", "b 1; Pre-Depends: a")})
+	u = NewUniverse(Group{Catalogs: catalogs(packages(t, "a 1; Pre-Depends: b", "b 1; Pre-Depends: a"))})
 	if _, err := Solve(u, Request{Wants: wants("a"), Architecture: "amd64"}); !errors.As(err, &circle) || len(circle.Packages) != 2 {
 		t.Errorf("circle: %v", err)
 	}

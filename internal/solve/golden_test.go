@@ -33,7 +33,7 @@ func TestExplanations(t *testing.T) {
 			for i := range archive.Files {
 				parts[archive.Files[i].Name] = &archive.Files[i]
 			}
-			u := NewUniverse(Group{Packages: completed(t, string(parts["Packages"].Data))})
+			u := NewUniverse(Group{Catalogs: catalogs(completed(t, string(parts["Packages"].Data)))})
 			_, err = Solve(u, asked(t, string(parts["wishes"].Data)))
 			if err == nil {
 				t.Fatal("solved")

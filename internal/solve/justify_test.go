@@ -5,10 +5,10 @@ import (
 )
 
 func TestReasons(t *testing.T) {
-	u := NewUniverse(Group{Packages: packages(t,
+	u := NewUniverse(Group{Catalogs: catalogs(packages(t,
 		"nginx 1; Depends: libc, helper | other; Recommends: doc", "helper 1; Pre-Depends: tool", "tool 1", "doc 1; Depends: viewer", "viewer 1; Depends: libc",
 		"libc 1; Essential: yes", "init 1; Priority: important; Depends: awk", "mawk 1; Provides: awk",
-	)})
+	))})
 	s, err := Solve(u, Request{Wants: wants("nginx"), Essential: true, Priorities: []string{"important"}, Recommends: true, Architecture: "amd64"})
 	if err != nil {
 		t.Fatal(err)

@@ -7,14 +7,8 @@ import (
 	"stet/internal/debian"
 )
 
-// view is a universe seen from a machine of one native architecture.
-type view struct {
-	*Universe
-	native string
-}
-
 // arch is the architecture as which a package counts: "all" is native.
-func (v view) arch(p id) string {
+func (v *view) arch(p id) string {
 	if a := v.packages[p].Architecture; a != "all" {
 		return a
 	}
@@ -25,7 +19,7 @@ func (v view) arch(p id) string {
 // dependency of a package of architecture owner (dpkg's deparchsatisfied):
 // unqualified names mean the owner's architecture or a Multi-Arch: foreign
 // package, ":any" means a Multi-Arch: allowed package.
-func (v view) archHolds(r *debian.Relation, owner string, q id, qArch string) bool {
+func (v *view) archHolds(r *debian.Relation, owner string, q id, qArch string) bool {
 	switch r.Arch {
 	case "":
 		return qArch == owner || v.packages[q].MultiArch == "foreign"
@@ -38,7 +32,7 @@ func (v view) archHolds(r *debian.Relation, owner string, q id, qArch string) bo
 }
 
 // providedArch is the architecture for which a package provides a name.
-func (v view) providedArch(p provider) string {
+func (v *view) providedArch(p provider) string {
 	switch p.as.Arch {
 	case "", "any", "native":
 		return v.arch(p.id)
@@ -48,7 +42,7 @@ func (v view) providedArch(p provider) string {
 
 // eachSatisfier calls yield for every package that satisfies r for an owner of
 // that architecture; a package may come twice, as itself and as a provider.
-func (v view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, provides bool)) {
+func (v *view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, provides bool)) {
 	n := v.name(r.Name)
 	for _, q := range n.real {
 		if v.archHolds(r, owner, q, v.arch(q)) && r.Satisfied(v.packages[q].Version) {
@@ -66,7 +60,7 @@ func (v view) eachSatisfier(r *debian.Relation, owner string, yield func(q id, p
 // eachAdversary calls yield for every package that a Conflicts or Breaks of a
 // package named owner hits. Without a qualifier these hit all architectures; a
 // package never conflicts with its own name, nor with what it provides itself.
-func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) {
+func (v *view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) {
 	n := v.name(r.Name)
 	archHit := func(arch string) bool {
 		switch r.Arch {
@@ -94,7 +88,7 @@ func (v view) eachAdversary(r *debian.Relation, owner string, yield func(q id)) 
 
 // rank is a package's place among the versions of its name and architecture;
 // rank 0 is the candidate, in apt's word.
-func (v view) rank(p id) int {
+func (v *view) rank(p id) int {
 	rank := 0
 	arch := v.arch(p)
 	for _, q := range v.versionsOf(p) {
@@ -110,7 +104,7 @@ func (v view) rank(p id) int {
 
 // canCoexist reports whether two packages of one name may be installed
 // together: other architectures, Multi-Arch: same and the very same version.
-func (v view) canCoexist(a, b id) bool {
+func (v *view) canCoexist(a, b id) bool {
 	p, q := v.packages[a], v.packages[b]
 	return v.arch(a) != v.arch(b) && p.MultiArch == "same" && q.MultiArch == "same" && p.Version == q.Version
 }
@@ -125,7 +119,7 @@ type choice struct {
 
 // choices lists the packages that satisfy one of the alternatives, in the
 // order of the package comment. A package comes once, at its best place.
-func (v view) choices(alternatives debian.Alternatives, owner string, allowed func(id) bool) []id {
+func (v *view) choices(alternatives debian.Alternatives, owner string, allowed func(id) bool) []id {
 	var found []choice
 	for i := range alternatives {
 		v.eachSatisfier(&alternatives[i], owner, func(q id, provides bool) {
@@ -152,7 +146,7 @@ func (v view) choices(alternatives debian.Alternatives, owner string, allowed fu
 	return ids
 }
 
-func (v view) compareChoices(a, b choice) int {
+func (v *view) compareChoices(a, b choice) int {
 	p, q := &v.packages[a.id], &v.packages[b.id]
 	return cmp.Or(
 		first(p.preferred && a.rank == 0, q.preferred && b.rank == 0),

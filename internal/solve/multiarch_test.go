@@ -79,7 +79,7 @@ func TestSolveMultiArch(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := NewUniverse(Group{Packages: packages(t, tt.universe...)})
+			u := NewUniverse(Group{Catalogs: catalogs(packages(t, tt.universe...))})
 			s, err := Solve(u, Request{Wants: wants(tt.wants...), Architecture: "amd64"})
 			got := ""
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 )
 
@@ -30,6 +31,11 @@ func packages(t testing.TB, lines ...string) []*debian.Package {
 		t.Fatal(err)
 	}
 	return pkgs
+}
+
+// catalogs is a group's of some packages.
+func catalogs(packages []*debian.Package) []*catalog.Catalog {
+	return []*catalog.Catalog{catalog.New(packages)}
 }
 
 // wants makes wishes of "name" or "name=version".

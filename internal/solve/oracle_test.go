@@ -85,7 +85,7 @@ func TestSolveLikeApt(t *testing.T) {
 	if err != nil {
 		seed = rand.Uint64()
 	}
-	u := NewUniverse(Group{Packages: pkgs})
+	u := NewUniverse(Group{Catalogs: catalogs(pkgs)})
 	oracle, err := apt.New(t.TempDir(), packagesFile)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestAShuffledArchiveGivesTheSameSets(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	shuffled := slices.Clone(pkgs)
 	random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	a, b := NewUniverse(Group{Packages: pkgs}), NewUniverse(Group{Packages: shuffled})
+	a, b := NewUniverse(Group{Catalogs: catalogs(pkgs)}), NewUniverse(Group{Catalogs: catalogs(shuffled)})
 	for _, set := range oracleSets {
 		names := strings.Fields(set.names)
 		one, err := Solve(a, baseRequest(names, set.recommends))

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 )
 
@@ -114,14 +115,16 @@ func newGraph(pkgs []debian.Package) *graph {
 			cmp.Compare(a.Filename, b.Filename),
 		)
 	})
-	u := NewUniverse(Group{Packages: sorted})
-	v := view{u, nativeOf(sorted)}
-	g := &graph{
-		pkgs: make([]*debian.Package, len(u.packages)),
-		pre:  make([][]int32, len(u.packages)),
-		dep:  make([][]int32, len(u.packages)),
+	v := newView(NewUniverse(Group{Catalogs: []*catalog.Catalog{catalog.New(sorted)}}), nativeOf(sorted))
+	for _, p := range sorted {
+		v.called(p.Name) // so that ids are places in sorted
 	}
-	for i, m := range u.packages {
+	g := &graph{
+		pkgs: make([]*debian.Package, len(v.packages)),
+		pre:  make([][]int32, len(v.packages)),
+		dep:  make([][]int32, len(v.packages)),
+	}
+	for i, m := range v.packages {
 		g.pkgs[i] = m.Package
 		g.pre[i] = v.needs(id(i), m.PreDepends, nil)
 		g.dep[i] = v.needs(id(i), m.Depends, g.pre[i])
@@ -130,7 +133,7 @@ func newGraph(pkgs []debian.Package) *graph {
 }
 
 // needs lists the members that meet relations of p, except p and those in had.
-func (v view) needs(p id, relations debian.Relations, had []int32) []int32 {
+func (v *view) needs(p id, relations debian.Relations, had []int32) []int32 {
 	var out []int32
 	for _, alternatives := range relations {
 		ids := v.choices(alternatives, v.arch(p), nil)

@@ -4,17 +4,18 @@ import (
 	"slices"
 	"strings"
 
+	"stet/internal/catalog"
 	"stet/internal/debian"
 )
 
 // problem is a request translated into demands and conflicts between numbered
 // packages: everything that the wishes can reach, and nothing else.
 type problem struct {
-	view
+	*view
 	req *Request
 
 	vars  []id    // number → package
-	varOf []int32 // package → number+1; 0 = out of reach
+	varOf []int32 // package → number+1; 0, or none, = out of reach
 
 	wishes  []demand // one of its choices must hold; owner is -1
 	demands []demand // of package v: demands[first[v]:first[v+1]], hard ones first
@@ -54,12 +55,12 @@ type clash struct {
 
 // newProblem numbers what req can reach, breadth first from the sorted wishes,
 // so that the numbers do not depend on any input order.
-func newProblem(v view, req *Request) (*problem, error) {
-	p := &problem{view: v, req: req, varOf: make([]int32, len(v.packages)), known: map[*debian.Relation][]int32{}}
+func newProblem(v *view, req *Request) (*problem, error) {
+	p := &problem{view: v, req: req, known: map[*debian.Relation][]int32{}}
 	if err := p.addWishes(); err != nil {
 		return nil, err
 	}
-	p.demands = make([]demand, 0, len(v.packages)) // about as many as both desktops have
+	p.demands = make([]demand, 0, v.size) // about as many as both desktops have
 	for n := int32(0); int(n) < len(p.vars); n++ {
 		p.first = append(p.first, int32(len(p.demands)))
 		q := p.packages[p.vars[n]].Package
@@ -87,9 +88,20 @@ func (p *problem) recommends(q id) bool {
 
 // number gives a package its number, and with it its place in the problem.
 func (p *problem) number(q id) int32 {
+	if int(q) >= len(p.varOf) {
+		p.varOf = append(p.varOf, make([]int32, len(p.packages)-len(p.varOf))...)
+	}
 	if p.varOf[q] == 0 {
 		p.vars = append(p.vars, q)
 		p.varOf[q] = int32(len(p.vars))
+	}
+	return p.varOf[q] - 1
+}
+
+// numberOf gives the number that a package has, or -1 when it is out of reach.
+func (p *problem) numberOf(q id) int32 {
+	if int(q) >= len(p.varOf) {
+		return -1
 	}
 	return p.varOf[q] - 1
 }
@@ -168,20 +180,17 @@ func (p *problem) base() []baseName {
 	if !p.req.Essential && len(p.req.Priorities) == 0 {
 		return nil
 	}
-	candidates := p.eminent
-	if slices.Contains(p.req.Priorities, ordinary) {
-		candidates = make([]id, len(p.packages))
-		for i := range candidates {
-			candidates[i] = id(i)
-		}
+	candidates := (*catalog.Catalog).Eminent
+	if slices.Contains(p.req.Priorities, catalog.Ordinary) {
+		candidates = (*catalog.Catalog).All
 	}
-	for _, i := range candidates {
-		q := &p.packages[i]
+	for _, q := range p.listed(candidates) {
 		essential := p.req.Essential && q.Essential
 		if !essential && !slices.Contains(p.req.Priorities, q.Priority) {
 			continue
 		}
-		if p.arch(i) != p.native || p.rank(i) != 0 {
+		i, counts := p.idOf(q)
+		if !counts || p.arch(i) != p.native || p.rank(i) != 0 {
 			continue
 		}
 		if essential {
@@ -263,7 +272,7 @@ func (p *problem) addClashes() {
 		p.addConflicts(owner, "Conflicts", q.Conflicts)
 		p.addConflicts(owner, "Breaks", q.Breaks)
 		for _, other := range p.versionsOf(p.vars[owner]) {
-			if o := p.varOf[other] - 1; o > owner && !p.canCoexist(p.vars[owner], other) {
+			if o := p.numberOf(other); o > owner && !p.canCoexist(p.vars[owner], other) {
 				p.clashes = append(p.clashes, clash{owner: owner, other: o})
 			}
 		}
@@ -275,7 +284,7 @@ func (p *problem) addConflicts(owner int32, field string, relations debian.Relat
 		for i := range alternatives {
 			r := &alternatives[i]
 			p.eachAdversary(r, p.pkg(owner).Name, func(q id) {
-				if o := p.varOf[q] - 1; o >= 0 {
+				if o := p.numberOf(q); o >= 0 {
 					p.clashes = append(p.clashes, clash{owner: owner, other: o, field: field, relation: *r})
 				}
 			})

@@ -261,7 +261,7 @@ func TestSolutionsHold(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(t, "recommends of one") == 0 {
 			req.RecommendsOf = map[string]bool{"a": rapid.Bool().Draw(t, "of a"), "b:i386": rapid.Bool().Draw(t, "of b")}
 		}
-		got, err := Solve(NewUniverse(Group{Packages: pkgs}), req)
+		got, err := Solve(NewUniverse(Group{Catalogs: catalogs(pkgs)}), req)
 		circle := (*CircleError)(nil) // the set is possible, and no order to unpack it in is
 		if possible := isPossible(pkgs, req); possible != (err == nil || errors.As(err, &circle)) {
 			t.Fatalf("possible: %v, but: %v", possible, err)
@@ -273,7 +273,7 @@ func TestSolutionsHold(t *testing.T) {
 		shuffled := rapid.Permutation(pkgs).Draw(t, "shuffled")
 		again := req
 		again.Wants = rapid.Permutation(req.Wants).Draw(t, "shuffled wants")
-		got2, err2 := Solve(NewUniverse(Group{Packages: shuffled}), again)
+		got2, err2 := Solve(NewUniverse(Group{Catalogs: catalogs(shuffled)}), again)
 		if fmt.Sprint(err) != fmt.Sprint(err2) {
 			t.Fatalf("the order of the input matters:\n%v\n%v", err, err2)
 		}

@@ -24,7 +24,7 @@ func TestSolveGivesUp(t *testing.T) {
 		pigeons = append(pigeons, name)
 		lines = append(lines, name+" 1; Depends: "+strings.Join(in, " | "))
 	}
-	u := NewUniverse(Group{Packages: packages(t, lines...)})
+	u := NewUniverse(Group{Catalogs: catalogs(packages(t, lines...))})
 	start := time.Now()
 	_, err := Solve(u, Request{Wants: wants(pigeons...), Architecture: "amd64"})
 	if !errors.Is(err, ErrTooHard) {

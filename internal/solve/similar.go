@@ -17,7 +17,7 @@ func (p *problem) similar(mistyped string) []string {
 	}
 	limit := max(1, len(mistyped)/3)
 	var found []near
-	for _, s := range p.called.texts {
+	for s := range p.allNames() {
 		if s == mistyped {
 			continue
 		}
@@ -35,6 +35,7 @@ func (p *problem) similar(mistyped string) []string {
 	slices.SortFunc(found, func(a, b near) int {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name))
 	})
+	found = slices.Compact(found) // several catalogs may have a name
 	var names []string
 	for _, f := range found[:min(3, len(found))] {
 		if f.distance <= found[0].distance+1 { // beside a near name a far one only confuses

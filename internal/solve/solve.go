@@ -14,7 +14,7 @@ var ErrTooHard = errors.New("the relations between the packages are too tangled 
 // *DependencyError, a *ConflictError or a *CircleError, several *WantError
 // joined, or ErrTooHard.
 func Solve(u *Universe, req Request) (*Solution, error) {
-	p, err := newProblem(view{u, req.Architecture}, &req)
+	p, err := newProblem(newView(u, req.Architecture), &req)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,8 @@ func (d *lzma) run(limit, end uint64) error {
 func decode(d *lzma, limit, end, last uint64) uint64
 
 // reversed are the bits behind the leading 1 of a number, the last one first.
+//
+//lint:ignore U1000 run_amd64.s reads it
 var reversed = func() (table [64]uint8) {
 	for n := range table {
 		for rest := n; rest > 1; rest >>= 1 {

@@ -35,21 +35,35 @@ type First struct {
 	Repository func(ctx context.Context, dir string) error // writes the repository; nil when there is none
 }
 
+// stetSum is the digest of the binary that the machine gets.
+func (f First) stetSum() (string, error) {
+	sum, err := fileSum(os.DirFS(filepath.Dir(f.Stet)), filepath.Base(f.Stet))
+	if err != nil {
+		return "", fmt.Errorf("read stet: %w", err)
+	}
+	return sum, nil
+}
+
 // firstGeneration is the number of the first generation.
 const firstGeneration = 1
 
 // Guest says how QEMU runs a built system: as a machine would boot it, from a
 // disk that has its store. The disk is made once for all that it has.
 func (b *Builder) Guest(ctx context.Context, built *System, l *lock.Lock, first First) (vm.Config, error) {
+	config := b.guest(built)
+	var err error
+	config.Disk, err = b.guestDisk(ctx, built, l, first)
+	return config, err
+}
+
+// guest is Guest without the disk.
+func (b *Builder) guest(built *System) vm.Config {
 	m := built.Manifest
-	config := vm.Config{
+	return vm.Config{
 		Name: m.Machine, Kernel: b.Store.ObjectPath(m.Kernel), Initrd: b.Store.ObjectPath(m.Initrd),
 		CommandLine:  strings.TrimSpace(fmt.Sprintf("%s console=ttyS0 stet.system=%s stet.generation=%d", m.CommandLine, built.Digest, firstGeneration)),
 		RunDirectory: filepath.Join(b.Store.Dir(), "tmp"),
 	}
-	var err error
-	config.Disk, err = b.guestDisk(ctx, built, l, first)
-	return config, err
 }
 
 func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, first First) (string, error) {
@@ -58,9 +72,9 @@ func (b *Builder) guestDisk(ctx context.Context, built *System, l *lock.Lock, fi
 	if err != nil {
 		return "", err
 	}
-	sum, err := fileSum(os.DirFS(filepath.Dir(first.Stet)), filepath.Base(first.Stet))
+	sum, err := first.stetSum()
 	if err != nil {
-		return "", fmt.Errorf("read stet: %w", err)
+		return "", err
 	}
 	key := sha256.Sum256(fmt.Appendf(record, "%s", sum))
 	dir := filepath.Join(b.Store.Dir(), "vm")

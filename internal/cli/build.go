@@ -132,6 +132,11 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err := a.checkTracked(ctx, c); err != nil {
 		return nil, err
 	}
+	return a.buildNoted(ctx, s, c, m)
+}
+
+// buildNoted builds a machine, and notes what it was made of and where it came from.
+func (a *app) buildNoted(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine) (*builtMachine, error) {
 	built, err := a.buildMachine(ctx, s, c, m)
 	if err != nil || a.again != nil {
 		return built, err

@@ -55,13 +55,24 @@ type errorReport struct {
 	Problems config.Problems `json:"problems,omitempty"`
 }
 
-// fail is the one place where an error becomes text and an exit code. People
-// read it on stderr; with --json, programs read it on stdout.
+// fail gives the exit code of an error. People read on stderr what it is; with
+// --json, programs read it on stdout.
 func (a *app) fail(err error) int {
 	if err == nil {
 		return ExitDone
 	}
-	code, report := ExitFailed, errorReport{Error: err.Error()}
+	code, report := a.tell(err)
+	if a.json && !a.printed {
+		if err := a.printJSON(report); err != nil {
+			a.term.Error(err.Error(), "")
+		}
+	}
+	return code
+}
+
+// tell is the one place where an error becomes text and an exit code. It says to people what went wrong, and gives it for programs.
+func (a *app) tell(err error) (code int, report errorReport) {
+	code, report = ExitFailed, errorReport{Error: err.Error()}
 	failure := (*Failure)(nil)
 	stuck := (*rootfs.StuckError)(nil)
 	forbidden := (*namespace.ForbiddenError)(nil)
@@ -87,12 +98,7 @@ func (a *app) fail(err error) int {
 	if report.Error != "" && a.again == nil {
 		a.term.Error(report.Error, report.Remedy)
 	}
-	if a.json && !a.printed {
-		if err := a.printJSON(report); err != nil {
-			a.term.Error(err.Error(), "")
-		}
-	}
-	return code
+	return code, report
 }
 
 // reasonOf names the failures of fetching that a program can act on: lock

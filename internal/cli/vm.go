@@ -71,13 +71,9 @@ it. What the guest writes is gone afterwards.`,
 
 // vmConfig builds a machine and its disk, and says how QEMU runs it.
 func (a *app) vmConfig(ctx context.Context, s *store.Store, args []string, flags vmFlags) (*builtMachine, vm.Config, error) {
-	var forwards []vm.Forward
-	for _, text := range flags.forwards {
-		forward, err := vm.ParseForward(text)
-		if err != nil {
-			return nil, vm.Config{}, wrongInput(err, "")
-		}
-		forwards = append(forwards, forward)
+	forwards, err := flags.parseForwards()
+	if err != nil {
+		return nil, vm.Config{}, err
 	}
 	built, err := a.build(ctx, s, args)
 	if err != nil {
@@ -92,15 +88,28 @@ func (a *app) vmConfig(ctx context.Context, s *store.Store, args []string, flags
 		return nil, vm.Config{}, explain(err)
 	}
 	config.Memory, config.CPUs, config.Forwards = flags.memory, flags.cpus, forwards
-	accelerator, err := vm.Probe(ctx, config.Kernel, nil)
-	if err != nil {
-		return nil, vm.Config{}, err
+	config.Accelerator, err = a.accelerator(ctx, config.Kernel)
+	return built, config, err
+}
+
+func (f *vmFlags) parseForwards() (forwards []vm.Forward, err error) {
+	for _, text := range f.forwards {
+		forward, err := vm.ParseForward(text)
+		if err != nil {
+			return nil, wrongInput(err, "")
+		}
+		forwards = append(forwards, forward)
 	}
-	if !accelerator.KVM {
-		a.term.Note(accelerator.Reason)
+	return forwards, nil
+}
+
+// accelerator finds out how a guest can be run, and says so if that is slow.
+func (a *app) accelerator(ctx context.Context, kernel string) (*vm.Accelerator, error) {
+	found, err := vm.Probe(ctx, kernel, nil)
+	if err == nil && !found.KVM {
+		a.term.Note(found.Reason)
 	}
-	config.Accelerator = &accelerator
-	return built, config, nil
+	return &found, err
 }
 
 // vmExec runs one command in a fresh machine.

@@ -15,7 +15,8 @@ import (
 	"stet/internal/state"
 )
 
-// Aged is a file of a build host that goes for its age.
+// Aged is a file of a build host that goes for its age, or a directory with the
+// state of a machine that nobody can begin in any more.
 type Aged struct {
 	Path string // in the store
 	Size int64
@@ -103,7 +104,7 @@ func remembered(dir string, gone []Aged) (census.Claim, error) {
 
 func removeAged(dir string, all []Aged) error {
 	for _, a := range all {
-		if err := os.Remove(filepath.Join(dir, a.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(filepath.Join(dir, a.Path)); err != nil {
 			return fmt.Errorf("remove what is old: %w", err)
 		}
 		fault.Reach(fault.AgedRemoved)

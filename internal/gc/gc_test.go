@@ -317,9 +317,23 @@ func TestABuildHost(t *testing.T) {
 	file("memo/system/y", `{"digest":"`+gone+`"}`, 40*day)
 	file("mirror/debs/old.deb", "deb", 40*day)
 	file("mirror/debs/new.deb", "deb", day)
+	file("booted/a-1/state.json", `{"system":"`+kept+` with stet"}`, day)
+	file("booted/b-1/state.json", `{"system":"`+gone+` with stet"}`, day)
+	file("booted/a-2/state.json", `{"system":"`+kept+` with stet"}`, 40*day)
+	states := func() (names []string) {
+		entries, _ := os.ReadDir(filepath.Join(w.Store.Dir(), "booted"))
+		for _, entry := range entries {
+			names = append(names, entry.Name())
+		}
+		return names
+	}
 	w.ESP = ""
 	if p := w.collect(gc.Policy{}); p.Bytes() != 0 {
 		t.Errorf("%+v", p)
+	}
+	file("booted/c-1/memory", "never finished", day)
+	if p := w.collect(gc.Policy{}); p.Bytes() == 0 || !slices.Equal(states(), []string{"a-1", "a-2", "b-1"}) {
+		t.Errorf("%d bytes; left are the states %v", p.Bytes(), states())
 	}
 	w.collect(gc.Policy{OlderThan: 30 * day})
 	for content, want := range map[string]bool{"kept": true, "gone": false, "unpacked": true} {
@@ -332,6 +346,9 @@ func TestABuildHost(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Join(w.Store.Dir(), "mirror/debs")); len(left) != 1 {
 		t.Errorf("packages: %v", left)
+	}
+	if left := states(); !slices.Equal(left, []string{"a-1"}) {
+		t.Errorf("left are the states %v", left)
 	}
 }
 

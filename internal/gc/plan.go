@@ -102,6 +102,11 @@ func (m Machine) Plan(ctx context.Context, policy Policy) (*Plan, error) {
 	if p.census, err = census.Take(ctx, m.Store, claims); err != nil {
 		return nil, err
 	}
+	states, err := booted(m.Store.Dir(), policy, p.holds(store.Systems))
+	if err != nil {
+		return nil, err
+	}
+	p.Aged = append(p.Aged, states...)
 	if err := p.choose(m, policy, history); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,10 @@ type formatRecord struct {
 
 var layout = []string{"objects", "trees", "images", "systems", "memo", "roots", "tmp"}
 
+// Booted is the directory of a store with the states of machines that have booted,
+// for `stet test`.
+const Booted = "booted"
+
 // Store is an open store. Its methods may be called concurrently, and several
 // processes may have the same store open.
 type Store struct {

@@ -13,11 +13,10 @@ import (
 	"stet/internal/vm"
 )
 
-// Times after which a step fails that names none. An emulated guest needs
-// minutes to boot on a busy host.
+// Times after which a step fails that names none.
 const (
 	stepTimeout = 2 * time.Minute
-	bootTimeout = 10 * time.Minute
+	bootTimeout = vm.BootTime
 )
 
 // Guest is a running machine; [*vm.VM] is one.

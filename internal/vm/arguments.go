@@ -53,7 +53,7 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
 	if c.Disk != "" {
 		args = append(args,
-			"-drive", "if=none,id=store,"+drive(c.Disk, file("overlay.qcow2")))
+			"-drive", "if=none,id=store,"+drive(c.Disk, file(overlay)))
 		for _, device := range c.Bus.devices(quote(c.DiskSerial), bootIndex(c)) {
 			args = append(args, "-device", device)
 		}

@@ -11,6 +11,10 @@
 // (internal/vm/agent) comes in from outside, in a second initrd archive whose
 // content stet-init moves to /run.
 //
+// A machine that has booted can be kept: memory, devices and disk, in a [Place]. VMs
+// of the same machine begin there instead of booting ([StartBooted]); booted.go says
+// when, kept.go what is on the disk, memory.go how QEMU is had do it.
+//
 // It must never leave anything behind: QEMU ends with the context, with
 // [VM.Close] and with the process that started it. It never talks to a
 // person: what is to be said, such as that KVM cannot be used, is data. The

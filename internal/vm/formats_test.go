@@ -28,23 +28,37 @@ func TestOverlayIsWhatQemuImgMakes(t *testing.T) {
 				t.Fatal("the temporary directory needs a file system with sparse files of this size: ", err)
 			}
 			ours, theirs := filepath.Join(directory, "ours"), filepath.Join(directory, "theirs")
-			if err := writeOverlay(ours, base); err != nil {
+			if err := writeOverlay(ours, base, raw); err != nil {
 				t.Fatal(err)
 			}
 			qemuImg(t, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, theirs)
-			qemuImg(t, "check", "-q", ours)
-			var got, want map[string]any
-			for path, info := range map[string]*map[string]any{ours: &got, theirs: &want} {
-				if err := json.Unmarshal(qemuImg(t, "info", "--output=json", path), info); err != nil {
-					t.Fatal(err)
-				}
+			compareImages(t, ours, theirs)
+
+			// The same over the overlay.
+			again, theirsAgain := filepath.Join(directory, "again"), filepath.Join(directory, "theirs again")
+			if err := writeOverlay(again, ours, qcow2); err != nil {
+				t.Fatal(err)
 			}
-			for _, key := range []string{"virtual-size", "cluster-size", "format", "full-backing-filename", "backing-filename-format"} {
-				if got[key] != want[key] {
-					t.Errorf("%s: %v, and qemu-img says %v", key, got[key], want[key])
-				}
-			}
+			qemuImg(t, "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", ours, theirsAgain)
+			compareImages(t, again, theirsAgain)
 		})
+	}
+}
+
+// compareImages holds an image of ours against one of qemu-img's.
+func compareImages(t *testing.T, ours, theirs string) {
+	t.Helper()
+	qemuImg(t, "check", "-q", ours)
+	var got, want map[string]any
+	for path, info := range map[string]*map[string]any{ours: &got, theirs: &want} {
+		if err := json.Unmarshal(qemuImg(t, "info", "--output=json", path), info); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"virtual-size", "cluster-size", "format", "full-backing-filename", "backing-filename-format"} {
+		if got[key] != want[key] {
+			t.Errorf("%s: %v, and qemu-img says %v", key, got[key], want[key])
+		}
 	}
 }
 
@@ -64,8 +78,10 @@ func TestOverlayRefusesWhatIsNoImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, base := range []string{empty, directory, filepath.Join(directory, "none")} {
-		if err := writeOverlay(filepath.Join(directory, "overlay"), base); err == nil {
-			t.Errorf("%s was taken", base)
+		for _, format := range []string{raw, qcow2} {
+			if err := writeOverlay(filepath.Join(directory, "overlay"), base, format); err == nil {
+				t.Errorf("%s was taken as %s", base, format)
+			}
 		}
 	}
 }

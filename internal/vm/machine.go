@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -27,6 +28,7 @@ type machine struct {
 	reset   bool        // it ended by a reset; valid when monitor.done is closed
 	greeted atomic.Bool // its agent has answered
 	broken  atomic.Bool // QEMU broke its kernel, see emulator.go
+	halted  atomic.Bool // it was told to stand still
 
 	over chan struct{} // closed when QEMU is gone and what follows is decided
 	next *machine      // the next boot, or
@@ -40,6 +42,8 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 		c.Clock = c.Clock.Add(time.Since(vm.started))
 	}
 	args := arguments(c, vm.accelerator, vm.directory.file, vm.forwards)
+	begin := vm.begin
+	vm.begin = nil // a reboot is one
 	m := &machine{said: &tail{limit: 16 << 10}, over: make(chan struct{})}
 	var theirs []*os.File
 	defer func() {
@@ -62,6 +66,14 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 		}
 		m.sockets = append(m.sockets, os.NewFile(uintptr(pair[0]), name))
 	}
+	if begin != nil {
+		memory, err := os.Open(begin.place.file(keptMemory))
+		if err != nil {
+			m.release()
+			return nil, stateError{err}
+		}
+		theirs, args = append(theirs, memory), append(args, "-incoming", "defer")
+	}
 	child, err := startChild(program, args, theirs, m.said)
 	if err != nil {
 		m.release()
@@ -71,7 +83,7 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 	m.console = vm.serial.connect(m.sockets[0])
 	m.agent = agent.NewClient(m.sockets[1])
 	m.monitor = newQMP(m.sockets[2], m.event)
-	if err := vm.letRun(ctx, m); err != nil {
+	if err := vm.letRun(ctx, m, begin); err != nil {
 		return nil, err
 	}
 	if !vm.accelerator.KVM {
@@ -81,37 +93,76 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 }
 
 // letRun starts the guest of a new QEMU, which waits for that (-S): QEMU tells
-// of no event, such as a reset, before the negotiation.
-func (vm *VM) letRun(ctx context.Context, m *machine) error {
-	ctx, cancel := context.WithTimeout(ctx, monitorTime)
+// of no event, such as a reset, before the negotiation. A guest that begins in a
+// kept state goes on from there.
+func (vm *VM) letRun(ctx context.Context, m *machine, begin *state) error {
+	limit := monitorTime
+	if begin != nil {
+		limit += memoryTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	defer context.AfterFunc(vm.ending, cancel)()
 	err := m.monitor.negotiate(ctx)
+	if err == nil && begin != nil {
+		err = m.take(ctx, begin)
+	}
 	if err == nil {
 		err = m.monitor.execute(ctx, "cont", nil, nil)
+	}
+	if err == nil && begin != nil {
+		err = m.wake(ctx)
 	}
 	if err == nil {
 		return nil
 	}
 	select {
 	case <-m.child.done:
-		err = m.failure()
+		if errors.Is(err, errMonitorClosed) || errors.Is(err, agent.ErrClosed) {
+			err = m.failure()
+		}
 	case <-time.After(200 * time.Millisecond): // its sockets close a little before it ends
 		m.child.kill()
 		<-m.child.done
 	}
 	m.release()
+	if begin != nil {
+		err = stateError{err}
+	}
 	return err
 }
 
+// take reads a kept state, and compares it with its record meanwhile.
+func (m *machine) take(ctx context.Context, begin *state) error {
+	damage := make(chan error, 1)
+	go func() { damage <- begin.check(ctx) }()
+	err := m.readMemory(ctx)
+	if damaged := <-damage; damaged != nil {
+		return damaged // which is why QEMU could not read it, if it could not
+	}
+	return err
+}
+
+// wake makes the channel to the agent of a guest that goes on, and has it told
+// what it missed.
+func (m *machine) wake(ctx context.Context) error {
+	if err := m.agent.Greet(ctx); err != nil {
+		return err
+	}
+	m.greeted.Store(true)
+	return m.agent.Wake(ctx)
+}
+
 // event sees what QEMU reports. A QEMU that stopped has a virtual CPU that
-// cannot go on; nobody stops a machine on purpose.
+// cannot go on, unless it was told to.
 func (m *machine) event(name, reason string) {
 	switch name {
 	case "SHUTDOWN":
 		m.reset = reason == "guest-reset" || reason == "host-qmp-system-reset"
 	case "STOP":
-		m.child.kill()
+		if !m.halted.Load() {
+			m.child.kill()
+		}
 	}
 }
 

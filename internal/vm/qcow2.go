@@ -1,18 +1,29 @@
 package vm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
 
-// writeOverlay makes an empty qcow2 image over the raw image base, as
-// "qemu-img create -f qcow2 -b BASE -F raw" does. The format is QEMU's
+// magic begins each qcow2 image.
+var magic = []byte("QFI\xfb")
+
+// The formats of what an overlay lies over.
+const (
+	raw   = "raw"
+	qcow2 = "qcow2"
+)
+
+// writeOverlay makes an empty qcow2 image over an image of a format, as
+// "qemu-img create -f qcow2 -b BASE -F FORMAT" does. The format is QEMU's
 // docs/interop/qcow2.txt, version 3. An overlay and not "snapshot=on",
 // because what a guest wrote must survive QEMU: a machine is crashed and
 // booted again.
-func writeOverlay(path, base string) error {
+func writeOverlay(path, base, format string) error {
 	base, err := filepath.Abs(base)
 	if err != nil {
 		return err
@@ -20,6 +31,12 @@ func writeOverlay(path, base string) error {
 	info, err := os.Stat(base)
 	if err != nil {
 		return err
+	}
+	size := uint64(info.Size())
+	if format == qcow2 && info.Mode().IsRegular() {
+		if size, err = virtualSize(base); err != nil {
+			return err
+		}
 	}
 	const (
 		clusterBits = 16
@@ -29,9 +46,9 @@ func writeOverlay(path, base string) error {
 		extensions  = 104 // where the header of version 3 ends
 	)
 	// QEMU counts in sectors, and so must the overlay.
-	size := (uint64(info.Size()) + 511) &^ 511
+	size = (size + 511) &^ 511
 	l1 := (size + l2Covers - 1) / l2Covers
-	name := extensions + 8 + 8 + 8 // after the backing format and the end mark
+	name := extensions + 8 + 8 + 8 // after the backing format, padded, and the end mark
 	switch {
 	case !info.Mode().IsRegular() || size == 0:
 		return fmt.Errorf("%s: not a disk image", base)
@@ -43,7 +60,7 @@ func writeOverlay(path, base string) error {
 	// One cluster each: header, refcount table, refcount block, L1 table.
 	image := make([]byte, 4*cluster)
 	be := binary.BigEndian
-	be.PutUint32(image[0:], 0x514649fb) // "QFI\xfb"
+	copy(image, magic)
 	be.PutUint32(image[4:], 3)
 	be.PutUint64(image[8:], uint64(name))
 	be.PutUint32(image[16:], uint32(len(base)))
@@ -56,12 +73,26 @@ func writeOverlay(path, base string) error {
 	be.PutUint32(image[96:], 4)         // refcounts have 1<<4 bits
 	be.PutUint32(image[100:], extensions)
 	be.PutUint32(image[extensions:], 0xe2792aca) // backing format
-	be.PutUint32(image[extensions+4:], uint32(len("raw")))
-	copy(image[extensions+8:], "raw")
+	be.PutUint32(image[extensions+4:], uint32(len(format)))
+	copy(image[extensions+8:], format)
 	copy(image[name:], base)
 	be.PutUint64(image[1*cluster:], 2*cluster)
 	for i := range 4 {
 		be.PutUint16(image[2*cluster+2*i:], 1)
 	}
 	return os.WriteFile(path, image, 0o600)
+}
+
+// virtualSize reads how large the disk is that a qcow2 image stands for.
+func virtualSize(path string) (uint64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	header := make([]byte, 32)
+	if _, err := io.ReadFull(file, header); err != nil || !bytes.HasPrefix(header, magic) {
+		return 0, fmt.Errorf("%s: not a qcow2 image", path)
+	}
+	return binary.BigEndian.Uint64(header[24:]), nil
 }

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // qmpLine is the longest line that is read from QEMU, in bytes.
@@ -102,6 +105,36 @@ func (q *qmp) listen() {
 
 // execute runs a command; result gets its return value unless nil.
 func (q *qmp) execute(ctx context.Context, command string, arguments map[string]any, result any) error {
+	return q.executeBy(ctx, q.write, command, arguments, result)
+}
+
+// give hands QEMU an open file, which it knows by name afterwards.
+func (q *qmp) give(ctx context.Context, name string, file *os.File) error {
+	socket, ok := q.connection.(*os.File)
+	if !ok {
+		return errors.New("monitor command getfd: the monitor is no socket")
+	}
+	send := func(line []byte) (err error) {
+		connection, err := socket.SyscallConn()
+		if err != nil {
+			return err
+		}
+		failed := connection.Write(func(fd uintptr) bool {
+			err = unix.Sendmsg(int(fd), line, unix.UnixRights(int(file.Fd())), nil, 0)
+			return err != unix.EAGAIN
+		})
+		return errors.Join(failed, err)
+	}
+	return q.executeBy(ctx, send, "getfd", map[string]any{"fdname": name}, nil)
+}
+
+func (q *qmp) write(line []byte) error {
+	_, err := q.connection.Write(line)
+	return err
+}
+
+// executeBy runs a command that send brings to QEMU.
+func (q *qmp) executeBy(ctx context.Context, send func(line []byte) error, command string, arguments map[string]any, result any) error {
 	answer := make(chan qmpMessage, 1)
 	q.mu.Lock()
 	q.next++
@@ -122,7 +155,7 @@ func (q *qmp) execute(ctx context.Context, command string, arguments map[string]
 		return fmt.Errorf("monitor command %s: %w", command, err)
 	}
 	q.writing.Lock()
-	_, err = q.connection.Write(append(line, '\n'))
+	err = send(append(line, '\n'))
 	q.writing.Unlock()
 	if err != nil {
 		return fmt.Errorf("monitor command %s: %w: %w", command, errMonitorClosed, err)

@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +27,9 @@ type VM struct {
 	ending      context.Context // ends with Start's context and with Close
 	end         context.CancelFunc
 	closing     sync.Once
-	disk        *os.File // held while the VM is there; nil without one, or of a server
+	disk        *os.File  // held while the VM is there; nil without one, or of a server
+	hold        io.Closer // of a place; nil without one
+	begin       *state    // where the first boot begins; nil at the beginning
 
 	mu      sync.Mutex
 	current *machine      // nil before the first boot
@@ -39,7 +42,10 @@ type VM struct {
 // Start makes a VM and lets it boot; it does not wait for that, see
 // [VM.WaitReady]. The VM ends with ctx. The caller closes it in any case, so
 // that its run directory is gone before the program is.
-func Start(ctx context.Context, c Config) (*VM, error) {
+func Start(ctx context.Context, c Config) (*VM, error) { return startFrom(ctx, c, nil, nil) }
+
+// startFrom is Start from a kept state. The VM closes hold at its end, if it starts.
+func startFrom(ctx context.Context, c Config, begin *state, hold io.Closer) (*VM, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
@@ -47,7 +53,7 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return nil, &MissingError{program}
 	}
-	vm := &VM{config: c, serial: newSerial(c.Serial), off: make(chan struct{})}
+	vm := &VM{config: c, serial: newSerial(c.Serial), off: make(chan struct{}), begin: begin, hold: hold}
 	close(vm.off)
 	if c.Accelerator != nil {
 		vm.accelerator = *c.Accelerator
@@ -91,8 +97,27 @@ func (vm *VM) prepare() (err error) {
 	if vm.disk, err = hold(vm.config.Disk); err != nil {
 		return err
 	}
-	return writeOverlay(vm.directory.file("overlay.qcow2"), vm.config.Disk)
+	if vm.begin == nil {
+		return writeOverlay(vm.directory.file(overlay), vm.config.Disk, raw)
+	}
+	return vm.prepareKept()
 }
+
+// prepareKept is the disk and the console of a VM that begins in a kept state.
+func (vm *VM) prepareKept() error {
+	said, err := os.ReadFile(vm.begin.place.file(keptConsole))
+	if err != nil {
+		return stateError{err}
+	}
+	_, _ = vm.serial.log.Write(said)
+	if err := writeOverlay(vm.directory.file(overlay), vm.begin.place.file(keptLayer), qcow2); err != nil {
+		return stateError{err}
+	}
+	return nil
+}
+
+// overlay is the file in the run directory that has what the guest writes.
+const overlay = "overlay.qcow2"
 
 // hold opens a disk with a shared lock (flock(2)): who clears old disks away leaves
 // one alone that a machine is still to be booted from.
@@ -154,6 +179,9 @@ func (vm *VM) Close() (err error) {
 		<-off
 		vm.ports.release()
 		vm.disk.Close()
+		if vm.hold != nil {
+			vm.hold.Close()
+		}
 		err = vm.directory.remove()
 	})
 	return err

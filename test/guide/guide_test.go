@@ -36,6 +36,9 @@ var elsewhere = map[string]struct{ file, as string }{
 	"stet vm --exec 'systemctl is-system-running --wait'": {"test/demo/main.go", "systemctl is-system-running --wait"},
 	"stet vm --forward 8080:80":                           {"test/demo/main.go", `"vm", "--forward"`},
 	"stet test":                                           {"test/boot/boot_test.go", `"test")`},
+	"stet test --fresh":                                   {"test/machine/trial_long_test.go", `"--fresh"`},
+	"stet test web1 time1":                                {"test/fleet/trial_long_test.go", `"web1", "time1"`},
+	"stet test --all":                                     {"test/fleet/trial_long_test.go", `"--all"`},
 	"stet build --twice":                                  {"test/twice/examples_test.go", `"build", "--twice"`},
 	"stet shell":                                          {"test/guide/guide_test.go", "stet shell -- cat"},
 }

@@ -174,13 +174,13 @@ func TestRebootEndsOpenRequests(t *testing.T) {
 		ended <- err
 	}()
 	say(`left over from another boot","data":"AAAA"}`)
-	say(`{"op":"hello","version":1,"session":"one"}`)
+	say(`{"op":"hello","version":2,"session":"one"}`)
 	if f, err := heard.next(); err != nil || f.Op != opExec || f.Session != "one" {
 		t.Fatalf("got %+v, %v", f, err)
 	}
 	go io.Copy(io.Discard, heard.r)
-	say(`{"op":"hello","version":1,"session":"one"}`)
-	say(`{"op":"hello","version":1,"session":"two"}`)
+	say(`{"op":"hello","version":2,"session":"one"}`)
+	say(`{"op":"hello","version":2,"session":"two"}`)
 	if err := <-ended; !errors.Is(err, ErrRestarted) {
 		t.Errorf("got %v", err)
 	}
@@ -189,10 +189,30 @@ func TestRebootEndsOpenRequests(t *testing.T) {
 	}
 }
 
+func TestAgentGreetsWhoComesLater(t *testing.T) {
+	host, guest := net.Pipe()
+	go Serve(t.Context(), guest)
+	if f, err := newFrameReader(host).next(); err != nil || f.Op != opHello {
+		t.Fatalf("got %+v, %v", f, err)
+	}
+	// Of somebody who went in the middle of a frame.
+	if _, err := io.WriteString(host, `{"op":"exec","id":1,`); err != nil {
+		t.Fatal(err)
+	}
+	client := NewClient(host)
+	defer client.Close()
+	if err := client.Greet(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := client.Run(t.Context(), Shell("echo here")); err != nil || string(result.Stdout) != "here\n" {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
 func TestOtherVersionIsRefused(t *testing.T) {
 	client, say, _ := script(t)
-	say(`{"op":"hello","version":2,"session":"one"}`)
-	if _, err := client.Run(t.Context(), Shell("true")); err == nil || !strings.Contains(err.Error(), "version 2") {
+	say(`{"op":"hello","version":3,"session":"one"}`)
+	if _, err := client.Run(t.Context(), Shell("true")); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -288,13 +308,13 @@ func FuzzFrames(f *testing.F) {
 // FuzzClient holds the host against a hostile guest.
 func FuzzClient(f *testing.F) {
 	f.Add([]byte(`{"op":"data","id":1,"stream":"stdout","data":"AAAA"}` + "\n" + `{"op":"exit","id":1}` + "\n" + `{"op":"exit","id":1}` + "\n"))
-	f.Add([]byte(`{"op":"hello","session":"x","version":1}` + "\n" + `{"op":"ack","id":1,"stream":"stdin","bytes":9999999}` + "\n"))
+	f.Add([]byte(`{"op":"hello","session":"x","version":2}` + "\n" + `{"op":"ack","id":1,"stream":"stdin","bytes":9999999}` + "\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		host, guest := net.Pipe()
 		client := NewClient(host)
 		go io.Copy(io.Discard, guest)
 		go func() {
-			io.WriteString(guest, `{"op":"hello","version":1,"session":"s"}`+"\n")
+			io.WriteString(guest, `{"op":"hello","version":2,"session":"s"}`+"\n")
 			guest.Write(said)
 			guest.Close()
 		}()

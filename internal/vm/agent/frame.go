@@ -11,7 +11,7 @@ import (
 
 // Version is the version of the protocol. A client refuses an agent with
 // another one: both sides come out of the same stet binary.
-const Version = 1
+const Version = 2
 
 const (
 	// maxLine is the longest frame in bytes, newline included. A longer line
@@ -29,6 +29,7 @@ const (
 	opExec   = "exec"
 	opRead   = "read"
 	opWrite  = "write"
+	opWake   = "wake"
 	opData   = "data"
 	opEnd    = "end"
 	opAck    = "ack"
@@ -62,6 +63,9 @@ type frame struct {
 	// read and write
 	Path string `json:"path,omitempty"`
 	Mode uint32 `json:"mode,omitempty"`
+
+	// wake; Data is the seed
+	Clock int64 `json:"clock_ns,omitempty"`
 
 	// data, end and ack
 	Stream string `json:"stream,omitempty"`
@@ -102,7 +106,7 @@ func decode(line []byte) (*frame, error) {
 		return nil, errors.New("decode frame: a count is negative")
 	}
 	switch f.Op {
-	case opHello, opExec, opRead, opWrite, opCancel, opExit, opError:
+	case opHello, opExec, opRead, opWrite, opWake, opCancel, opExit, opError:
 		return &f, nil
 	case opData, opEnd, opAck:
 		if f.Stream == streamStdin || f.Stream == streamStdout || f.Stream == streamStderr {

@@ -89,7 +89,7 @@ func (s *Server) handle(ctx context.Context, f *frame) error {
 		return nil // meant for an agent that is gone; it must not be carried out now
 	}
 	switch f.Op {
-	case opExec, opRead, opWrite:
+	case opExec, opRead, opWrite, opWake:
 		return s.begin(ctx, f)
 	}
 	s.mu.Lock()
@@ -168,6 +168,8 @@ func (s *Server) carryOut(ctx context.Context, f *frame, r *request) *frame {
 		err = s.readFile(f.Path, r)
 	case opWrite:
 		err = writeFile(f.Path, f.Mode, r.stdin)
+	case opWake:
+		err = wake(time.Unix(0, f.Clock), f.Data)
 	}
 	if err != nil {
 		return &frame{Op: opError, Message: err.Error()}

@@ -1,0 +1,196 @@
+//go:build long
+
+package machine_test
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"stet/test/program"
+)
+
+// trialed is what `stet test --json` prints.
+type trialed struct {
+	OK      bool
+	Machine string
+	Booted  *time.Time
+	Tests   []struct {
+		Name  string
+		Steps []struct {
+			What, Output, Failure string
+			Passed                bool
+		}
+	}
+	Failure  *struct{ Error string }
+	Machines []trialed
+}
+
+// output is what a step of the first test wrote.
+func (r trialed) output(step int) string { return strings.TrimSpace(r.Tests[0].Steps[step].Output) }
+
+// tested is a repository whose tests are written anew now and then.
+type tested struct {
+	program.Program
+	system string // what of its description is no test
+}
+
+// declare gives the machine other tests.
+func (p tested) declare(t *testing.T, steps ...string) {
+	t.Helper()
+	text := p.system + "\ntests:\n  it:\n"
+	for _, step := range steps {
+		text += "    - " + step + "\n"
+	}
+	if err := os.WriteFile(filepath.Join(p.Dir, "stet.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p tested) test(t *testing.T, args ...string) (trialed, program.Result) {
+	t.Helper()
+	var report trialed
+	r := p.Must(t, append([]string{"test", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+		t.Fatalf("%v\n%s", err, r.Stdout)
+	}
+	t.Logf("%.1f s, begun at the state of %v\n%s", r.Took.Seconds(), report.Booted, r.Stderr)
+	return report, r
+}
+
+const (
+	bootID  = "{run: cat /proc/sys/kernel/random/boot_id}"
+	newID   = "{run: cat /proc/sys/kernel/random/uuid}"
+	noLeak  = "{run: test ! -e /etc/leak && test ! -e /var/leak && test ! -e /run/leak}"
+	leak    = "{run: echo leak | tee /etc/leak /var/leak >/run/leak && sync}"
+	running = "{run: systemctl is-system-running, expect: running}"
+)
+
+// TestTestsBeginWhereTheMachineHadBooted tests a machine again and again, with
+// other tests, in all ways in which its state could be of no use.
+func TestTestsBeginWhereTheMachineHadBooted(t *testing.T) {
+	p := tested{Program: program.Example(t, "hello")}
+	text, err := os.ReadFile(filepath.Join(p.Dir, "stet.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.system, _, _ = strings.Cut(string(text), "\ntests:\n")
+
+	steps := []string{bootID, newID, noLeak, leak, running}
+	p.declare(t, steps...)
+	first, boot := p.test(t)
+	if first.Booted != nil {
+		t.Errorf("a machine that was never booted began at %v", first.Booted)
+	}
+	same, quick := p.test(t)
+	if same.Booted == nil || same.output(0) != first.output(0) {
+		t.Errorf("began at %v with the boot id %s, before %s", same.Booted, same.output(0), first.output(0))
+	}
+	if same.output(1) == first.output(1) {
+		t.Errorf("both machines drew the random number %s", same.output(1))
+	}
+	if quick.Took > boot.Took/2 || quick.CPU > boot.CPU/2 {
+		t.Errorf("without a boot it took %v and %v of a processor, with it %v and %v", quick.Took, quick.CPU, boot.Took, boot.CPU)
+	}
+
+	t.Run("other tests with other ports", func(t *testing.T) { p.others(t, first) })
+	t.Run("what is wrong elsewhere is not the state's fault", func(t *testing.T) {
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		_, port, _ := net.SplitHostPort(taken.Addr().String())
+		r := p.Run(t, "test", "--forward", port+":80")
+		if r.Code != 1 || !strings.Contains(r.Stderr, "in use") || len(p.kept(t, "state.json")) != 1 {
+			t.Errorf("ended with %d; kept are %v\n%s", r.Code, p.kept(t, "state.json"), r.Stderr)
+		}
+	})
+	p.declare(t, steps...)
+	t.Run("anew when what is kept is damaged", func(t *testing.T) {
+		flip(t, p.kept(t, "memory")[0])
+		r := p.Must(t, "test")
+		if !strings.Contains(r.Stderr, "hello booted anew: the state that was kept cannot be used: ") || !strings.Contains(r.Stderr, "memory is damaged") {
+			t.Errorf("stet says\n%s", r.Stderr)
+		}
+		if again, _ := p.test(t); again.Booted == nil || again.output(0) == first.output(0) {
+			t.Errorf("afterwards it began at %v", again.Booted)
+		}
+	})
+	t.Run("anew when the system is another one", func(t *testing.T) {
+		p.system = strings.Replace(p.system, "This machine is written down.", "This machine is another one.", 1)
+		p.declare(t, append(steps, "{run: cat /etc/motd, expect: another one}")...)
+		changed, _ := p.test(t)
+		if changed.Booted != nil || len(p.kept(t, "state.json")) != 1 {
+			t.Errorf("began at %v; kept are %v", changed.Booted, p.kept(t, "state.json"))
+		}
+	})
+	t.Run("anew when it is asked for", func(t *testing.T) {
+		fresh, _ := p.test(t, "--fresh")
+		if fresh.Booted != nil || len(p.kept(t, "state.json")) != 0 {
+			t.Errorf("began at %v; kept are %v", fresh.Booted, p.kept(t, "state.json"))
+		}
+	})
+}
+
+// others changes the tests, reboots among them, and looks at the clock.
+func (p tested) others(t *testing.T, first trialed) {
+	p.declare(t, bootID, noLeak, "{run: date +%s.%N}",
+		"wait_for: {port: 80}", "wait_for: {port: 22}",
+		`{run: "curl -fsS http://127.0.0.1:$STET_PORT_80/", from: host, expect: written down}`,
+		`{run: "bash -c 'read -r line </dev/tcp/127.0.0.1/$STET_PORT_22; echo $line'", from: host, expect: SSH-2}`,
+		leak, "reboot: true", bootID, "{run: cat /var/leak}", running)
+	before := time.Now()
+	r, _ := p.test(t, "--forward", "8000")
+	after := time.Now()
+	if r.Booted == nil || r.output(0) != first.output(0) {
+		t.Errorf("began at %v with boot id %s", r.Booted, r.output(0))
+	}
+	clock, err := strconv.ParseFloat(r.output(2), 64)
+	if at := time.UnixMicro(int64(clock * 1e6)); err != nil || at.Before(before) || at.After(after) {
+		t.Errorf("its clock says %v between %v and %v (%v)", at, before, after, err)
+	}
+	if r.output(9) == r.output(0) || r.output(10) != "leak" {
+		t.Errorf("after a reboot the boot id is %s, and in /var is %q", r.output(9), r.output(10))
+	}
+}
+
+// kept gives the files of a name that are kept for this repository.
+func (p tested) kept(t *testing.T, name string) (files []string) {
+	t.Helper()
+	owners, _ := filepath.Glob(filepath.Join(p.Store(t), "booted", "*", "repository"))
+	for _, owner := range owners {
+		text, _ := os.ReadFile(owner)
+		file := filepath.Join(filepath.Dir(owner), name)
+		if _, err := os.Stat(file); err == nil && string(text) == p.Dir {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// flip changes a byte in the middle of a file.
+func flip(t *testing.T, name string) {
+	t.Helper()
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, one := info.Size()/2, make([]byte, 1)
+	if _, err := file.ReadAt(one, at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt([]byte{one[0] ^ 1}, at); err != nil {
+		t.Fatal(err)
+	}
+}

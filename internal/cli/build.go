@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"stet/internal/build"
 	"stet/internal/config"
@@ -137,13 +138,30 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 
 // buildNoted builds a machine, and notes what it was made of and where it came from.
 func (a *app) buildNoted(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine) (*builtMachine, error) {
+	if a.again != nil {
+		return a.buildMachine(ctx, s, c, m)
+	}
+	// Packing the repository's history can take longer than to build what changed.
+	asking, enough := context.WithCancel(ctx)
+	defer enough()
+	var origin errgroup.Group
+	var from generation.Provenance
+	origin.Go(func() (err error) {
+		from, err = provenanceOf(asking, s, c, m.Name)
+		return err
+	})
 	built, err := a.buildMachine(ctx, s, c, m)
-	if err != nil || a.again != nil {
-		return built, err
+	if err != nil {
+		enough()
+		_ = origin.Wait()
+		return nil, err
 	}
 	built.before = recordInputs(s, rootName(c.Dir, m.Name), built.Key, func() (*graph.Record, error) { return built.Record(s) })
-	built.provenance, err = a.recordProvenance(ctx, s, c, m.Name, built.System)
-	return built, err
+	if err := origin.Wait(); err != nil {
+		return built, err
+	}
+	built.provenance = from
+	return built, recordProvenance(s, rootName(c.Dir, m.Name), built.Digest, from)
 }
 
 // buildMachine builds a machine and notes nothing of it.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"stet/internal/build"
 	"stet/internal/config"
 	"stet/internal/generation"
 	"stet/internal/lock"
@@ -26,9 +25,18 @@ type buildRecord struct {
 	generation.Provenance
 }
 
-// recordProvenance notes where a system came from, under the machine's name,
-// which also keeps the system from being collected.
-func (a *app) recordProvenance(ctx context.Context, s *store.Store, c *config.Configuration, machine string, built *build.System) (generation.Provenance, error) {
+// recordProvenance notes where a system came from, under the name of a root, which
+// also keeps the system from being collected.
+func recordProvenance(s *store.Store, root, system string, p generation.Provenance) error {
+	record, err := json.Marshal(buildRecord{Format: 1, System: system, Provenance: p})
+	if err != nil {
+		return err
+	}
+	return s.SetRoot(root, append(record, '\n'))
+}
+
+// provenanceOf says where a machine comes from that is built of a configuration now.
+func provenanceOf(ctx context.Context, s *store.Store, c *config.Configuration, machine string) (generation.Provenance, error) {
 	var p generation.Provenance
 	commit, err := source.Describe(ctx, c.Dir)
 	if err != nil {
@@ -47,14 +55,8 @@ func (a *app) recordProvenance(ctx context.Context, s *store.Store, c *config.Co
 	if err != nil {
 		return p, err
 	}
-	if p.SourceMap, err = s.PutBytes(places); err != nil {
-		return p, err
-	}
-	record, err := json.Marshal(buildRecord{Format: 1, System: built.Digest, Provenance: p})
-	if err != nil {
-		return p, err
-	}
-	return p, s.SetRoot(rootName(c.Dir, machine), append(record, '\n'))
+	p.SourceMap, err = s.PutBytes(places)
+	return p, err
 }
 
 // bundle stores the repository's history, once for each commit.

@@ -93,6 +93,10 @@ func TestRepositoriesOfEveryShapeAreRead(t *testing.T) {
 			a.Name = "example"
 			shape(a)
 			debs := a.Add(hello(), mirrortest.Deb{Name: "data", Architecture: "all"})
+			if strings.HasPrefix(name, "flat") {
+				a.Architectures = append(a.Architectures, "riscv64") // one index has all
+				a.Add(mirrortest.Deb{Name: "foreign", Architecture: "riscv64"})
+			}
 			s := a.Serve(t)
 			c := client(t, sharedKey.Keyring(), mirror.Sources{}) // Debian's keys are others
 			_, indices, err := c.Indices(t.Context(), repository(a, s), now, []string{"main"}, []string{"amd64"})

@@ -61,13 +61,13 @@ var xattrPrefixes = []struct {
 	{"security.", 6},
 }
 
-// encodeXattrs gives the attribute area that follows an inode; nothing when
-// there are no attributes.
-func encodeXattrs(xattrs []tree.Xattr) ([]byte, error) {
+// appendXattrs appends the attribute area that follows an inode to what has a multiple
+// of four bytes; nothing when there are no attributes.
+func appendXattrs(area []byte, xattrs []tree.Xattr) ([]byte, error) {
 	if len(xattrs) == 0 {
-		return nil, nil
+		return area, nil
 	}
-	area := make([]byte, xattrHeaderSize, 128)
+	area = append(area, make([]byte, xattrHeaderSize)...)
 	for _, x := range xattrs {
 		index, name, err := splitXattr(x.Key)
 		if err != nil {

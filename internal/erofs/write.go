@@ -16,7 +16,7 @@ type inode struct {
 	parent   *inode
 	children []*inode // of a directory, sorted by name
 
-	xattrs []byte
+	xattrs int // bytes of attributes, which are made when they are written
 	size   int64
 	blocks int    // whole blocks of content in the data area
 	inline int    // bytes of content behind the inode
@@ -66,67 +66,75 @@ func Write(w io.Writer, t *tree.Tree) error {
 // collect gives the inodes in breadth-first order, so that the root has a
 // small number and a directory's children stand together.
 func collect(t *tree.Tree) ([]*inode, error) {
-	byPath := make(map[string]*inode, t.Len())
+	directories := map[string]*inode{}
+	all := make([]inode, t.Len())
 	var root *inode
 	for e := range t.All() {
-		n := &inode{entry: e}
-		byPath[e.Path] = n
+		n := &all[0]
+		n.entry, all = e, all[1:]
+		if e.Type == tree.Directory {
+			directories[e.Path] = n
+		}
 		if e.Path == "/" {
 			root, n.parent = n, n
 			continue
 		}
-		n.parent = byPath[path.Dir(e.Path)]
+		n.parent = directories[path.Dir(e.Path)]
 		n.parent.children = append(n.parent.children, n)
 	}
 	if root == nil {
 		return nil, fmt.Errorf("the tree has no root")
 	}
-	inodes := []*inode{root}
+	inodes := append(make([]*inode, 0, t.Len()), root)
 	for i := 0; i < len(inodes); i++ {
 		sortByName(inodes[i].children)
 		inodes = append(inodes, inodes[i].children...)
 	}
+	var buffer []byte
 	for _, n := range inodes {
-		if err := n.measure(); err != nil {
+		var err error
+		if buffer, err = n.appendXattrs(buffer[:0]); err != nil {
 			return nil, fmt.Errorf("%s: %w", n.entry.Path, err)
 		}
+		n.xattrs = len(buffer)
+		n.measure()
 	}
 	return inodes, nil
 }
 
-// measure decides how the content of an inode is kept.
-func (n *inode) measure() error {
+// appendXattrs appends the attributes of an inode as they are in the image.
+func (n *inode) appendXattrs(area []byte) ([]byte, error) {
 	attributes := n.entry.Xattrs
 	for _, x := range attributes {
 		if strings.HasPrefix(x.Key, "trusted.overlay.") {
-			return fmt.Errorf("extended attribute %s belongs to the overlay and cannot be in a tree", x.Key)
+			return area, fmt.Errorf("extended attribute %s belongs to the overlay and cannot be in a tree", x.Key)
 		}
 	}
 	if n.entry.Size > 0 {
 		attributes = append(overlayXattrs(n.entry), attributes...)
 	}
-	var err error
-	if n.xattrs, err = encodeXattrs(attributes); err != nil {
-		return err
-	}
+	return appendXattrs(area, attributes)
+}
+
+// measure decides how the content of an inode is kept.
+func (n *inode) measure() {
 	switch n.entry.Type {
 	case tree.Regular:
 		if n.size = n.entry.Size; n.size > 0 {
 			n.layout = layoutChunkBased
 		}
-		return nil
+		return
 	case tree.Directory, tree.Symlink:
 		n.size = int64(len(n.content()))
 	}
 	n.inline = int(n.size % blockSize)
 	n.blocks = int(n.size / blockSize)
-	if n.inline > 0 && inodeSize+len(n.xattrs)+n.inline > blockSize {
+	if n.inline > 0 && inodeSize+n.xattrs+n.inline > blockSize {
 		n.inline, n.blocks = 0, n.blocks+1
 	}
 	if n.inline > 0 {
 		n.layout = layoutFlatInline
 	}
-	return nil
 }
 
 // place gives every inode its offset and tells where the last one ends.
@@ -134,7 +142,7 @@ func place(inodes []*inode) int64 {
 	at := int64(superOffset + superSize)
 	for _, n := range inodes {
 		at = (at + slotSize - 1) / slotSize * slotSize
-		head := int64(inodeSize + len(n.xattrs))
+		head := int64(inodeSize + n.xattrs)
 		if n.inline > 0 {
 			// What is inline must not cross a block.
 			begin := (at + head) % blockSize
@@ -154,10 +162,10 @@ func place(inodes []*inode) int64 {
 // encode gives the inode, its attributes and what is inline.
 func (n *inode) encode(number uint32) []byte {
 	e := n.entry
-	out := make([]byte, inodeSize, inodeSize+len(n.xattrs)+n.inline+4)
+	out := make([]byte, inodeSize, inodeSize+n.xattrs+n.inline+4)
 	le.PutUint16(out[0:], 1|n.layout<<1) // bit 0: extended
-	if len(n.xattrs) > 0 {
-		le.PutUint16(out[2:], uint16((len(n.xattrs)-xattrHeaderSize)/4+1))
+	if n.xattrs > 0 {
+		le.PutUint16(out[2:], uint16((n.xattrs-xattrHeaderSize)/4+1))
 	}
 	le.PutUint16(out[4:], fileTypes[e.Type].mode|uint16(e.Mode))
 	le.PutUint64(out[8:], uint64(n.size))
@@ -175,7 +183,7 @@ func (n *inode) encode(number uint32) []byte {
 	le.PutUint64(out[32:], uint64(e.Mtime.Sec))
 	le.PutUint32(out[40:], e.Mtime.Nsec)
 	le.PutUint32(out[44:], n.links())
-	out = append(out, n.xattrs...)
+	out, _ = n.appendXattrs(out) // what could be wrong was found when it was measured
 	if n.layout == layoutChunkBased {
 		return le.AppendUint32(out, nullBlock)
 	}

@@ -130,7 +130,7 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, below *con
 	if err != nil {
 		return nil, err
 	}
-	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: unconfigured, fresh: below.without(packages)}
+	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: unconfigured, starts: startsFor(below.without(packages))}
 	after, err := b.runQuickly(ctx, before, run, in.Epoch)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (b *Builder) runSubstituted(ctx context.Context, before *tree.Tree, run scr
 	if err != nil {
 		return nil, err
 	}
-	ahead, err := b.begin(ctx, c.on, run.fresh, epoch)
+	ahead, err := b.begin(ctx, c.on, run.starts, epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +212,8 @@ func (b *Builder) runSubstituted(ctx context.Context, before *tree.Tree, run scr
 type scriptRun struct {
 	stage    string // for people
 	script   string
-	packages int        // that it configures
-	fresh    []*Package // those that may want what takes long
+	packages int         // that it configures
+	starts   []headStart // that its packages may want
 }
 
 // What people see of the runs.

@@ -66,6 +66,12 @@ func (h headStart) isWanted(packages []*Package) bool {
 	})
 }
 
+// startsFor gives the head starts that packages may want, which nobody looks at any more
+// then: the files of thousands would be kept as long as their scripts run.
+func startsFor(packages []*Package) []headStart {
+	return slices.DeleteFunc(slices.Clone(headStarts), func(h headStart) bool { return !h.isWanted(packages) })
+}
+
 // begun are the head starts of one root. None of them has to do with what another
 // makes, so that they share one, side by side.
 type begun struct {
@@ -75,12 +81,11 @@ type begun struct {
 	result  chan *tree.Tree // what they left; none when one failed
 }
 
-// begin starts those of which a tree has the program, and fresh packages what it reads:
-// these may ask for it. Every begin wants an end.
-func (b *Builder) begin(ctx context.Context, before *tree.Tree, fresh []*Package, epoch int64) (_ *begun, err error) {
+// begin starts those of which a tree has the program. Every begin wants an end.
+func (b *Builder) begin(ctx context.Context, before *tree.Tree, starts []headStart, epoch int64) (_ *begun, err error) {
 	s := &begun{before: before, result: make(chan *tree.Tree, 1)}
-	for _, h := range headStarts {
-		if _, ok := before.Lookup(h.program); ok && h.isWanted(fresh) {
+	for _, h := range starts {
+		if _, ok := before.Lookup(h.program); ok {
 			s.of = append(s.of, h)
 		}
 	}

@@ -115,11 +115,11 @@ func TestHeadStartIsOfWhatARootHas(t *testing.T) {
 	before := rootOf(t, s, map[string]string{"/usr/bin/systemd-hwdb": "the program", "/etc/a": "1"})
 	b := Builder{Store: s, Provider: Overlay{}}
 	other := &Package{Files: rootOf(t, s, map[string]string{"/usr/lib/udev/rules.d/a": "1", "/usr/lib/modules/6.12/a.ko": "1"})}
-	if started, err := b.begin(t.Context(), before, []*Package{other}, 0); err != nil || len(started.of) != 0 {
+	if started, err := b.begin(t.Context(), before, startsFor([]*Package{other}), 0); err != nil || len(started.of) != 0 {
 		t.Errorf("nothing fresh wants a head start: %v, %v", started, err)
 	}
 	udev := &Package{Files: rootOf(t, s, map[string]string{"/usr/lib/udev/hwdb.d/a": "1"})}
-	started, err := b.begin(t.Context(), before, []*Package{other, udev}, 0)
+	started, err := b.begin(t.Context(), before, startsFor([]*Package{other, udev}), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

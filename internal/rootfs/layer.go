@@ -174,7 +174,7 @@ func (b *Builder) makeLayer(ctx context.Context, key string, below *configured, 
 	if err != nil {
 		return nil, err
 	}
-	run := scriptRun{stage: stage, script: script, packages: unconfigured, fresh: below.without(packages)}
+	run := scriptRun{stage: stage, script: script, packages: unconfigured, starts: startsFor(below.without(packages))}
 	if made.after, err = b.runQuickly(ctx, before, run, in.Epoch); err != nil {
 		return nil, err
 	}

@@ -77,11 +77,15 @@ func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.P
 // core: a quarter, so that it goes on where others take all cores.
 const behind = 5
 
-// goBehind lets others go before the goroutine, in a thread that ends with it.
+// goBehind lets others go before the goroutine, in a thread that ends with it. Stet may
+// be behind others itself.
 func goBehind() {
 	runtime.LockOSThread()
-	// Where it fails, neither goes before the other.
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, behind)
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 less the nice value
+	if err == nil {
+		// Where it fails, neither goes before the other.
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-raw+behind)
+	}
 }
 
 // queue is what is left to do, the most urgent first: the packages that layers wait for,

@@ -131,9 +131,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("stet catalog\n\x00\x00\x00"))
 	f.Add(append([]byte("stet catalog\n"), bytes.Repeat([]byte{0xff}, 40)...))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) > 1<<20 {
-			t.Skip("is hashed in several blocks")
-		}
+		body = body[:min(len(body), 1<<20)] // one block, of which the digest is easily made
 		sum := sha256.Sum256(body)
 		sum = sha256.Sum256(sum[:])
 		c, err := read(append(body, sum[:]...))

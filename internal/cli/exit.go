@@ -70,7 +70,8 @@ func (a *app) fail(err error) int {
 	return code
 }
 
-// tell is the one place where an error becomes text and an exit code. It says to people what went wrong, and gives it for programs.
+// tell is the one place where an error becomes text and an exit code. It says to
+// people what went wrong, and gives it for programs.
 func (a *app) tell(err error) (code int, report errorReport) {
 	code, report = ExitFailed, errorReport{Error: err.Error()}
 	failure := (*Failure)(nil)

@@ -243,7 +243,10 @@ func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error)
 	var judged errgroup.Group
 	judged.Go(func() error { return b.check(ctx, in, composed) })
 	manifest, size, err := b.divide(in, composed)
-	if err := errors.Join(judged.Wait(), err); err != nil {
+	if unfit := judged.Wait(); unfit != nil {
+		return nil, unfit // not joined: whoever reads it takes the checks that failed out of it
+	}
+	if err != nil {
 		return nil, err
 	}
 	text, err := manifest.Text()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"stet/internal/build"
 	"stet/internal/config"
@@ -130,38 +129,28 @@ func (a *app) build(ctx context.Context, s *store.Store, args []string) (*builtM
 	if err != nil {
 		return nil, err
 	}
+	if a.again != nil {
+		return a.buildMachine(ctx, s, c, m) // the first build has told, and noted
+	}
+	from := askProvenance(ctx, s, c, m.Name)
+	defer from.forget()
 	if err := a.checkTracked(ctx, c); err != nil {
 		return nil, err
 	}
-	return a.buildNoted(ctx, s, c, m)
+	return a.buildNoted(ctx, s, c, m, from)
 }
 
 // buildNoted builds a machine, and notes what it was made of and where it came from.
-func (a *app) buildNoted(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine) (*builtMachine, error) {
-	if a.again != nil {
-		return a.buildMachine(ctx, s, c, m)
-	}
-	// Packing the repository's history can take longer than to build what changed.
-	asking, enough := context.WithCancel(ctx)
-	defer enough()
-	var origin errgroup.Group
-	var from generation.Provenance
-	origin.Go(func() (err error) {
-		from, err = provenanceOf(asking, s, c, m.Name)
-		return err
-	})
+func (a *app) buildNoted(ctx context.Context, s *store.Store, c *config.Configuration, m *machine.Machine, from *askedProvenance) (*builtMachine, error) {
 	built, err := a.buildMachine(ctx, s, c, m)
 	if err != nil {
-		enough()
-		_ = origin.Wait()
 		return nil, err
 	}
 	built.before = recordInputs(s, rootName(c.Dir, m.Name), built.Key, func() (*graph.Record, error) { return built.Record(s) })
-	if err := origin.Wait(); err != nil {
+	if built.provenance, err = from.get(); err != nil {
 		return built, err
 	}
-	built.provenance = from
-	return built, recordProvenance(s, rootName(c.Dir, m.Name), built.Digest, from)
+	return built, recordProvenance(s, rootName(c.Dir, m.Name), built.Digest, built.provenance)
 }
 
 // buildMachine builds a machine and notes nothing of it.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
 	"stet/internal/config"
 	"stet/internal/generation"
 	"stet/internal/lock"
@@ -33,6 +35,27 @@ func recordProvenance(s *store.Store, root, system string, p generation.Provenan
 		return err
 	}
 	return s.SetRoot(root, append(record, '\n'))
+}
+
+// askedProvenance is what is asked while a machine is built: packing the repository's
+// history can take longer than to build what changed.
+type askedProvenance struct {
+	forget context.CancelFunc // if nobody wants to know any more
+	get    func() (generation.Provenance, error)
+}
+
+func askProvenance(ctx context.Context, s *store.Store, c *config.Configuration, machine string) *askedProvenance {
+	asking, enough := context.WithCancel(ctx)
+	var asked errgroup.Group
+	var from generation.Provenance
+	asked.Go(func() (err error) {
+		from, err = provenanceOf(asking, s, c, machine)
+		return err
+	})
+	return &askedProvenance{
+		forget: func() { enough(); _ = asked.Wait() },
+		get:    func() (generation.Provenance, error) { err := asked.Wait(); return from, err },
+	}
 }
 
 // provenanceOf says where a machine comes from that is built of a configuration now.

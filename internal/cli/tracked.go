@@ -13,9 +13,6 @@ import (
 // know: they count, but are in no commit that a machine could name. --committed
 // refuses them, and every other difference from the commit.
 func (a *app) checkTracked(ctx context.Context, c *config.Configuration) error {
-	if a.again != nil {
-		return nil // the first build has told
-	}
 	untracked, err := source.Untracked(ctx, c.Dir, c.Used())
 	if err != nil {
 		return err

@@ -67,7 +67,9 @@ func (t *trials) build(ctx context.Context, m *machine.Machine) (*builtMachine, 
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	built, err := t.app.buildNoted(ctx, t.store, t.configuration, m)
+	from := askProvenance(ctx, t.store, t.configuration, m.Name)
+	defer from.forget()
+	built, err := t.app.buildNoted(ctx, t.store, t.configuration, m, from)
 	if err == nil && t.accelerator == nil {
 		t.accelerator, err = t.app.accelerator(ctx, t.store.ObjectPath(built.Manifest.Kernel))
 	}

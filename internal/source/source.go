@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Commit is where a configuration stands in its history. The zero Commit
@@ -26,7 +28,18 @@ type Commit struct {
 
 // Describe asks git about the repository that dir is in.
 func Describe(ctx context.Context, dir string) (Commit, error) {
-	status, err := git(ctx, dir, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
+	var asked errgroup.Group // at once: git takes longer to start than to answer
+	var status, head []byte
+	var noHead error
+	asked.Go(func() (err error) {
+		status, err = git(ctx, dir, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
+		return err
+	})
+	asked.Go(func() error {
+		head, noHead = git(ctx, dir, "log", "-1", "--format=%H%x00%cI%x00%s")
+		return nil
+	})
+	err := asked.Wait()
 	var exit *exec.ExitError
 	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) {
 		return Commit{}, nil // no git, or no repository
@@ -35,12 +48,11 @@ func Describe(ctx context.Context, dir string) (Commit, error) {
 		return Commit{}, err
 	}
 	c := Commit{Dirty: len(status) > 0}
-	head, err := git(ctx, dir, "log", "-1", "--format=%H%x00%cI%x00%s")
-	if errors.As(err, &exit) {
+	if errors.As(noHead, &exit) {
 		return c, nil // no commit yet
 	}
-	if err != nil {
-		return c, err
+	if noHead != nil {
+		return c, noHead
 	}
 	fields := strings.SplitN(strings.TrimSuffix(string(head), "\n"), "\x00", 3)
 	if len(fields) != 3 {

@@ -3,7 +3,11 @@
 package machine_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -122,12 +126,28 @@ func TestTestsBeginWhereTheMachineHadBooted(t *testing.T) {
 			t.Errorf("afterwards it began at %v", again.Booted)
 		}
 	})
+	t.Run("anew when QEMU refuses what is kept", func(t *testing.T) {
+		p.forge(t)
+		r := p.Must(t, "test")
+		if !strings.Contains(r.Stderr, "hello booted anew: the state that was kept cannot be used: ") {
+			t.Errorf("stet says\n%s", r.Stderr)
+		}
+	})
 	t.Run("anew when the system is another one", func(t *testing.T) {
 		p.system = strings.Replace(p.system, "This machine is written down.", "This machine is another one.", 1)
 		p.declare(t, append(steps, "{run: cat /etc/motd, expect: another one}")...)
 		changed, _ := p.test(t)
 		if changed.Booted != nil || len(p.kept(t, "state.json")) != 1 {
 			t.Errorf("began at %v; kept are %v", changed.Booted, p.kept(t, "state.json"))
+		}
+	})
+	t.Run("where a unit had failed, it has failed", func(t *testing.T) {
+		broken := `  broken.service: {text: "[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n", enable: true}`
+		p.system = strings.Replace(p.system, "\nunits:\n", "\nunits:\n"+broken+"\n", 1)
+		p.declare(t, `{run: systemctl is-failed broken.service, expect: failed}`, `{run: "systemctl is-system-running || true", expect: degraded}`)
+		p.test(t)
+		if degraded, _ := p.test(t); degraded.Booted == nil {
+			t.Error("it booted again")
 		}
 	})
 	t.Run("anew when it is asked for", func(t *testing.T) {
@@ -172,6 +192,27 @@ func (p tested) kept(t *testing.T, name string) (files []string) {
 		}
 	}
 	return files
+}
+
+// forge keeps something else than a machine's memory, as if it had always been there.
+func (p tested) forge(t *testing.T) {
+	t.Helper()
+	memory, err := os.ReadFile(p.kept(t, "memory")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func() string { return fmt.Sprintf("%x", sha256.Sum256(memory)) }
+	was := sum()
+	copy(memory, "no stream of QEMU's")
+	record := p.kept(t, "state.json")[0]
+	text, err := os.ReadFile(record)
+	if err == nil {
+		text = bytes.ReplaceAll(text, []byte(was), []byte(sum()))
+		err = errors.Join(os.WriteFile(p.kept(t, "memory")[0], memory, 0o600), os.WriteFile(record, text, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // flip changes a byte in the middle of a file.

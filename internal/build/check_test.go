@@ -17,7 +17,7 @@ type noRoots struct{ rootfs.Provider }
 
 var errAsked = errors.New("a root was asked for")
 
-func (noRoots) Provide(*store.Store, *tree.Tree) (rootfs.Provided, error) { return nil, errAsked }
+func (noRoots) Provide(*store.Store, *tree.Tree, bool) (rootfs.Provided, error) { return nil, errAsked }
 
 func TestAGoodVerdictIsRemembered(t *testing.T) {
 	s, err := store.Open(filepath.Join(t.TempDir(), "store"))

@@ -9,11 +9,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"stet/internal/build"
+	"stet/internal/namespace"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/surroundings"
@@ -48,9 +48,6 @@ type againReport struct {
 	Remedy       string              `json:"remedy"`
 }
 
-// rootsInMemory is where the second build may keep its roots, in its store.
-const rootsInMemory = "roots in memory"
-
 // enter is what the second build does first.
 func (a *app) enter(t *twice) (surroundings.Report, error) {
 	if !t.again {
@@ -63,22 +60,23 @@ func (a *app) enter(t *twice) (surroundings.Report, error) {
 		return surroundings.Report{}, wrongInput(errors.New("a second build needs --seed"), "`stet build --twice` starts it")
 	}
 	a.again = t
-	dir, err := a.storeDir()
-	if err != nil {
-		return surroundings.Report{}, err
+	r, err := surroundings.Enter()
+	if rootfs.HasMemory() && namespace.Initial() {
+		r.Varied = append(r.Varied, "file system of what scripts write: that of the store, once in memory")
+	} else {
+		r.Same = append(r.Same, "file system of what scripts write")
 	}
-	return surroundings.Enter(filepath.Join(dir, rootsInMemory))
+	return r, err
 }
 
 // unlike makes a builder that of the second build.
 func (t *twice) unlike(b *build.Builder) {
 	b.Shuffle = t.seed
-	dir := filepath.Join(b.Store.Dir(), rootsInMemory)
 	switch b.Provider.(type) {
 	case rootfs.Overlay:
-		b.Provider = rootfs.Overlay{Shuffle: t.seed, Dir: dir}
+		b.Provider = rootfs.Overlay{Shuffle: t.seed, OnDisk: true}
 	case rootfs.LaidOut:
-		b.Provider = rootfs.LaidOut{Shuffle: t.seed, Dir: dir}
+		b.Provider = rootfs.LaidOut{Shuffle: t.seed}
 	}
 }
 
@@ -95,9 +93,6 @@ func (a *app) buildAgain(ctx context.Context, s *store.Store, t twice, first *bu
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Mkdir(filepath.Join(dir, rootsInMemory), 0o700); err != nil {
-		return nil, err
-	}
 	for t.seed == 0 {
 		t.seed = rand.Uint64()
 	}

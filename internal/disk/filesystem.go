@@ -70,7 +70,7 @@ func (t Tools) fileSystem(ctx context.Context, c Content, ids Identities, at pla
 	}
 	fault.Reach(fault.StageFilled)
 	c.Report.Report(progress.Event{Stage: "make the file system"})
-	provided, err := t.Provider.Provide(c.Store, t.Root)
+	provided, err := t.Provider.Provide(c.Store, t.Root, false)
 	if err != nil {
 		return err
 	}

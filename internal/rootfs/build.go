@@ -225,24 +225,17 @@ const (
 
 // runScript runs a script in a root of the given tree and gives the tree as
 // the script left it.
-func (b *Builder) runScript(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (_ *tree.Tree, err error) {
-	provided, err := b.Provider.Provide(b.Store, before)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, provided.Close()) }()
-	root, err := provided.Root()
-	if err != nil {
-		return nil, err
-	}
-	root = withStubs(root, before)
-	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
-		return nil, err
-	}
-	if err := b.runIn(ctx, root, provided.Scratch(), run, epoch); err != nil {
-		return nil, err
-	}
-	return provided.Harvest(tree.Time{Sec: epoch})
+func (b *Builder) runScript(ctx context.Context, before *tree.Tree, run scriptRun, epoch int64) (*tree.Tree, error) {
+	return b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
+		root, err := p.Root()
+		if err != nil {
+			return nil, err
+		}
+		if err := b.runIn(ctx, withStubs(root, before), r, run, epoch); err != nil {
+			return nil, err
+		}
+		return p.Harvest(tree.Time{Sec: epoch})
+	})
 }
 
 // Number gives the digest of a configured tree with the ledger's numbers. A

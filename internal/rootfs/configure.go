@@ -43,9 +43,8 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 // shownLines is how much of a failed script's output an error shows.
 const shownLines = 12
 
-// runIn runs a script in the root and says how far it is. What it writes goes
-// to the disk of a directory.
-func (b *Builder) runIn(ctx context.Context, root sandbox.Root, dir string, run scriptRun, epoch int64) error {
+// runIn runs a script in the root and says how far it is. What it writes takes room.
+func (b *Builder) runIn(ctx context.Context, root sandbox.Root, r room, run scriptRun, epoch int64) error {
 	scriptFile, err := temporary(run.script)
 	if err != nil {
 		return err
@@ -58,7 +57,7 @@ func (b *Builder) runIn(ctx context.Context, root sandbox.Root, dir string, run 
 	defer statusReader.Close()
 
 	var output tail
-	watch := b.watch(ctx, dir)
+	watch := b.watch(ctx, r)
 	status := follower{stage: run.stage, total: run.packages, report: b.Report, observe: b.Observe, alive: watch.alive}
 	var group errgroup.Group
 	group.Go(func() error { return status.follow(statusReader) })

@@ -23,7 +23,7 @@ func TestHarvestSeesEveryKindOfChange(t *testing.T) {
 
 // providers are all there are; as root every one can be used.
 var providers = map[string]Provider{
-	"overlay": Overlay{}, "shuffled": Overlay{Shuffle: 3},
+	"overlay": Overlay{}, "shuffled": Overlay{Shuffle: 3}, "on disk": Overlay{OnDisk: true},
 	"laid out": LaidOut{}, "laid out, shuffled": LaidOut{Shuffle: 3}, "copied": LaidOut{Copies: true},
 }
 
@@ -55,7 +55,7 @@ func harvests(t *testing.T, name, script, want string, provider Provider) {
 	s := openStore(t)
 	base := pkg(t, s, stanza("a"), "/data/a =one", "/data/dir/b =two", "/data/dir/c =three", "/data/l >a",
 		"/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
-	provided, err := provider.Provide(s, base.Files)
+	provided, err := provider.Provide(s, base.Files, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestOverlayAttributesAreNotHarvested(t *testing.T) {
 func overlayAttributes(t *testing.T, provider Provider) {
 	s := openStore(t)
 	base := pkg(t, s, stanza("a"), "/data/dir/b =two", "/usr d", "/bin >usr/bin", "/lib >usr/lib", "/lib64 >usr/lib64")
-	provided, err := provider.Provide(s, base.Files)
+	provided, err := provider.Provide(s, base.Files, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestAShuffledRootListsInAnotherOrder(t *testing.T) {
 	}
 	base := pkg(t, s, stanza("a"), lines...)
 	list := func(provider Provider) (order, contents string) {
-		provided, err := provider.Provide(s, base.Files)
+		provided, err := provider.Provide(s, base.Files, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,14 +26,14 @@ type LaidOut struct {
 	// Copies gives every file a content of its own, as a kernel before 6.16
 	// needs it. Without it, the kernel is tried.
 	Copies bool
-	// Shuffle and Dir are as those of [Overlay].
+	// Shuffle is as that of [Overlay].
 	Shuffle uint64
-	Dir     string
 }
 
-// Provide implements [Provider].
-func (o LaidOut) Provide(s *store.Store, before *tree.Tree) (Provided, error) {
-	l, err := newLayered(s, o.Dir, before, "user.overlay.")
+// Provide implements [Provider]. What changes is on the disk of the tree: overlayfs takes
+// no attributes of a user from a tmpfs before Linux 6.6.
+func (o LaidOut) Provide(s *store.Store, before *tree.Tree, _ bool) (Provided, error) {
+	l, err := newLayered(s, before, "user.overlay.", false)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ type directory struct {
 
 // directory says what a directory will be like, by trying.
 func (o LaidOut) directory(s *store.Store, path string) (*directory, error) {
-	probe, err := rootDir(s, o.Dir)
+	probe, err := s.TempDir("root")
 	if err != nil {
 		return nil, fmt.Errorf("lay out a tree: %w", err)
 	}

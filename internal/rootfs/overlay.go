@@ -20,13 +20,13 @@ type Overlay struct {
 	// Shuffle, when it is not 0, divides the tree over two images that lie one
 	// on the other: directories list their entries in another order.
 	Shuffle uint64
-	// Dir is where roots are kept while they are used; "" is the store itself.
-	Dir string
+	// OnDisk keeps nothing in memory.
+	OnDisk bool
 }
 
 // Provide implements [Provider].
-func (o Overlay) Provide(s *store.Store, before *tree.Tree) (Provided, error) {
-	l, err := newLayered(s, o.Dir, before, "trusted.overlay.")
+func (o Overlay) Provide(s *store.Store, before *tree.Tree, memory bool) (Provided, error) {
+	l, err := newLayered(s, before, "trusted.overlay.", memory && !o.OnDisk)
 	if err != nil {
 		return nil, err
 	}

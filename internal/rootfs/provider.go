@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -15,23 +16,24 @@ import (
 // kernel lets it, laid out in directories elsewhere. What is harvested does
 // not tell which.
 type Provider interface {
-	// Provide makes a root that is to be harvested.
-	Provide(s *store.Store, before *tree.Tree) (Provided, error)
+	// Provide makes a root that is to be harvested. What changes in it may be kept in
+	// memory, where that is quicker.
+	Provide(s *store.Store, before *tree.Tree, memory bool) (Provided, error)
 	// View shows a tree of the store, whose image is there too.
 	View(s *store.Store, tree string, image verity.Digest) (View, error)
 }
 
 // Provided is a root in use.
 type Provided interface {
+	// room is where changes are written.
+	room() (room, error)
 	// Root is what a sandbox mounts. Sandboxes use it one after the other.
 	Root() (sandbox.Root, error)
 	// Harvest gives the tree as it is now. Changed contents are in the store.
 	// What was changed or made has the time mtime, except that a file whose
 	// content is the old one keeps its own.
 	Harvest(mtime tree.Time) (*tree.Tree, error)
-	// Scratch is a directory for files that are not part of the root.
-	Scratch() string
-	// Close removes what the root took on disk.
+	// Close removes what the root took.
 	Close() error
 }
 
@@ -50,33 +52,28 @@ type layered struct {
 	store  *store.Store
 	before *tree.Tree
 	dir    string
-	prefix string // of the attributes by which overlayfs keeps its account
+	memory *inMemory // has what is changed; nil: dir has
+	prefix string    // of the attributes by which overlayfs keeps its account
 	mount  func(upper, work string) sandbox.Mount
 	moved  map[string]string // while harvesting: directories to where they were
 	buffer [128 << 10]byte   // for names and one value of extended attributes
 }
 
-// newLayered makes the directories of a layered root, in dir or, where that is
-// "", in the store.
-func newLayered(s *store.Store, dir string, before *tree.Tree, prefix string) (*layered, error) {
-	dir, err := rootDir(s, dir)
+// newLayered makes the directories of a layered root.
+func newLayered(s *store.Store, before *tree.Tree, prefix string, memory bool) (*layered, error) {
+	dir, err := s.TempDir("root")
 	if err != nil {
 		return nil, err
 	}
 	l := &layered{store: s, before: before, dir: dir, prefix: prefix}
+	if memory {
+		l.memory = newInMemory()
+	}
 	if err := l.prepare(); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
-}
-
-// rootDir makes a directory in dir or, where that is "", in the store.
-func rootDir(s *store.Store, dir string) (string, error) {
-	if dir == "" {
-		return s.TempDir("root")
-	}
-	return os.MkdirTemp(dir, "root-*")
 }
 
 func (l *layered) prepare() error {
@@ -93,21 +90,34 @@ func (l *layered) prepare() error {
 	return os.Chmod(l.upper(), 0o755)
 }
 
-func (l *layered) upper() string { return filepath.Join(l.dir, "upper") }
+func (l *layered) upper() string { return filepath.Join(l.changes(), "upper") }
 func (l *layered) lower() string { return filepath.Join(l.dir, "lower") }
+
+// changes is the directory of what is changed.
+func (l *layered) changes() string {
+	if l.memory != nil {
+		return l.memory.dir
+	}
+	return l.dir
+}
+
+func (l *layered) room() (room, error) { return newRoom(l.changes(), l.memory != nil) }
 
 // Root implements [Provided]. Every mount has a work directory of its own:
 // the kernel does not take one a second time after a volatile mount.
 func (l *layered) Root() (sandbox.Root, error) {
-	work, err := os.MkdirTemp(l.dir, "work-*")
+	work, err := os.MkdirTemp(l.changes(), "work-*")
 	if err != nil {
 		return nil, err
 	}
 	return sandbox.Root{l.mount(l.upper(), work)}, nil
 }
 
-// Scratch implements [Provided].
-func (l *layered) Scratch() string { return l.dir }
-
 // Close implements [Provided].
-func (l *layered) Close() error { return os.RemoveAll(l.dir) }
+func (l *layered) Close() error {
+	err := os.RemoveAll(l.dir)
+	if l.memory != nil {
+		err = errors.Join(err, l.memory.Close())
+	}
+	return err
+}

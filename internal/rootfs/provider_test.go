@@ -24,7 +24,7 @@ func TestTheHostsUmaskAndGroupsStayOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Umask(unix.Umask(0o077))
-	provided, err := Overlay{}.Provide(s, before)
+	provided, err := Overlay{OnDisk: true}.Provide(s, before, true)
 	if err != nil {
 		t.Fatal(err)
 	}

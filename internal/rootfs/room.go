@@ -14,15 +14,40 @@ const (
 	roomAfter, filesAfter   = 64 << 20, 5_000
 )
 
-// checkRoom refuses to go on where a disk is nearly full. Not every script
+// room is where scripts write: a directory of the store, or one in memory.
+type room struct {
+	dir    string
+	memory bool
+	free   uint64 // bytes that it had when nothing was written
+}
+
+func newRoom(dir string, memory bool) (room, error) {
+	r := room{dir: dir, memory: memory}
+	stat, err := r.stat()
+	r.free = stat.Bavail * uint64(stat.Bsize)
+	return r, err
+}
+
+func (r room) stat() (stat unix.Statfs_t, err error) {
+	if err := unix.Statfs(r.dir, &stat); err != nil {
+		return stat, fmt.Errorf("look for room in %s: %w", r.dir, err)
+	}
+	return stat, nil
+}
+
+// check refuses to go on where a disk is nearly full. Not every script
 // notices that what it wrote was cut off, and the tree it leaves then would be
 // remembered, or even locked, as the packages' own.
-func checkRoom(dir string, room, files uint64) error {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(dir, &stat); err != nil {
-		return fmt.Errorf("look for room in %s: %w", dir, err)
+func (r room) check(room, files uint64) error {
+	stat, err := r.stat()
+	if err != nil {
+		return err
 	}
-	if free := stat.Bavail * uint64(stat.Bsize); free < room {
+	free := stat.Bavail * uint64(stat.Bsize)
+	switch {
+	case r.memory && (free < room || free+memoryMost < r.free || stat.Files > 0 && stat.Ffree < files):
+		return errMemory
+	case free < room:
 		return fmt.Errorf("maintainer scripts need %d MB of room in the store, and %d MB are left: %w", room/1e6, free/1e6, unix.ENOSPC)
 	}
 	// File systems without a fixed number of files say that they have none.

@@ -16,38 +16,56 @@ func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, ep
 
 // Try is Run of a command whose verdict alone counts: what it changes is
 // thrown away. A command that fails is a [ScriptError].
-func (b *Builder) Try(ctx context.Context, before *tree.Tree, command string, epoch int64) (err error) {
-	provided, err := b.Provider.Provide(b.Store, before)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, provided.Close()) }()
-	return b.runInside(ctx, provided, command, epoch, false)
+func (b *Builder) Try(ctx context.Context, before *tree.Tree, command string, epoch int64) error {
+	_, err := b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
+		return nil, b.runInside(ctx, p, r, command, epoch, false)
+	})
+	return err
 }
 
 // run may let the command take any core: then it must not show how many it saw.
-func (b *Builder) run(ctx context.Context, before *tree.Tree, command string, epoch int64, anyCPU bool) (_ *tree.Tree, err error) {
-	provided, err := b.Provider.Provide(b.Store, before)
+func (b *Builder) run(ctx context.Context, before *tree.Tree, command string, epoch int64, anyCPU bool) (*tree.Tree, error) {
+	return b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
+		if err := b.runInside(ctx, p, r, command, epoch, anyCPU); err != nil {
+			return nil, err
+		}
+		return p.Harvest(tree.Time{Sec: epoch})
+	})
+}
+
+// inRoot does something in a root of a tree. What changes is in memory; if that is more
+// than there may be, it is done again with all on the disk.
+func (b *Builder) inRoot(before *tree.Tree, do func(Provided, room) (*tree.Tree, error)) (*tree.Tree, error) {
+	after, err := b.inRootOnce(before, true, do)
+	if errors.Is(err, errMemory) {
+		return b.inRootOnce(before, false, do)
+	}
+	return after, err
+}
+
+func (b *Builder) inRootOnce(before *tree.Tree, memory bool, do func(Provided, room) (*tree.Tree, error)) (_ *tree.Tree, err error) {
+	provided, err := b.Provider.Provide(b.Store, before, memory)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, provided.Close()) }()
-	if err := b.runInside(ctx, provided, command, epoch, anyCPU); err != nil {
+	r, err := provided.room()
+	if err == nil {
+		err = r.check(roomBefore, filesBefore)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return provided.Harvest(tree.Time{Sec: epoch})
+	return do(provided, r)
 }
 
-func (b *Builder) runInside(ctx context.Context, provided Provided, command string, epoch int64, anyCPU bool) error {
+func (b *Builder) runInside(ctx context.Context, provided Provided, r room, command string, epoch int64, anyCPU bool) error {
 	root, err := provided.Root()
 	if err != nil {
 		return err
 	}
-	if err := checkRoom(provided.Scratch(), roomBefore, filesBefore); err != nil {
-		return err
-	}
 	var output tail
-	watch := b.watch(ctx, provided.Scratch())
+	watch := b.watch(ctx, r)
 	err = watch.end(sandbox.Run(watch, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "-c", command}, Env: environment(epoch), Stdout: &output, Stderr: &output,
 		FirstPID: b.firstPID(), AllCPUs: anyCPU,

@@ -21,20 +21,19 @@ type StuckError struct{ After time.Duration }
 func (e *StuckError) Error() string { return fmt.Sprintf("nothing has ended for %s", e.After) }
 
 // watch is a context that ends when what runs under it gets stuck, or has
-// written so much that the disk of a directory is nearly full. Every watch wants
-// an end.
+// written so much that its room is nearly full. Every watch wants an end.
 type watch struct {
 	context.Context
 	parent   context.Context
 	stop     context.CancelCauseFunc
-	dir      string
+	room     room
 	patience time.Duration
 	timer    *time.Timer
 	done     chan struct{}
 }
 
-func (b *Builder) watch(ctx context.Context, dir string) *watch {
-	w := &watch{parent: ctx, dir: dir, patience: b.Patience, done: make(chan struct{})}
+func (b *Builder) watch(ctx context.Context, r room) *watch {
+	w := &watch{parent: ctx, room: r, patience: b.Patience, done: make(chan struct{})}
 	if w.patience == 0 {
 		w.patience = patience
 	}
@@ -53,7 +52,7 @@ func (w *watch) watchRoom() {
 		case <-w.Done():
 			return
 		case <-tick.C:
-			if full := checkRoom(w.dir, roomAfter, filesAfter); full != nil {
+			if full := w.room.check(roomAfter, filesAfter); full != nil {
 				w.stop(full)
 			}
 		}
@@ -77,7 +76,7 @@ func (w *watch) end(err error) error {
 		return cause
 	}
 	// It may have met the end of the disk between two looks.
-	if full := checkRoom(w.dir, roomAfter, filesAfter); full != nil {
+	if full := w.room.check(roomAfter, filesAfter); full != nil {
 		return full
 	}
 	return err

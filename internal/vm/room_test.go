@@ -17,13 +17,3 @@ func TestRoomForVMs(t *testing.T) {
 		}
 	}
 }
-
-func TestMemoryAvailable(t *testing.T) {
-	got, err := memoryAvailable("MemTotal:       24683520 kB\nMemFree:         2000000 kB\nMemAvailable:    2097152 kB\n")
-	if err != nil || got != 2048 {
-		t.Errorf("got %d MiB, %v", got, err)
-	}
-	if _, err := memoryAvailable("MemTotal: 1 kB\n"); err == nil {
-		t.Error("a table without it was taken")
-	}
-}

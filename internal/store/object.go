@@ -44,6 +44,12 @@ func (s *Store) Has(d verity.Digest) bool {
 	return err == nil
 }
 
+// HasObject reports whether an object is there with all of its size, in bytes.
+func (s *Store) HasObject(d verity.Digest, size int64) bool { return isWhole(s.ObjectPath(d), size) }
+
+// HasImage reports whether an image is there with all of its size, in bytes.
+func (s *Store) HasImage(d verity.Digest, size int64) bool { return isWhole(s.ImagePath(d), size) }
+
 // OpenObject opens an object for reading.
 func (s *Store) OpenObject(d verity.Digest) (*os.File, error) {
 	file, err := os.Open(s.ObjectPath(d))

@@ -6,17 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"io/fs"
-	"strings"
 
-	"stet/internal/debian"
-	"stet/internal/erofs"
-	"stet/internal/graph"
-	"stet/internal/initrd"
-	"stet/internal/machine"
-	"stet/internal/store"
-	"stet/internal/tree"
 	"stet/internal/verity"
 )
 
@@ -73,83 +63,3 @@ func ParseManifest(text []byte) (*Manifest, error) {
 	}
 	return m, nil
 }
-
-// Make stores a machine's trees, images and initrd and gives its manifest.
-// init is the stet-init program.
-func Make(s *store.Store, m *machine.Machine, trees *Trees, init []byte, observe graph.Observer) (*Manifest, error) {
-	manifest := &Manifest{
-		Format: ManifestFormat, Machine: m.Name,
-		Trees: map[string]string{}, Images: map[string]verity.Digest{},
-		CommandLine: strings.Join(m.Kernel.Parameters, " "),
-	}
-	for name, t := range map[string]*tree.Tree{"usr": trees.Usr, "etc": trees.Etc, "modules": trees.Modules, "var": trees.Var} {
-		ended := observe.Begin(graph.Step{Stage: graph.Image, Name: name})
-		var err error
-		if manifest.Trees[name], err = s.PutTree(t); err != nil {
-			return nil, err
-		}
-		if manifest.Images[name], err = s.PutImage(func(w io.Writer) error { return erofs.Write(w, t) }); err != nil {
-			return nil, fmt.Errorf("%s image: %w", name, err)
-		}
-		ended(graph.Outcome{Result: manifest.Images[name].String()})
-	}
-	ended := observe.Begin(graph.Step{Stage: graph.Initrd})
-	kernel, version, err := findKernel(trees.Usr)
-	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
-	}
-	manifest.Kernel, manifest.KernelVersion = kernel.Digest, version
-	early, err := microcode(s, trees.Usr)
-	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
-	}
-	var archive bytes.Buffer
-	err = initrd.Image(&archive, initrd.Spec{
-		Init: init, Read: moduleReader(s, trees.Modules, version),
-		Modules:   append(initrd.Modules(), initrd.DeclaredModules(m.Kernel.Modules)...),
-		Microcode: early,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
-	}
-	if manifest.Initrd, err = s.PutBytes(archive.Bytes()); err != nil {
-		return nil, err
-	}
-	ended(graph.Outcome{Bytes: graph.Bytes(int64(archive.Len())), Result: manifest.Initrd.String()})
-	return manifest, nil
-}
-
-// findKernel gives the kernel to boot: the newest that is there.
-func findKernel(usr *tree.Tree) (kernel *tree.Entry, version string, err error) {
-	const prefix = bootPlace + "/vmlinuz-"
-	for e := range usr.Below(bootPlace) {
-		v, ok := strings.CutPrefix(e.Path, prefix)
-		if ok && e.Type == tree.Regular && (kernel == nil || debian.CompareVersions(v, version) > 0) {
-			kernel, version = e, v
-		}
-	}
-	if kernel == nil {
-		return nil, "", fmt.Errorf("no package brings a kernel (/boot/vmlinuz-…): set kernel.package")
-	}
-	return kernel, version, nil
-}
-
-// moduleReader reads files of one kernel's module directory.
-func moduleReader(s *store.Store, modules *tree.Tree, version string) initrd.ReadFunc {
-	return func(name string) ([]byte, error) {
-		e, ok := modules.Lookup("/lib/modules/" + version + "/" + name)
-		if !ok {
-			return nil, &missingModuleError{version, name}
-		}
-		return s.ReadObject(e.Digest)
-	}
-}
-
-type missingModuleError struct{ version, name string }
-
-func (e *missingModuleError) Error() string {
-	return fmt.Sprintf("kernel %s has no %s", e.version, e.name)
-}
-
-// Is makes the error one of fs.ErrNotExist.
-func (e *missingModuleError) Is(target error) bool { return target == fs.ErrNotExist }

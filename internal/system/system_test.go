@@ -1,9 +1,13 @@
 package system
 
 import (
+	"errors"
 	"maps"
+	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -345,20 +349,60 @@ func TestImagesAndInitrdAreObserved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]string{}
-	manifest, err := Make(f.store, m, trees, []byte("init"), func(s graph.Step) func(graph.Outcome) {
-		return func(made graph.Outcome) { told[s.String()] = made.Result }
-	})
-	if err != nil {
-		t.Fatal(err)
+	// make says what was made, and what was reused.
+	make := func(init string) (manifest *Manifest, told map[string]string) {
+		told = map[string]string{}
+		var mu sync.Mutex
+		manifest, err := Make(f.store, m, trees, []byte(init), func(s graph.Step) func(graph.Outcome) {
+			return func(made graph.Outcome) {
+				mu.Lock()
+				defer mu.Unlock()
+				told[s.String()] = made.Result
+				if made.Reused {
+					told[s.String()] = "reused"
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return manifest, told
 	}
+	expect := func(what string, told, want map[string]string) {
+		t.Helper()
+		if !maps.Equal(told, want) {
+			t.Errorf("%s: told was %v, want %v", what, told, want)
+		}
+	}
+	manifest, told := make("init")
 	want := map[string]string{"initrd": manifest.Initrd.String()}
 	for name, digest := range manifest.Images {
 		want["image "+name] = digest.String()
 	}
-	if !maps.Equal(told, want) {
-		t.Errorf("told was %v, and the manifest has %v", told, want)
+	expect("at first", told, want)
+
+	reused := map[string]string{"initrd": "reused", "image usr": "reused", "image etc": "reused", "image modules": "reused", "image var": "reused"}
+	again, told := make("init")
+	expect("nothing changed", told, reused)
+	if !reflect.DeepEqual(again, manifest) {
+		t.Errorf("what is reused is %+v, and was %+v", again, manifest)
 	}
+
+	other, told := make("another init")
+	want = maps.Clone(reused)
+	want["initrd"] = other.Initrd.String()
+	expect("another init", told, want)
+	if other.Initrd == manifest.Initrd {
+		t.Error("another init is in the same initrd")
+	}
+
+	if err := errors.Join(os.Remove(f.store.ImagePath(manifest.Images["etc"])), os.Truncate(f.store.ObjectPath(manifest.Initrd), 1)); err != nil {
+		t.Fatal(err)
+	}
+	_, told = make("init")
+	want = maps.Clone(reused)
+	want["image etc"], want["initrd"] = manifest.Images["etc"].String(), manifest.Initrd.String()
+	expect("an image is gone and an initrd cut off", told, want)
 }
 
 func TestFinishersRunOnlyWhenAnInputChanged(t *testing.T) {

@@ -148,13 +148,13 @@ func TestTheBaseIsConfiguredOnceAndKnowsItsLaterPackages(t *testing.T) {
 	rest := pkg(t, s, stanza("rest", "Replaces: essential", people), "/usr/share/watched/rest =1", "/usr/share/shared =its own\n", "/usr/bin/tool =the tool\n",
 		"/etc/taken.conf =mine\n", "@conffiles =/etc/taken.conf\n", "@preinst =#!/bin/sh\ncat /etc/ran >/etc/before\n",
 		// Its postinst has seen the files: dpkg has no trigger pending for it.
-		"@triggers =interest-noawait /usr/share/watched\n", "@postinst =#!/bin/sh\n{ read a; read b; } </etc/hosts; echo $1 $b >>/etc/rest\n")
+		"@triggers =interest-noawait /usr/share/watched\n", "@postinst =#!/bin/sh\nread a </etc/hosts; echo $1 $a >>/etc/rest\n")
 
 	made := m.configure(base, rest)
 	for name, want := range map[string]string{
 		"/etc/before":        "configured\n", // the preinst relies on it
 		"/etc/ran":           "configured\ntriggered /usr/share/watched\n",
-		"/etc/rest":          "configure 127.0.1.1 stet\n",
+		"/etc/rest":          "configure 127.0.0.1 localhost\n",
 		"/usr/share/shared":  "its own\n",
 		"/usr/bin/tool":      "wrapper\n",
 		"/usr/bin/tool.real": "the tool\n",

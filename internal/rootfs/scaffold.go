@@ -25,7 +25,7 @@ const daemonStub = "#!/bin/sh\necho 'nothing is started while a machine is built
 // the scripts run: a machine has its own.
 const hostsFile = "/etc/hosts"
 
-const hostsText = "127.0.0.1 localhost\n127.0.1.1 " + sandbox.Hostname + "\n"
+const hostsText = "127.0.0.1 " + sandbox.Hostname + "\n"
 
 func isScaffold(name string) bool { return name == policyFile || name == hostsFile }
 

@@ -15,8 +15,9 @@ import (
 	"stet/internal/mount"
 )
 
-// Hostname is the host name of every sandbox.
-const Hostname = "stet"
+// Hostname is the host name of every sandbox: where a script writes it into a file, it
+// still means the machine that has the file.
+const Hostname = "localhost"
 
 // base is where the root is assembled: a directory that every host has and
 // that no mount of a root comes from.

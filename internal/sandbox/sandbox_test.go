@@ -47,7 +47,7 @@ func run(t *testing.T, script string) string {
 
 func TestTheProgramSeesNothingOfTheHost(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
-		"host name":    {"uname -n", "stet"},
+		"host name":    {"uname -n", "localhost"},
 		"CPUs":         {"nproc", "1"},
 		"interfaces":   {"cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' '", "lo"},
 		"command line": {"cat /proc/cmdline", "quiet"},

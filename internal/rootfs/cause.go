@@ -37,6 +37,20 @@ type scriptText struct {
 	text []byte
 }
 
+// scriptTexts gives what runs when a package is installed.
+func (p *Package) scriptTexts(s *store.Store) (all []scriptText, err error) {
+	for _, name := range []string{"postinst", "config", "preinst"} {
+		text, err := p.controlFile(s, name)
+		if err != nil {
+			return all, err
+		}
+		if len(text) > 0 {
+			all = append(all, scriptText{p, name, withoutComments(text)})
+		}
+	}
+	return all, nil
+}
+
 // NewCauses reads what the packages say.
 func NewCauses(s *store.Store, packages []*Package) *Causes {
 	c := &Causes{store: s, packages: sorted(packages), owners: map[string]*Package{}, waiting: map[string][]*Package{}, above: map[string]*Cause{}}
@@ -46,11 +60,8 @@ func NewCauses(s *store.Store, packages []*Package) *Causes {
 				c.owners[unalias(e)] = p
 			}
 		}
-		for _, name := range []string{"postinst", "config", "preinst"} {
-			if text, err := p.controlFile(s, name); err == nil && len(text) > 0 {
-				c.texts = append(c.texts, scriptText{p, name, withoutComments(text)})
-			}
-		}
+		texts, _ := p.scriptTexts(s)
+		c.texts = append(c.texts, texts...)
 		interests, err := interestsOf(s, p)
 		if err != nil {
 			continue

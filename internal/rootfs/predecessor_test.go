@@ -180,7 +180,9 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 	postinst := func(text string) *Package {
 		return pkg(t, s, stanza("ran"), "/usr/share/ran =1", "@postinst =#!/bin/sh\n"+text+"\n")
 	}
-	base := pkg(t, s, stanza("base", "Essential: yes"), "/usr/bin/sh =1", "/usr/share/doc/base =1", "@postinst =#!/bin/sh\ncommand -v added\n")
+	base := pkg(t, s, stanza("base", "Essential: yes"), "/usr/bin/sh =1", "/usr/share/doc/base =1", "@postinst =#!/bin/sh\ncommand -v added\n",
+		"/usr/sbin/tell =#!/bin/sh\n# added\n. /lib/telling/parts.sh\n", "/usr/lib/telling/parts.sh =#!/bin/sh\nrun-parts /usr/share/place\n",
+		"/usr/sbin/silent =#!/bin/sh\necho role\n", "/usr/sbin/compiled =role")
 	added := pkg(t, s, stanza("added", "Provides: role (= 1), other"), "/bin/do-it =1", "/usr/share/doc/added =1", "/usr/share/place/part/file =1")
 	files := func(lines ...string) *tree.Tree { return pkg(t, s, stanza("files"), lines...).Files }
 	for _, c := range []struct {
@@ -196,6 +198,10 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 		{postinst("[ -x /bin/do-it ]"), added, "the postinst of ran names do-it, which added has"},
 		{postinst("for f in /usr/share/place/part/*"), added, "the postinst of ran names /usr/share/place/part, which added has"},
 		{postinst("ls /usr/share/doc"), added, ""}, // every package has something there
+		{postinst("ls /lib/place/*"), pkg(t, s, stanza("added"), "/usr/lib/place/file =1"), "the postinst of ran names /usr/lib/place, which added has"},
+		{postinst("tell"), added, "the /usr/lib/telling/parts.sh of base names /usr/share/place, which added has"},
+		{postinst("/sbin/silent"), added, "the /usr/sbin/silent of base names role, which added has"},
+		{postinst("compiled"), added, ""},
 		{postinst("true"), pkg(t, s, stanza("added"), "@preinst =dpkg-divert --add /usr/bin/sh"), "the preinst of added diverts files"},
 		{postinst("true"), pkg(t, s, stanza("added", "Priority: required")), "added is of the base"},
 		{postinst("true"), pkg(t, s, stanza("added"), "/usr/share/made =1"), "scripts made /usr/share/made, which added ships"},

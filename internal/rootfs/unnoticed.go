@@ -18,9 +18,10 @@ import (
 //
 // Scripts of the base run without them anyway ([Layers]). Any other script could look
 // whether a package, or a command of it, is there, or go through a directory that it
-// puts something into: to do so it names that. What a trigger tells it, it does again.
+// puts something into: to do so it names that, or a script that it calls does. What a
+// trigger tells it, it does again.
 func unnoticed(s *store.Store, packages []*Package, below *configured) (reason string, err error) {
-	w := witnesses{store: s, usual: map[string]bool{}, changed: map[string]bool{}}
+	w := witnesses{store: s, words: map[string]int{}, usual: map[string]bool{}, changed: map[string]bool{}}
 	for change := range tree.Diff(below.before, below.after) {
 		w.changed[change.Path()] = true
 	}
@@ -39,6 +40,9 @@ func unnoticed(s *store.Store, packages []*Package, below *configured) (reason s
 		default:
 			added = append(added, p)
 		}
+	}
+	if err := w.addCalled(packages, added); err != nil {
+		return "", err
 	}
 	for _, p := range added {
 		if reason, err := w.of(p); reason != "" || err != nil {
@@ -66,6 +70,7 @@ func baseOf(packages []*Package) map[*Package]bool {
 type witnesses struct {
 	store   *store.Store
 	ran     []witness
+	words   map[string]int  // and paths in them: in which first
 	shipped []*Package      // whose scripts they are
 	usual   map[string]bool // directories of the base: that a script names one says nothing
 	changed map[string]bool // paths that scripts changed
@@ -90,7 +95,17 @@ func (w *witnesses) add(p *Package) error {
 	if err != nil {
 		return err
 	}
-	interests, err := interestsOf(w.store, p)
+	for _, text := range texts {
+		if err := w.addText(text); err != nil {
+			return err
+		}
+	}
+	w.shipped = append(w.shipped, p)
+	return nil
+}
+
+func (w *witnesses) addText(text scriptText) error {
+	interests, err := interestsOf(w.store, text.of)
 	if err != nil {
 		return err
 	}
@@ -98,11 +113,58 @@ func (w *witnesses) add(p *Package) error {
 	for _, i := range interests {
 		waits = append(waits, i.name)
 	}
-	for _, text := range texts {
-		w.ran = append(w.ran, witness{text, waits})
+	for word := range words(text.text) {
+		if _, ok := w.words[word]; !ok {
+			w.words[word] = len(w.ran)
+		}
 	}
-	w.shipped = append(w.shipped, p)
+	w.ran = append(w.ran, witness{text, waits})
 	return nil
+}
+
+// addCalled adds the scripts that are called by those that ran, and so on.
+func (w *witnesses) addCalled(packages, added []*Package) error {
+	known := map[string]bool{}
+	for count := -1; count != len(w.ran); {
+		count = len(w.ran)
+		for _, p := range packages {
+			if slices.Contains(added, p) {
+				continue
+			}
+			for e := range p.Files.All() {
+				where := unalias(e)
+				if known[where] || !w.isCalled(where) {
+					continue
+				}
+				known[where] = true
+				text, err := p.programText(w.store, e)
+				if err != nil {
+					return err
+				}
+				if text != nil {
+					if err := w.addText(*text); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isCalled reports whether a script that ran has the name of a command, or the path of
+// another file or of its directory.
+func (w *witnesses) isCalled(where string) bool {
+	dir := path.Dir(where)
+	if slices.Contains(commandPlaces, dir) {
+		_, ok := w.words[path.Base(where)]
+		return ok
+	}
+	_, ok := w.words[where]
+	if !ok && !w.usual[dir] {
+		_, ok = w.words[dir]
+	}
+	return ok
 }
 
 // of tells how a package could have been noticed.
@@ -129,8 +191,7 @@ func (w *witnesses) of(p *Package) (reason string, err error) {
 		}
 	}
 	for _, m := range marksOf(p, w.usual) {
-		if i := slices.IndexFunc(w.ran, m.isNoticedBy); i >= 0 {
-			by := w.ran[i]
+		if by := w.noticing(m); by != nil {
 			return fmt.Sprintf("the %s of %s names %s, which %s has", by.name, by.of.Name, m.text, p.Name), nil
 		}
 	}
@@ -143,9 +204,6 @@ type mark struct {
 	text string
 	path bool
 }
-
-// commandPlaces are where commands are found by their names.
-var commandPlaces = []string{"/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"}
 
 func marksOf(p *Package, usual map[string]bool) (all []mark) {
 	known := map[mark]bool{}
@@ -174,11 +232,23 @@ func marksOf(p *Package, usual map[string]bool) (all []mark) {
 	return all
 }
 
-// isNoticedBy reports whether a script names it, and no trigger tells it.
-func (m mark) isNoticedBy(w witness) bool {
+// noticing gives a script that names a mark while no trigger tells it.
+func (w *witnesses) noticing(m mark) *witness {
 	if !m.path {
-		return hasWord(w.text, m.text)
+		if i, ok := w.words[m.text]; ok {
+			return &w.ran[i]
+		}
+		return nil
 	}
 	told := func(at string) bool { return m.text == at || strings.HasPrefix(m.text, at+"/") }
-	return bytes.Contains(w.text, []byte(m.text)) && !slices.ContainsFunc(w.waits, told)
+	named := []byte(m.text)
+	if short := strings.TrimPrefix(m.text, "/usr"); unaliasFile(short) == m.text {
+		named = []byte(short) // which both names of it have
+	}
+	for i := range w.ran {
+		if by := &w.ran[i]; bytes.Contains(by.text, named) && !slices.ContainsFunc(by.waits, told) {
+			return by
+		}
+	}
+	return nil
 }

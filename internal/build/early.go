@@ -34,7 +34,7 @@ func same(a, b []lock.Package) bool {
 // left to whoever unpacks and explains it. rootfs decides again what the layers
 // are, of verified packages.
 func earlyLayers(s *store.Store, debs Debs, roots rootfs.Builder, packages []lock.Package, m *machine.Machine, epoch int64) []*early {
-	if len(missingOf(s, packages)) == 0 {
+	if len(missingOf(s, packages)) == 0 || roots.HasPredecessor(rootInput(s, packages, m, epoch)) {
 		return nil
 	}
 	candidates := make([]rootfs.Candidate, len(packages))

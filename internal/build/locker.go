@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"stet/internal/graph"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/mirror"
@@ -26,6 +27,7 @@ type Locker struct {
 	Provider   rootfs.Provider
 	Repository string // directory of the configuration, which has local .debs
 	Report     progress.Func
+	Observe    graph.Observer
 	Patience   time.Duration // see rootfs.Builder
 	Now        time.Time     // signatures and Valid-Until are judged at this time
 
@@ -102,7 +104,7 @@ func (l *Locker) bring(ctx context.Context, machines map[string]*machine.Machine
 		if err := l.fetch(ctx, repositories, of, missing); err != nil {
 			return err
 		}
-		err := unpackAll(ctx, l.Store, l, missing, layers(), l.Report, nil)
+		err := unpackAll(ctx, l.Store, l, missing, layers(), l.Report, l.Observe)
 		var damaged *DamagedError
 		if errors.As(err, &damaged) {
 			// It is fetched once more; a mirror cannot give it damaged.
@@ -142,7 +144,7 @@ func (l *Locker) layers(of *lock.Lock, machines map[string]*machine.Machine) []*
 }
 
 func (l *Locker) roots() rootfs.Builder {
-	return rootfs.Builder{Store: l.Store, Provider: l.Provider, Report: l.Report, Patience: l.Patience}
+	return rootfs.Builder{Store: l.Store, Provider: l.Provider, Report: l.Report, Observe: l.Observe, Patience: l.Patience}
 }
 
 func (l *Locker) fetch(ctx context.Context, repositories map[string]mirror.Archive, of *lock.Lock, packages []lock.Package) error {

@@ -208,22 +208,36 @@ func (b *Builder) roots() rootfs.Builder {
 // root gives the configured root with its digest, and holds it against what
 // the lock proved.
 func (b *Builder) root(ctx context.Context, m *machine.Machine, l *lock.Lock, packages []lock.Package) (*tree.Tree, string, error) {
-	roots := b.roots()
 	in := rootInput(b.Store, packages, m, l.Epoch)
-	configured, err := roots.Configure(ctx, in)
-	if err != nil {
-		return nil, "", err
-	}
-	digest, err := roots.Number(configured, l.IDs, in)
-	if err != nil {
-		return nil, "", err
-	}
 	proven := l.Machines[m.Name].Result
-	if proven.Stage == rootfs.Stage && proven.Rootfs != digest && b.Shuffle == 0 {
+	other := func(digest string) bool {
+		return proven.Stage == rootfs.Stage && proven.Rootfs != digest && b.Shuffle == 0
+	}
+	digest, err := configured(ctx, b.roots(), in, l.IDs)
+	if err == nil && other(digest) {
+		// What was remembered of some packages may not be what it was where the lock
+		// was made.
+		whole := b.roots()
+		whole.Whole = true
+		digest, err = configured(ctx, whole, in, l.IDs)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if other(digest) {
 		return nil, "", b.irreproducible(m.Name, proven.Rootfs, digest, packages)
 	}
 	made, err := b.Store.Tree(digest)
 	return made, digest, err
+}
+
+// configured gives the digest of a configured root with the numbers of a ledger.
+func configured(ctx context.Context, roots rootfs.Builder, in rootfs.Input, ids lock.IDs) (string, error) {
+	made, err := roots.Configure(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	return roots.Number(made, ids, in)
 }
 
 // compose lays the machine over its root, runs the finishers and the checks, and

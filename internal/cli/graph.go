@@ -109,8 +109,10 @@ func (a *app) graphReason(of []graph.Node) string {
 			name, _, _ := strings.Cut(n.Name, ":")
 			reason = name + " (no longer in the store)"
 		}
-		if reason != "" {
-			reasons = append(reasons, reason)
+		for _, told := range []string{reason, n.Note} {
+			if told != "" {
+				reasons = append(reasons, told)
+			}
 		}
 	}
 	seen := map[string]bool{}

@@ -47,7 +47,7 @@ answers every wish, nothing is asked of the network.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "resolve only: fetch no package, write nothing")
 	cmd.Flags().BoolVar(&locked, "locked", false, "refuse to change the lock: exit code 3 when it would have to be")
 	olderFlag(cmd, &older)
-	return cmd
+	return a.traced(cmd)
 }
 
 func newUpdate(a *app) *cobra.Command {
@@ -76,7 +76,7 @@ What a machine holds stays.`,
 	cmd.Flags().BoolVar(&security, "security", false, "move only what a security suite has a fix for")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "resolve only: fetch no package, write nothing")
 	olderFlag(cmd, &older)
-	return cmd
+	return a.traced(cmd)
 }
 
 // olderFlag is the way to accept what may be a replay.

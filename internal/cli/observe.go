@@ -56,7 +56,7 @@ func (o *observed) end(i int, made graph.Outcome) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := &o.spans[i]
-	s.End, s.Failed, s.Reused, s.Bytes, s.Result, s.Of = at, false, made.Reused, size, made.Result, made.Of
+	s.End, s.Failed, s.Reused, s.Bytes, s.Result, s.Of, s.Note = at, false, made.Reused, size, made.Result, made.Of, made.Note
 }
 
 // all gives the spans until now; what has not ended, ends here.

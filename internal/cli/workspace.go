@@ -112,7 +112,8 @@ func (a *app) locker(s *store.Store, repository string, flag mirrorFlag, report 
 		return nil, err
 	}
 	return &build.Locker{
-		Store: s, Mirror: client, Provider: provider(), Repository: repository, Report: report, Patience: a.Patience, Now: a.Now(), Given: given,
+		Store: s, Mirror: client, Provider: provider(), Repository: repository, Report: report, Observe: a.observed.observer(),
+		Patience: a.Patience, Now: a.Now(), Given: given,
 	}, nil
 }
 

@@ -35,6 +35,7 @@ type Node struct {
 	State   State    `json:"state"`
 	Changes []Change `json:"changes,omitempty"` // what made it be done
 	Reason  string   `json:"reason,omitempty"`  // where no change did
+	Note    string   `json:"note,omitempty"`    // what was done otherwise than people may expect, and why
 	Seconds float64  `json:"seconds"`
 	Bytes   int64    `json:"bytes,omitempty"` // of what it gave, when known
 }
@@ -177,6 +178,7 @@ func (e *explainer) node(r row, u Unit) Node {
 		took += s.End - s.Begin
 		n.Bytes, result = cmp.Or(s.Bytes, n.Bytes), cmp.Or(s.Result, result)
 		of = append(of, s.Of...)
+		n.Note = cmp.Or(s.Note, n.Note)
 	}
 	n.Seconds = took.Seconds()
 	if n.State == Reused {

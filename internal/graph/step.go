@@ -47,6 +47,7 @@ type Outcome struct {
 	Bytes  func() int64 // of what it gave; is asked only by who wants to know. nil: unknown
 	Result string       // a digest of what it gave, where there is one
 	Of     []string     // names of the packages that it had, if not all
+	Note   string       // what it has to say, for people
 }
 
 // Observer is told that a step begins, and gives what is to be told when it
@@ -83,4 +84,5 @@ type Span struct {
 	Bytes      int64 // 0 when unknown
 	Result     string
 	Of         []string
+	Note       string
 }

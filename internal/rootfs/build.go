@@ -50,6 +50,9 @@ type Builder struct {
 	// other process numbers, and remembers nothing of it. The tree must be the
 	// same. 0 stands for Debian's own order.
 	Shuffle uint64
+
+	// Whole runs the scripts of all packages, whatever is remembered of them.
+	Whole bool
 }
 
 // Configure runs the packages' scripts and gives the digest of the tree they
@@ -61,7 +64,7 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 		return "", err
 	}
 	key := in.key(tableText)
-	if memo, ok := b.Store.Memo("configure", key); ok && b.Shuffle == 0 {
+	if memo, ok := b.Store.Memo("configure", key); ok && b.Shuffle == 0 && !b.Whole {
 		b.Observe.Reuse(graph.Step{Stage: graph.Configure})
 		return string(memo), nil
 	}
@@ -73,15 +76,21 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 	if _, err := in.Answers.selections(b.Store, packages); err != nil {
 		return "", err
 	}
-	below, err := b.layers(ctx, b.layersOf(packages, in))
+	made, note, err := b.configureMore(ctx, packages, in, table, tableText)
+	if err == nil && made == nil {
+		made, err = b.configureAll(ctx, packages, in, table, note)
+	}
 	if err != nil {
 		return "", err
 	}
-	made, err := b.configure(ctx, packages, below, in, table)
+	if err := b.remember(made, in, tableText); err != nil {
+		return "", err
+	}
+	clean, err := normalise(b.Store, made.after, table, tree.Time{Sec: in.Epoch})
 	if err != nil {
 		return "", err
 	}
-	digest, err := b.Store.PutTree(made)
+	digest, err := b.Store.PutTree(clean)
 	if err != nil {
 		return "", err
 	}
@@ -89,6 +98,37 @@ func (b *Builder) Configure(ctx context.Context, in Input) (string, error) {
 		b.Store.Memoise("configure", key, []byte(digest))
 	}
 	return digest, nil
+}
+
+// configureMore configures what a root that is remembered does not have. It gives none
+// where there is no such root, or where nothing proves that it would be the same as with
+// the scripts of all: the note says why.
+func (b *Builder) configureMore(ctx context.Context, packages []*Package, in Input, table *residue.Table, tableText []byte) (made *configured, note string, err error) {
+	below := b.nearest(in, tableText).load(b.Store)
+	if below == nil {
+		return nil, "", nil
+	}
+	reason, err := unnoticed(b.Store, packages, below)
+	if err == nil && reason == "" {
+		made, err = b.configure(ctx, packages, below, in, table, "")
+	}
+	var failed *ScriptError
+	if errors.As(err, &failed) {
+		reason, err = fmt.Sprintf("the %s of %s failed without", failed.Step, failed.Package), nil
+	}
+	if reason != "" {
+		note = "all scripts run: " + reason
+	}
+	return made, note, err
+}
+
+// configureAll configures all packages, layer by layer.
+func (b *Builder) configureAll(ctx context.Context, packages []*Package, in Input, table *residue.Table, note string) (*configured, error) {
+	below, err := b.layers(ctx, b.layersOf(packages, in))
+	if err != nil {
+		return nil, err
+	}
+	return b.configure(ctx, packages, below, in, table, note)
 }
 
 // key covers everything that Configure's result depends on.
@@ -112,12 +152,16 @@ func (in Input) key(table []byte) string {
 }
 
 // configure lays what the layer below does not have over it, configures that, and lets
-// all have what they triggered.
-func (b *Builder) configure(ctx context.Context, packages []*Package, below *configured, in Input, table *residue.Table) (*tree.Tree, error) {
+// all have what they triggered. The note is for whoever wants to know what was done.
+func (b *Builder) configure(ctx context.Context, packages []*Package, below *configured, in Input, table *residue.Table, note string) (*configured, error) {
 	b.Report.Report(progress.Event{Stage: "merge packages", Total: int64(len(packages))})
 	ended := b.Observe.Begin(graph.Step{Stage: graph.Merge})
 	m, unconfigured, err := b.merge(ctx, packages, below, in)
 	if err != nil {
+		return nil, err
+	}
+	made := &configured{}
+	if made.before, err = m.files.Tree(); err != nil {
 		return nil, err
 	}
 	before, err := b.root(m, packages, below, in.Epoch, table)
@@ -131,15 +175,11 @@ func (b *Builder) configure(ctx context.Context, packages []*Package, below *con
 		return nil, err
 	}
 	run := scriptRun{stage: stageRest, script: script + lastScript(table, packages), packages: unconfigured, starts: startsFor(below.without(packages))}
-	after, err := b.runQuickly(ctx, before, run, in.Epoch)
-	if err != nil {
+	if made.after, err = b.runQuickly(ctx, before, run, in.Epoch); err != nil {
 		return nil, err
 	}
-	made, err := normalise(b.Store, after, table, tree.Time{Sec: in.Epoch})
-	if err == nil {
-		ended(graph.Outcome{Bytes: made.Bytes})
-	}
-	return made, err
+	ended(graph.Outcome{Bytes: made.after.Bytes, Note: note})
+	return made, nil
 }
 
 // merge gives the files of packages together with dpkg's database, and how many of the

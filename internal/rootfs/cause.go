@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"bytes"
 	"path"
 	"slices"
 	"strings"
@@ -30,13 +29,6 @@ type Causes struct {
 	read     bool
 }
 
-// scriptText is a script without its comments.
-type scriptText struct {
-	of   *Package
-	name string
-	text []byte
-}
-
 // NewCauses reads what the packages say.
 func NewCauses(s *store.Store, packages []*Package) *Causes {
 	c := &Causes{store: s, packages: sorted(packages), owners: map[string]*Package{}, waiting: map[string][]*Package{}, above: map[string]*Cause{}}
@@ -46,11 +38,8 @@ func NewCauses(s *store.Store, packages []*Package) *Causes {
 				c.owners[unalias(e)] = p
 			}
 		}
-		for _, name := range []string{"postinst", "config", "preinst"} {
-			if text, err := p.controlFile(s, name); err == nil && len(text) > 0 {
-				c.texts = append(c.texts, scriptText{p, name, withoutComments(text)})
-			}
-		}
+		texts, _ := p.scriptTexts(s)
+		c.texts = append(c.texts, texts...)
 		interests, err := interestsOf(s, p)
 		if err != nil {
 			continue
@@ -227,47 +216,13 @@ func (c *Causes) readPrograms() {
 		return
 	}
 	c.read = true
-	const largest = 256 << 10
 	for _, p := range c.packages {
 		for e := range p.Files.All() {
-			where := unalias(e)
-			if e.Type != tree.Regular || e.Mode&0o111 == 0 || e.Size > largest || !strings.HasPrefix(where, "/usr/sbin/") && !strings.HasPrefix(where, "/usr/bin/") {
-				continue
-			}
-			text, err := c.store.ReadObject(e.Digest)
-			if err == nil && bytes.HasPrefix(text, []byte("#!")) {
-				c.programs = append(c.programs, scriptText{p, where, withoutComments(text)})
+			if where := unalias(e); slices.Contains(commandPlaces, path.Dir(where)) {
+				if text, err := p.programText(c.store, e); err == nil && text != nil {
+					c.programs = append(c.programs, *text)
+				}
 			}
 		}
 	}
-}
-
-func withoutComments(text []byte) []byte {
-	var out []byte
-	for line := range bytes.Lines(text) {
-		if !bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")) {
-			out = append(out, line...)
-		}
-	}
-	return out
-}
-
-// hasWord reports whether a text has a path or name that does not go on.
-func hasWord(text []byte, word string) bool {
-	for {
-		i := bytes.Index(text, []byte(word))
-		if i < 0 {
-			return false
-		}
-		after := text[i+len(word):]
-		begins := strings.HasPrefix(word, "/") || i == 0 || !isNameByte(text[i-1])
-		if begins && (len(after) == 0 || !isNameByte(after[0])) {
-			return true
-		}
-		text = text[i+1:]
-	}
-}
-
-func isNameByte(b byte) bool {
-	return b == '_' || b == '-' || b == '.' || '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }

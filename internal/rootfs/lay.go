@@ -147,35 +147,48 @@ func unaliasFile(name string) string {
 // override gives paths the owner and mode that scripts asked for
 // before they were there (dpkg-statoverride(1)).
 func (l *laying) override(s *store.Store) error {
-	text, err := readFile(s, l.below.after, databaseDir+"/statoverride")
-	if err != nil || len(text) == 0 {
+	all, err := readOverrides(s, l.below.after)
+	if err != nil || len(all) == 0 {
 		return err
 	}
 	ids, err := IDs(s, l.below.after)
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(text)) {
-		words := strings.Fields(line)
-		if len(words) != 4 {
-			return fmt.Errorf("read %s/statoverride: %q is no override", databaseDir, strings.TrimSpace(line))
-		}
-		name := unaliasFile(words[3])
-		e, there := l.m.files.Get(name)
-		_, had := l.below.before.Lookup(name)
-		if !there || l.over(name) == nil && (e.Type != tree.Directory || had) {
+	for _, o := range all {
+		e, there := l.m.files.Get(o.path)
+		_, had := l.below.before.Lookup(o.path)
+		if !there || l.over(o.path) == nil && (e.Type != tree.Directory || had) {
 			continue // the script itself has applied it
 		}
-		if err := applyOverride(&e, words, ids); err != nil {
-			return fmt.Errorf("read %s/statoverride: %s: %w", databaseDir, name, err)
+		if err := o.apply(&e, ids); err != nil {
+			return fmt.Errorf("read %s/statoverride: %s: %w", databaseDir, o.path, err)
 		}
 		l.m.files.Put(e)
 	}
 	return nil
 }
 
-// applyOverride sets what the words "USER GROUP MODE PATH" say.
-func applyOverride(e *tree.Entry, words []string, ids lock.IDs) error {
+// statOverride is a line "USER GROUP MODE PATH" of dpkg's list.
+type statOverride struct{ user, group, mode, path string }
+
+func readOverrides(s *store.Store, t *tree.Tree) (all []statOverride, err error) {
+	text, err := readFile(s, t, databaseDir+"/statoverride")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) != 4 {
+			return nil, fmt.Errorf("read %s/statoverride: %q is no override", databaseDir, strings.TrimSpace(line))
+		}
+		all = append(all, statOverride{words[0], words[1], words[2], unaliasFile(words[3])})
+	}
+	return all, nil
+}
+
+// apply gives an entry its owner and mode.
+func (o statOverride) apply(e *tree.Entry, ids lock.IDs) error {
 	number := func(word string, known int, ok bool) (uint32, error) {
 		if digits, numeric := strings.CutPrefix(word, "#"); numeric {
 			n, err := strconv.ParseUint(digits, 10, 32)
@@ -186,17 +199,17 @@ func applyOverride(e *tree.Entry, words []string, ids lock.IDs) error {
 		}
 		return uint32(known), nil
 	}
-	user, ok := ids.Users[words[0]]
-	uid, err := number(words[0], user.UID, ok)
+	user, ok := ids.Users[o.user]
+	uid, err := number(o.user, user.UID, ok)
 	if err != nil {
 		return err
 	}
-	group, ok := ids.Groups[words[1]]
-	gid, err := number(words[1], group, ok)
+	group, ok := ids.Groups[o.group]
+	gid, err := number(o.group, group, ok)
 	if err != nil {
 		return err
 	}
-	mode, err := strconv.ParseUint(words[2], 8, 12)
+	mode, err := strconv.ParseUint(o.mode, 8, 12)
 	if err != nil {
 		return err
 	}

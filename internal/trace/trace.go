@@ -83,6 +83,9 @@ func eventOf(s graph.Span, thread int) event {
 	if s.Result != "" {
 		e.Args["result"] = s.Result
 	}
+	if s.Note != "" {
+		e.Args["note"] = s.Note
+	}
 	if len(e.Args) == 0 {
 		e.Args = nil
 	}

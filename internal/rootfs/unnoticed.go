@@ -1,0 +1,254 @@
+package rootfs
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"stet/internal/debian"
+	"stet/internal/store"
+	"stet/internal/tree"
+)
+
+// unnoticed reports whether packages can be laid over a root in which all others are
+// configured, as if they had been there when the others' scripts ran. The reason says
+// what speaks against it; "" is nothing.
+//
+// Scripts of the base run without them anyway ([Layers]). Any other script could look
+// whether a package, or a command of it, is there, or go through a directory that it
+// puts something into: to do so it names that, or a script that it calls does. What a
+// trigger tells it, it does again.
+func unnoticed(s *store.Store, packages []*Package, below *configured) (reason string, err error) {
+	w := witnesses{store: s, words: map[string]int{}, usual: map[string]bool{}, changed: map[string]bool{}}
+	for change := range tree.Diff(below.before, below.after) {
+		w.changed[change.Path()] = true
+	}
+	base := baseOf(packages)
+	var added []*Package
+	for _, p := range packages {
+		switch {
+		case base[p] && !below.has(p):
+			return fmt.Sprintf("%s is of the base", p.Name), nil
+		case base[p]:
+			w.addUsual(p)
+		case below.has(p):
+			if err := w.add(p); err != nil {
+				return "", err
+			}
+		default:
+			added = append(added, p)
+		}
+	}
+	if err := w.addCalled(packages, added); err != nil {
+		return "", err
+	}
+	for _, p := range added {
+		if reason, err := w.of(p); reason != "" || err != nil {
+			return reason, err
+		}
+	}
+	return "", nil
+}
+
+// baseOf gives the packages of [Base].
+func baseOf(packages []*Package) map[*Package]bool {
+	plain := make([]debian.Package, len(packages))
+	byKey := map[string]*Package{}
+	for i, p := range packages {
+		plain[i], byKey[p.key()] = p.Package, p
+	}
+	base := map[*Package]bool{}
+	for _, p := range Base(plain) {
+		base[byKey[p.Name+":"+p.Architecture]] = true
+	}
+	return base
+}
+
+// witnesses are the scripts that ran, and what else tells what they could notice.
+type witnesses struct {
+	store   *store.Store
+	ran     []witness
+	words   map[string]int  // and paths in them: in which first
+	shipped []*Package      // whose scripts they are
+	usual   map[string]bool // directories of the base: that a script names one says nothing
+	changed map[string]bool // paths that scripts changed
+}
+
+// witness is a script, with the paths at which its package's triggers wait.
+type witness struct {
+	scriptText
+	waits []string
+}
+
+func (w *witnesses) addUsual(p *Package) {
+	for e := range p.Files.All() {
+		if e.Type == tree.Directory {
+			w.usual[unalias(e)] = true
+		}
+	}
+}
+
+func (w *witnesses) add(p *Package) error {
+	texts, err := p.scriptTexts(w.store)
+	if err != nil {
+		return err
+	}
+	for _, text := range texts {
+		if err := w.addText(text); err != nil {
+			return err
+		}
+	}
+	w.shipped = append(w.shipped, p)
+	return nil
+}
+
+func (w *witnesses) addText(text scriptText) error {
+	interests, err := interestsOf(w.store, text.of)
+	if err != nil {
+		return err
+	}
+	var waits []string
+	for _, i := range interests {
+		waits = append(waits, i.name)
+	}
+	for word := range words(text.text) {
+		if _, ok := w.words[word]; !ok {
+			w.words[word] = len(w.ran)
+		}
+	}
+	w.ran = append(w.ran, witness{text, waits})
+	return nil
+}
+
+// addCalled adds the scripts that are called by those that ran, and so on.
+func (w *witnesses) addCalled(packages, added []*Package) error {
+	known := map[string]bool{}
+	for count := -1; count != len(w.ran); {
+		count = len(w.ran)
+		for _, p := range packages {
+			if slices.Contains(added, p) {
+				continue
+			}
+			for e := range p.Files.All() {
+				where := unalias(e)
+				if known[where] || !w.isCalled(where) {
+					continue
+				}
+				known[where] = true
+				text, err := p.programText(w.store, e)
+				if err != nil {
+					return err
+				}
+				if text != nil {
+					if err := w.addText(*text); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isCalled reports whether a script that ran has the name of a command, or the path of
+// another file or of its directory.
+func (w *witnesses) isCalled(where string) bool {
+	dir := path.Dir(where)
+	if slices.Contains(commandPlaces, dir) {
+		_, ok := w.words[path.Base(where)]
+		return ok
+	}
+	_, ok := w.words[where]
+	if !ok && !w.usual[dir] {
+		_, ok = w.words[dir]
+	}
+	return ok
+}
+
+// of tells how a package could have been noticed.
+func (w *witnesses) of(p *Package) (reason string, err error) {
+	preinst, err := p.controlFile(w.store, "preinst")
+	if err != nil {
+		return "", err
+	}
+	if bytes.Contains(preinst, []byte(divertProgram)) {
+		return fmt.Sprintf("the preinst of %s diverts files", p.Name), nil
+	}
+	for e := range p.Files.All() {
+		name := unalias(e)
+		if e.Type == tree.Directory {
+			continue
+		}
+		if w.changed[name] {
+			return fmt.Sprintf("scripts made %s, which %s ships", name, p.Name), nil
+		}
+		for _, other := range w.shipped {
+			if _, ok := other.Files.Lookup(e.Path); ok && len(p.Replaces) > 0 {
+				return fmt.Sprintf("%s replaces %s of %s", p.Name, name, other.Name), nil
+			}
+		}
+	}
+	for _, m := range marksOf(p, w.usual) {
+		if by := w.noticing(m); by != nil {
+			return fmt.Sprintf("the %s of %s names %s, which %s has", by.name, by.of.Name, m.text, p.Name), nil
+		}
+	}
+	return "", nil
+}
+
+// mark is something by which a script could notice a package: a name, or the path of a
+// directory.
+type mark struct {
+	text string
+	path bool
+}
+
+func marksOf(p *Package, usual map[string]bool) (all []mark) {
+	known := map[mark]bool{}
+	add := func(m mark) {
+		if !known[m] {
+			known[m] = true
+			all = append(all, m)
+		}
+	}
+	add(mark{text: p.Name})
+	for _, provided := range p.Provides {
+		add(mark{text: provided[0].Name})
+	}
+	for e := range p.Files.All() {
+		if e.Type == tree.Directory {
+			continue
+		}
+		dir := path.Dir(unalias(e))
+		if slices.Contains(commandPlaces, dir) {
+			add(mark{text: path.Base(e.Path)})
+		}
+		for ; dir != "/" && !usual[dir]; dir = path.Dir(dir) {
+			add(mark{text: dir, path: true})
+		}
+	}
+	return all
+}
+
+// noticing gives a script that names a mark while no trigger tells it.
+func (w *witnesses) noticing(m mark) *witness {
+	if !m.path {
+		if i, ok := w.words[m.text]; ok {
+			return &w.ran[i]
+		}
+		return nil
+	}
+	told := func(at string) bool { return m.text == at || strings.HasPrefix(m.text, at+"/") }
+	named := []byte(m.text)
+	if short := strings.TrimPrefix(m.text, "/usr"); unaliasFile(short) == m.text {
+		named = []byte(short) // which both names of it have
+	}
+	for i := range w.ran {
+		if by := &w.ran[i]; bytes.Contains(by.text, named) && !slices.ContainsFunc(by.waits, told) {
+			return by
+		}
+	}
+	return nil
+}

@@ -16,13 +16,13 @@ import (
 
 // check lets what a machine declares be judged by the programs that will read
 // it. A verdict changes no byte of the system, and one that was good is
-// remembered.
-func (b *Builder) check(ctx context.Context, in system.Input, composed *tree.Tree) error {
+// remembered. Root is the digest of the configured root.
+func (b *Builder) check(ctx context.Context, in system.Input, root string, composed *tree.Tree) error {
 	checks := system.Checks(in.Machine)
 	if len(checks) == 0 {
 		return nil
 	}
-	root, failed := in.Rootfs.Digest(), make([]error, len(checks))
+	failed := make([]error, len(checks))
 	var all errgroup.Group
 	all.SetLimit(runtime.GOMAXPROCS(0))
 	for i, c := range checks {

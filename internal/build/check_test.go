@@ -33,19 +33,19 @@ func TestAGoodVerdictIsRemembered(t *testing.T) {
 		return made
 	}
 	b := &Builder{Store: s, Provider: noRoots{}}
-	root := made("/usr/bin/web x program")
-	in := system.Input{Rootfs: root, Machine: &machine.Machine{Checks: map[string]machine.BuildCheck{"web": {Command: "web -t", Files: []string{"/etc/web"}}}}}
+	root := "of the root"
+	in := system.Input{Machine: &machine.Machine{Checks: map[string]machine.BuildCheck{"web": {Command: "web -t", Files: []string{"/etc/web"}}}}}
 	one, other := made("/etc/web - one", "/etc/motd - one"), made("/etc/web - one", "/etc/motd - other")
-	if err := b.check(t.Context(), in, one); !errors.Is(err, errAsked) {
+	if err := b.check(t.Context(), in, root, one); !errors.Is(err, errAsked) {
 		t.Fatalf("a new system is not checked: %v", err)
 	}
-	s.Memoise("check", system.Checks(in.Machine)[0].Key(root.Digest(), one), []byte("good\n"))
+	s.Memoise("check", system.Checks(in.Machine)[0].Key(root, one), []byte("good\n"))
 	for what, composed := range map[string]*tree.Tree{"the same system": one, "a system with another motd": other} {
-		if err := b.check(t.Context(), in, composed); err != nil {
+		if err := b.check(t.Context(), in, root, composed); err != nil {
 			t.Errorf("%s is checked again: %v", what, err)
 		}
 	}
-	if err := b.check(t.Context(), in, made("/etc/web - other")); !errors.Is(err, errAsked) {
+	if err := b.check(t.Context(), in, root, made("/etc/web - other")); !errors.Is(err, errAsked) {
 		t.Errorf("another file is not checked: %v", err)
 	}
 }

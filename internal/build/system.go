@@ -100,7 +100,7 @@ func (b *Builder) Build(ctx context.Context, m *machine.Machine, l *lock.Lock, s
 	if err := errors.Join(err, unpacked.Wait()); err != nil {
 		return nil, err
 	}
-	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Origins: origins(m, l), Epoch: l.Epoch, Sources: sources})
+	made, err := b.compose(ctx, system.Input{Machine: m, Rootfs: root, IDs: l.IDs, Origins: origins(m, l), Epoch: l.Epoch, Sources: sources}, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -240,9 +240,9 @@ func configured(ctx context.Context, roots rootfs.Builder, in rootfs.Input, ids 
 	return roots.Number(made, ids, in)
 }
 
-// compose lays the machine over its root, runs the finishers and the checks, and
-// stores the trees.
-func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error) {
+// compose lays the machine over its root, of which the digest is given, runs the
+// finishers and the checks, and stores the trees.
+func (b *Builder) compose(ctx context.Context, in system.Input, root string) (*System, error) {
 	b.Report.Report(progress.Event{Stage: "compose the system"})
 	composing := b.Observe.Begin(graph.Step{Stage: graph.System})
 	composed, err := system.Compose(b.Store, in)
@@ -255,7 +255,7 @@ func (b *Builder) compose(ctx context.Context, in system.Input) (*System, error)
 	}
 	// A verdict changes nothing, so that images are made meanwhile.
 	var judged errgroup.Group
-	judged.Go(func() error { return b.check(ctx, in, composed) })
+	judged.Go(func() error { return b.check(ctx, in, root, composed) })
 	manifest, size, err := b.divide(in, composed)
 	if unfit := judged.Wait(); unfit != nil {
 		return nil, unfit // not joined: whoever reads it takes the checks that failed out of it

@@ -49,10 +49,7 @@ func (c *composer) like(pattern string) []string {
 		return out
 	}
 	fixed, _, _ := strings.Cut(pattern, "*")
-	for _, e := range c.files.Entries() {
-		if !strings.HasPrefix(e.Path, fixed) {
-			continue
-		}
+	for _, e := range c.files.Below(path.Dir(fixed)) {
 		if ok, err := path.Match(pattern, e.Path); ok && err == nil {
 			out = append(out, e.Path)
 		}

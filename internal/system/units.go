@@ -130,8 +130,8 @@ func (c *composer) enable(name string, seen map[string]bool) error {
 // disable takes away every link that starts the unit at boot.
 func (c *composer) disable(name string) {
 	var gone []string
-	for _, e := range c.files.Entries() {
-		if e.Type != tree.Symlink || !strings.HasPrefix(e.Path, etcUnits) || e.Target == "/dev/null" {
+	for _, e := range c.files.Below(etcUnits) {
+		if e.Type != tree.Symlink || e.Target == "/dev/null" {
 			continue
 		}
 		dir, base := path.Split(strings.TrimPrefix(e.Path, etcUnits))

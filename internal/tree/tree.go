@@ -207,10 +207,33 @@ func (b *Builder) MakeParents(name string, mtime Time) {
 }
 
 // Entries gives what was collected, sorted by path. They are copies.
-func (b *Builder) Entries() []Entry {
-	out := make([]Entry, 0, len(b.base)+len(b.changes))
-	rest := b.base
-	for _, name := range slices.Sorted(maps.Keys(b.changes)) {
+func (b *Builder) Entries() []Entry { return b.changed(b.base, slices.Sorted(maps.Keys(b.changes))) }
+
+// Below gives what was collected below a directory, sorted by path, without the directory
+// itself. They are copies.
+func (b *Builder) Below(dir string) []Entry {
+	prefix := strings.TrimSuffix(dir, "/") + "/"
+	first, _ := search(b.base, prefix)
+	end := first
+	for end < len(b.base) && strings.HasPrefix(b.base[end].Path, prefix) {
+		end++
+	}
+	var names []string
+	for name := range b.changes {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	below := b.changed(b.base[first:end], names)
+	return slices.DeleteFunc(below, func(e Entry) bool { return e.Path == "/" })
+}
+
+// changed gives sorted entries of the base with the changes of these names, sorted too.
+func (b *Builder) changed(base []Entry, names []string) []Entry {
+	out := make([]Entry, 0, len(base)+len(names))
+	rest := base
+	for _, name := range names {
 		n, replaces := search(rest, name)
 		out = append(out, rest[:n]...)
 		rest = rest[n:]

@@ -244,5 +244,11 @@ func TestBuilderIsAMap(t *testing.T) {
 		if have := b.Entries(); !reflect.DeepEqual(have, sorted) {
 			t.Fatalf("seed %d:\nhave %v\nwant %v", seed, have, sorted)
 		}
+		for dir, prefix := range map[string]string{"/": "/", "/a": "/a/", "/b/": "/b/", "/none": "/none/"} {
+			below := slices.DeleteFunc(slices.Clone(sorted), func(e Entry) bool { return e.Path == "/" || !strings.HasPrefix(e.Path, prefix) })
+			if have := b.Below(dir); !slices.EqualFunc(have, below, func(a, b Entry) bool { return reflect.DeepEqual(a, b) }) {
+				t.Fatalf("seed %d: below %s:\nhave %v\nwant %v", seed, dir, have, below)
+			}
+		}
 	}
 }

@@ -197,6 +197,10 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 		{postinst("if command -v do-it; then"), added, "the postinst of ran names do-it, which added has"},
 		{postinst("[ -x /bin/do-it ]"), added, "the postinst of ran names do-it, which added has"},
 		{postinst("for f in /usr/share/place/part/*"), added, "the postinst of ran names /usr/share/place/part, which added has"},
+		{postinst("cat /usr/share/place/part/another"), added, ""},
+		{postinst("cat /usr/share/place/part/fil*"), added, "the postinst of ran names /usr/share/place/part, which added has"},
+		{postinst("test -e /usr/share/doc/added"), added, "the postinst of ran names added, which added has"},
+		{postinst("cat /usr/share/doc/notes"), pkg(t, s, stanza("added"), "/usr/share/doc/notes =1"), "the postinst of ran names /usr/share/doc/notes, which added has"},
 		{postinst("ls /usr/share/doc"), added, ""}, // every package has something there
 		{postinst("ls /lib/place/*"), pkg(t, s, stanza("added"), "/usr/lib/place/file =1"), "the postinst of ran names /usr/lib/place, which added has"},
 		{postinst("tell"), added, "the /usr/lib/telling/parts.sh of base names /usr/share/place, which added has"},

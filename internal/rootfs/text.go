@@ -79,7 +79,8 @@ func isNameByte(b byte) bool {
 }
 
 // words gives the names in a text, and its paths where they are since /usr has all, each
-// perhaps more than once.
+// perhaps more than once. Of a path that a pattern or a variable ends, it gives the
+// directory.
 func words(text []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest := text; len(rest) > 0; {
@@ -88,9 +89,16 @@ func words(text []byte) iter.Seq[string] {
 				n++
 			}
 			word := string(rest[:n])
+			open := n < len(rest) && bytes.IndexByte([]byte("*?[{$`"), rest[n]) >= 0
 			rest = rest[min(n+1, len(rest)):]
-			if named := path.Clean(word); strings.HasPrefix(word, "/") && named != "/" && !yield(unaliasFile(named)) {
-				return
+			if i := strings.IndexByte(word, '/'); i >= 0 {
+				named := path.Clean(word[i:])
+				if open && !strings.HasSuffix(word, "/") {
+					named = path.Dir(named)
+				}
+				if named != "/" && !yield(unaliasFile(named)) {
+					return
+				}
 			}
 			for name := range strings.SplitSeq(word, "/") {
 				if name != "" && !yield(name) {

@@ -11,8 +11,11 @@ func TestWordsOfAText(t *testing.T) {
 		"/ // /../ ;":             {".."},
 		"if command -v g++; then": {"if", "command", "-v", "g++", "then"},
 		"ls \"/lib/a/\" /opt//b":  {"ls", "/usr/lib/a", "lib", "a", "/opt/b", "opt", "b"},
-		"x=$dir/part":             {"x", "dir", "part"},
+		"x=$dir/part":             {"x", "/part", "dir", "part"},
 		"end/":                    {"end"},
+		"/etc/a/*":                {"/etc/a", "etc", "a"},
+		"/etc/a/b*.d/c":           {"/etc/a", "etc", "a", "b", "/c", ".d", "c"},
+		"/opt/x$y":                {"/opt", "opt", "x", "y"},
 	} {
 		if have := slices.Collect(words([]byte(text))); !slices.Equal(have, want) {
 			t.Errorf("%q has %q, want %q", text, have, want)

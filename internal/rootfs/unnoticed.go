@@ -21,7 +21,7 @@ import (
 // puts something into: to do so it names that, or a script that it calls does. What a
 // trigger tells it, it does again.
 func unnoticed(s *store.Store, packages []*Package, below *configured) (reason string, err error) {
-	w := witnesses{store: s, words: map[string]int{}, usual: map[string]bool{}, changed: map[string]bool{}}
+	w := witnesses{store: s, words: map[string][]int{}, usual: map[string]bool{}, changed: map[string]bool{}}
 	for change := range tree.Diff(below.before, below.after) {
 		w.changed[change.Path()] = true
 	}
@@ -70,10 +70,10 @@ func baseOf(packages []*Package) map[*Package]bool {
 type witnesses struct {
 	store   *store.Store
 	ran     []witness
-	words   map[string]int  // and paths in them: in which first
-	shipped []*Package      // whose scripts they are
-	usual   map[string]bool // directories of the base: that a script names one says nothing
-	changed map[string]bool // paths that scripts changed
+	words   map[string][]int // and paths: which scripts have them
+	shipped []*Package       // whose scripts they are
+	usual   map[string]bool  // directories of the base: that a script names one says nothing
+	changed map[string]bool  // paths that scripts changed
 }
 
 // witness is a script, with the paths at which its package's triggers wait.
@@ -114,8 +114,8 @@ func (w *witnesses) addText(text scriptText) error {
 		waits = append(waits, i.name)
 	}
 	for word := range words(text.text) {
-		if _, ok := w.words[word]; !ok {
-			w.words[word] = len(w.ran)
+		if in := w.words[word]; len(in) == 0 || in[len(in)-1] != len(w.ran) {
+			w.words[word] = append(in, len(w.ran))
 		}
 	}
 	w.ran = append(w.ran, witness{text, waits})
@@ -157,14 +157,9 @@ func (w *witnesses) addCalled(packages, added []*Package) error {
 func (w *witnesses) isCalled(where string) bool {
 	dir := path.Dir(where)
 	if slices.Contains(commandPlaces, dir) {
-		_, ok := w.words[path.Base(where)]
-		return ok
+		return len(w.words[path.Base(where)]) > 0
 	}
-	_, ok := w.words[where]
-	if !ok && !w.usual[dir] {
-		_, ok = w.words[dir]
-	}
-	return ok
+	return len(w.words[where]) > 0 || !w.usual[dir] && len(w.words[dir]) > 0
 }
 
 // of tells how a package could have been noticed.
@@ -190,63 +185,50 @@ func (w *witnesses) of(p *Package) (reason string, err error) {
 			}
 		}
 	}
-	for _, m := range marksOf(p, w.usual) {
-		if by := w.noticing(m); by != nil {
-			return fmt.Sprintf("the %s of %s names %s, which %s has", by.name, by.of.Name, m.text, p.Name), nil
+	for _, mark := range marksOf(p, w.usual) {
+		if by := w.noticing(mark); by != nil {
+			return fmt.Sprintf("the %s of %s names %s, which %s has", by.name, by.of.Name, mark, p.Name), nil
 		}
 	}
 	return "", nil
 }
 
-// mark is something by which a script could notice a package: a name, or the path of a
-// directory.
-type mark struct {
-	text string
-	path bool
-}
-
-func marksOf(p *Package, usual map[string]bool) (all []mark) {
-	known := map[mark]bool{}
-	add := func(m mark) {
-		if !known[m] {
-			known[m] = true
-			all = append(all, m)
+// marksOf gives that by which a script could notice a package: names, and paths of files
+// and directories.
+func marksOf(p *Package, usual map[string]bool) (all []string) {
+	known := map[string]bool{}
+	add := func(mark string) {
+		if !known[mark] {
+			known[mark] = true
+			all = append(all, mark)
 		}
 	}
-	add(mark{text: p.Name})
+	add(p.Name)
 	for _, provided := range p.Provides {
-		add(mark{text: provided[0].Name})
+		add(provided[0].Name)
 	}
 	for e := range p.Files.All() {
 		if e.Type == tree.Directory {
 			continue
 		}
-		dir := path.Dir(unalias(e))
+		where := unalias(e)
+		dir := path.Dir(where)
 		if slices.Contains(commandPlaces, dir) {
-			add(mark{text: path.Base(e.Path)})
+			add(path.Base(where))
 		}
+		add(where)
 		for ; dir != "/" && !usual[dir]; dir = path.Dir(dir) {
-			add(mark{text: dir, path: true})
+			add(dir)
 		}
 	}
 	return all
 }
 
-// noticing gives a script that names a mark while no trigger tells it.
-func (w *witnesses) noticing(m mark) *witness {
-	if !m.path {
-		if i, ok := w.words[m.text]; ok {
-			return &w.ran[i]
-		}
-		return nil
-	}
-	told := func(at string) bool { return m.text == at || strings.HasPrefix(m.text, at+"/") }
-	named := []byte(m.text)
-	if short := strings.TrimPrefix(m.text, "/usr"); unaliasFile(short) == m.text {
-		named = []byte(short) // which both names of it have
-	}
-	for i := range w.ran {
-		if by := &w.ran[i]; bytes.Contains(by.text, named) && !slices.ContainsFunc(by.waits, told) {
+// noticing gives a script that has a mark; nil where triggers tell all that do.
+func (w *witnesses) noticing(mark string) *witness {
+	told := func(at string) bool { return mark == at || strings.HasPrefix(mark, at+"/") }
+	for _, i := range w.words[mark] {
+		if by := &w.ran[i]; !slices.ContainsFunc(by.waits, told) {
 			return by
 		}
 	}

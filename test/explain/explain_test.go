@@ -141,7 +141,7 @@ func TestEachChangeIsExplained(t *testing.T) {
 			bash = p.SHA256
 		}
 	}
-	w.forget(t, "layer", "configure", "number", "system", "image", "initrd", filepath.Join(unpack.Stage, bash))
+	w.forget(t, "layer", "predecessors", "configure", "number", "system", "image", "initrd", filepath.Join(unpack.Stage, bash))
 	w.build(t).says(t, map[string]string{
 		"import bash:amd64": "made: forgotten", "import more:amd64": "reused", "base": "made: forgotten", "merge": "made: forgotten",
 		"configure": "made: forgotten", "number": "same: forgotten", "system": "same: forgotten", "initrd": "same: forgotten",

@@ -182,7 +182,7 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 	}
 	base := pkg(t, s, stanza("base", "Essential: yes"), "/usr/bin/sh =1", "/usr/share/doc/base =1", "@postinst =#!/bin/sh\ncommand -v added\n",
 		"/usr/sbin/tell =#!/bin/sh\n# added\n. /lib/telling/parts.sh\n", "/usr/lib/telling/parts.sh =#!/bin/sh\nrun-parts /usr/share/place\n",
-		"/usr/sbin/silent =#!/bin/sh\necho role\n", "/usr/sbin/compiled =role")
+		"/usr/sbin/silent =#!/bin/sh\necho role\n", "/etc/init.d/base =#!/bin/sh\nls /etc/init.d/$1\n", "/usr/sbin/compiled =role")
 	added := pkg(t, s, stanza("added", "Provides: role (= 1), other"), "/bin/do-it =1", "/usr/share/doc/added =1", "/usr/share/place/part/file =1")
 	files := func(lines ...string) *tree.Tree { return pkg(t, s, stanza("files"), lines...).Files }
 	for _, c := range []struct {
@@ -206,6 +206,8 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 		{postinst("tell"), added, "the /usr/lib/telling/parts.sh of base names /usr/share/place, which added has"},
 		{postinst("/sbin/silent"), added, "the /usr/sbin/silent of base names role, which added has"},
 		{postinst("compiled"), added, ""},
+		{postinst("[ ! -x /etc/init.d/base ] || invoke-rc.d base start"), pkg(t, s, stanza("added"), "/etc/init.d/added =1"), ""},
+		{postinst("echo $role ${do-it}"), added, ""},
 		{postinst("true"), pkg(t, s, stanza("added"), "@preinst =dpkg-divert --add /usr/bin/sh"), "the preinst of added diverts files"},
 		{postinst("true"), pkg(t, s, stanza("added", "Priority: required")), "added is of the base"},
 		{postinst("true"), pkg(t, s, stanza("added"), "/usr/share/made =1"), "scripts made /usr/share/made, which added ships"},

@@ -80,20 +80,23 @@ func isNameByte(b byte) bool {
 
 // words gives the names in a text, and its paths where they are since /usr has all, each
 // perhaps more than once. Of a path that a pattern or a variable ends, it gives the
-// directory.
+// directory. Names of variables are none.
 func words(text []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for rest := text; len(rest) > 0; {
-			n := 0
-			for n < len(rest) && (isNameByte(rest[n]) || rest[n] == '/') {
-				n++
+		for at, end := 0, 0; at < len(text); at = end + 1 {
+			for end = at; end < len(text) && (isNameByte(text[end]) || text[end] == '/'); end++ {
 			}
-			word := string(rest[:n])
-			open := n < len(rest) && bytes.IndexByte([]byte("*?[{$`"), rest[n]) >= 0
-			rest = rest[min(n+1, len(rest)):]
-			if i := strings.IndexByte(word, '/'); i >= 0 {
+			word := string(text[at:end])
+			i := strings.IndexByte(word, '/')
+			if isVariable(text[:at]) {
+				word, i = word[max(i, 0):], -1
+				if !strings.HasPrefix(word, "/") {
+					continue
+				}
+			}
+			if i >= 0 {
 				named := path.Clean(word[i:])
-				if open && !strings.HasSuffix(word, "/") {
+				if open := end < len(text) && strings.IndexByte("*?[{$`", text[end]) >= 0; open && !strings.HasSuffix(word, "/") {
 					named = path.Dir(named)
 				}
 				if named != "/" && !yield(unaliasFile(named)) {
@@ -107,4 +110,11 @@ func words(text []byte) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// isVariable reports whether what follows a text is the name of a variable, in shell or
+// Perl.
+func isVariable(before []byte) bool {
+	before = bytes.TrimSuffix(before, []byte("{"))
+	return bytes.HasSuffix(before, []byte("$")) || bytes.HasSuffix(before, []byte("@"))
 }

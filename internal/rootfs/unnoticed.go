@@ -21,7 +21,7 @@ import (
 // puts something into: to do so it names that, or a script that it calls does. What a
 // trigger tells it, it does again.
 func unnoticed(s *store.Store, packages []*Package, below *configured) (reason string, err error) {
-	w := witnesses{store: s, words: map[string][]int{}, usual: map[string]bool{}, changed: map[string]bool{}}
+	w := witnesses{store: s, words: map[string][]int{}, usual: map[string]bool{initScripts: true}, changed: map[string]bool{}}
 	for change := range tree.Diff(below.before, below.after) {
 		w.changed[change.Path()] = true
 	}
@@ -75,6 +75,9 @@ type witnesses struct {
 	usual   map[string]bool  // directories of the base: that a script names one says nothing
 	changed map[string]bool  // paths that scripts changed
 }
+
+// initScripts is where init-system-helpers look for what one package has to start.
+const initScripts = "/etc/init.d"
 
 // witness is a script, with the paths at which its package's triggers wait.
 type witness struct {
@@ -156,6 +159,9 @@ func (w *witnesses) addCalled(packages, added []*Package) error {
 // another file or of its directory.
 func (w *witnesses) isCalled(where string) bool {
 	dir := path.Dir(where)
+	if dir == initScripts {
+		return false // nothing is started while scripts run
+	}
 	if slices.Contains(commandPlaces, dir) {
 		return len(w.words[path.Base(where)]) > 0
 	}

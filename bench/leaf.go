@@ -23,7 +23,7 @@ var leaves = []struct {
 	name, kind string
 	byHand     bool
 }{
-	{"tree", "without scripts", false},
+	{"ncdu", "without scripts", false},
 	{"earlyoom", "a daemon", false},
 	{"plocate", "with a script by hand", true},
 }

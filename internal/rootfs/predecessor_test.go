@@ -184,6 +184,14 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 		"/usr/sbin/tell =#!/bin/sh\n# added\n. /lib/telling/parts.sh\n", "/usr/lib/telling/parts.sh =#!/bin/sh\nrun-parts /usr/share/place\n",
 		"/usr/sbin/silent =#!/bin/sh\necho role\n", "/etc/init.d/base =#!/bin/sh\nls /etc/init.d/$1\n", "/usr/sbin/compiled =role")
 	added := pkg(t, s, stanza("added", "Provides: role (= 1), other"), "/bin/do-it =1", "/usr/share/doc/added =1", "/usr/share/place/part/file =1")
+	python := func(hook string) *Package {
+		return pkg(t, s, stanza("python3"), "@postinst =#!/bin/sh\nrun-parts /usr/share/python3/runtime.d\n",
+			"/usr/share/python3/runtime.d/public_modules.rtinstall =#!/bin/sh\n"+hook+" /usr/lib/python3/dist-packages\n")
+	}
+	module := func(postinst string) *Package {
+		return pkg(t, s, stanza("module"), "/usr/lib/python3/dist-packages/module.py =1", "@postinst =#!/bin/sh\n"+postinst+"\n")
+	}
+	const compiles = "the /usr/share/python3/runtime.d/public_modules.rtinstall of python3 names /usr/lib/python3/dist-packages, which module has"
 	files := func(lines ...string) *tree.Tree { return pkg(t, s, stanza("files"), lines...).Files }
 	for _, c := range []struct {
 		ran, added *Package
@@ -213,6 +221,12 @@ func TestWhatScriptsCouldNotice(t *testing.T) {
 		{postinst("true"), pkg(t, s, stanza("added"), "/usr/share/made =1"), "scripts made /usr/share/made, which added ships"},
 		{postinst("true"), pkg(t, s, stanza("added", "Replaces: ran"), "/usr/share/ran =2"), "added replaces /usr/share/ran of ran"},
 		{pkg(t, s, stanza("ran"), "@triggers =interest-noawait /usr/share/place\n", "@postinst =#!/bin/sh\nls /usr/share/place/part\n"), added, ""},
+		{python("py3compile"), module("if true; then\n\tpy3compile -p module \nfi"), ""},
+		{python("py3compile"), module("true"), compiles},
+		{python("py3compile"), module("py3compile -p module -V 3.12"), compiles},
+		{python("py3compile"), module("py3compile -p modules"), compiles},
+		{python("module; py3compile"), module("py3compile -p module"), "the /usr/share/python3/runtime.d/public_modules.rtinstall of python3 names module, which module has"},
+		{postinst("ls /usr/lib/python3/dist-packages"), module("py3compile -p module"), "the postinst of ran names /usr/lib/python3/dist-packages, which module has"},
 	} {
 		below := &configured{
 			members: map[string]bool{base.key(): true, c.ran.key(): true},

@@ -76,6 +76,17 @@ type witnesses struct {
 	changed map[string]bool  // paths that scripts changed
 }
 
+// repetition is what a script does to the files that all packages have in a directory,
+// where packages do it again to their own by a line of their postinst: whether one was
+// there when it ran makes no difference.
+type repetition struct{ script, dir, line string }
+
+var repetitions = []repetition{{
+	script: "/usr/share/python3/runtime.d/public_modules.rtinstall",
+	dir:    "/usr/lib/python3/dist-packages",
+	line:   "py3compile -p ", // and the package's name: with nothing behind it, all its public modules
+}}
+
 // initScripts is where init-system-helpers look for what one package has to start.
 const initScripts = "/etc/init.d"
 
@@ -191,8 +202,12 @@ func (w *witnesses) of(p *Package) (reason string, err error) {
 			}
 		}
 	}
+	postinst, err := p.controlFile(w.store, "postinst")
+	if err != nil {
+		return "", err
+	}
 	for _, mark := range marksOf(p, w.usual) {
-		if by := w.noticing(mark); by != nil {
+		if by := w.noticing(mark, p.repeats(postinst, mark)); by != nil {
 			return fmt.Sprintf("the %s of %s names %s, which %s has", by.name, by.of.Name, mark, p.Name), nil
 		}
 	}
@@ -230,13 +245,34 @@ func marksOf(p *Package, usual map[string]bool) (all []string) {
 	return all
 }
 
-// noticing gives a script that has a mark; nil where triggers tell all that do.
-func (w *witnesses) noticing(mark string) *witness {
-	told := func(at string) bool { return mark == at || strings.HasPrefix(mark, at+"/") }
+// repeats gives the scripts that do nothing at a path which the package's own postinst
+// does not do again.
+func (p *Package) repeats(postinst []byte, at string) (scripts []string) {
+	for _, r := range repetitions {
+		if !isBelow(at, r.dir) {
+			continue
+		}
+		for line := range bytes.Lines(postinst) {
+			if string(bytes.TrimSpace(line)) == r.line+p.Name {
+				scripts = append(scripts, r.script)
+				break
+			}
+		}
+	}
+	return scripts
+}
+
+// noticing gives a script that has a mark, out of those that say something by it; nil
+// where triggers tell all that do.
+func (w *witnesses) noticing(mark string, repeated []string) *witness {
+	told := func(at string) bool { return isBelow(mark, at) }
 	for _, i := range w.words[mark] {
-		if by := &w.ran[i]; !slices.ContainsFunc(by.waits, told) {
+		by := &w.ran[i]
+		if !slices.ContainsFunc(by.waits, told) && !slices.Contains(repeated, by.name) {
 			return by
 		}
 	}
 	return nil
 }
+
+func isBelow(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }

@@ -76,15 +76,22 @@ type witnesses struct {
 	changed map[string]bool  // paths that scripts changed
 }
 
-// repetition is what a script does to the files that all packages have in a directory,
-// where packages do it again to their own by a line of their postinst: whether one was
-// there when it ran makes no difference.
-type repetition struct{ script, dir, line string }
+// repetition is what scripts do to the files that all packages have in a directory, where
+// packages do it again to their own by a line of their postinst, which ends with their
+// name: whether one was there when they ran makes no difference.
+type repetition struct {
+	dir     string
+	scripts []string
+	line    string
+}
 
 var repetitions = []repetition{{
-	script: "/usr/share/python3/runtime.d/public_modules.rtinstall",
-	dir:    "/usr/lib/python3/dist-packages",
-	line:   "py3compile -p ", // and the package's name: with nothing behind it, all its public modules
+	dir: "/usr/lib/python3/dist-packages",
+	scripts: []string{
+		"/usr/share/python3/runtime.d/public_modules.rtinstall",
+		"/usr/share/python3/runtime.d/public_modules.rtremove",
+	},
+	line: "py3compile -p ", // without options, all its modules that are public
 }}
 
 // initScripts is where init-system-helpers look for what one package has to start.
@@ -254,7 +261,7 @@ func (p *Package) repeats(postinst []byte, at string) (scripts []string) {
 		}
 		for line := range bytes.Lines(postinst) {
 			if string(bytes.TrimSpace(line)) == r.line+p.Name {
-				scripts = append(scripts, r.script)
+				scripts = append(scripts, r.scripts...)
 				break
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"stet/internal/build"
 	"stet/internal/debian"
 	"stet/test/chance"
 	"stet/test/program"
@@ -35,52 +36,48 @@ func TestAPackageMoreIsAsWithAll(t *testing.T) {
 		}
 		return drawn
 	}
-	alone, compared := 0, 0
-	for range chance.Rounds(t, 20) {
+	begin := func() *growing {
 		p := program.Example(t, "minimal")
-		name := filepath.Join(p.Dir, "stet.yaml")
-		text, err := os.ReadFile(name)
+		text, err := os.ReadFile(filepath.Join(p.Dir, "stet.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var wished []string
-		// wish asks for more packages, if they can be had together with the others.
-		wish := func(more []string, args ...string) bool {
-			line := "\npackages: [" + strings.Join(append(slices.Clone(wished), more...), ", ") + "]\n"
-			if err := os.WriteFile(name, append(slices.Clone(text), line...), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if !isSmall(t, p) {
-				return false
-			}
-			if r := p.Run(t, append([]string{"lock"}, args...)...); r.Code != 0 {
-				t.Logf("%v cannot be had: %s", more, r.Stderr)
-				return false
-			}
-			if r := p.Run(t, "build"); strings.Contains(r.Stderr, "a machine has no top-level directory") {
-				t.Logf("%v is of no use: %s", more, r.Stderr)
-				return false
-			}
-			wished = append(wished, more...)
-			return true
+		g := &growing{Program: p, text: string(text)}
+		for !g.wish(t, draw(8)) {
 		}
-		for !wish(draw(8)) {
-		}
-		trace := filepath.Join(t.TempDir(), "trace")
-		for range perRound {
+		return g
+	}
+	trace := filepath.Join(t.TempDir(), "trace")
+	compared, alone := 0, 0
+	for range chance.Rounds(t, 20) {
+		for g, added := begin(), 0; added < perRound; {
 			more := draw(1)
-			if slices.Contains(wished, more[0]) || !wish(more, "--trace", trace) {
+			if slices.Contains(g.wished, more[0]) || !g.wish(t, more, "--trace", trace) {
 				continue
 			}
+			n := seed(t)
+			g.Build(t)
+			differences := buildTwice(t, g.Program, n).Differences
+			if len(differences) > 0 {
+				anyway := g.differences(t, n)
+				for _, d := range differences {
+					if !slices.ContainsFunc(anyway, func(other build.Difference) bool { return other.Path == d.Path }) {
+						t.Error(d)
+					}
+				}
+				if t.Failed() {
+					t.Fatalf("%v", g.wished)
+				}
+				t.Logf("%v is another machine each time: %v", g.wished, differences)
+				g = begin()
+				continue
+			}
+			added++
 			compared++
-			if why, again := isConfiguredAgain(t, trace, wished[0]); again {
-				t.Logf("%v: %s", wished, why)
+			if why, again := isConfiguredAgain(t, trace, g.wished[0]); again {
+				t.Logf("%v: %s", g.wished, why)
 			} else {
 				alone++
-			}
-			isTheSameTwice(t, p)
-			if t.Failed() {
-				t.Fatalf("%v", wished)
 			}
 		}
 	}
@@ -88,6 +85,47 @@ func TestAPackageMoreIsAsWithAll(t *testing.T) {
 	if alone == 0 {
 		t.Error("none was")
 	}
+}
+
+// growing is a machine that gets more and more packages.
+type growing struct {
+	program.Program
+	text   string // of its configuration, without packages
+	wished []string
+}
+
+// wish asks for more packages, if they can be had together with the others, and locks
+// them.
+func (g *growing) wish(t *testing.T, more []string, args ...string) bool {
+	wished := append(slices.Clone(g.wished), more...)
+	text := g.text + "\npackages: [" + strings.Join(wished, ", ") + "]\n"
+	if err := os.WriteFile(filepath.Join(g.Dir, "stet.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if !isSmall(t, g.Program) {
+		return false
+	}
+	if r := g.Run(t, append([]string{"lock"}, args...)...); r.Code != 0 {
+		t.Logf("%v cannot be had: %s", more, r.Stderr)
+		return false
+	}
+	if r := g.Run(t, "build"); strings.Contains(r.Stderr, "a machine has no top-level directory") {
+		t.Logf("%v is of no use: %s", more, r.Stderr)
+		return false
+	}
+	g.wished = wished
+	return true
+}
+
+// differences gives those of a machine whose scripts all run both times: in a store that
+// has never seen it, by another lock.
+func (g *growing) differences(t *testing.T, seed uint64) []build.Difference {
+	p := g.With("STET_STORE=" + t.TempDir())
+	if err := os.Remove(filepath.Join(p.Dir, "stet.lock")); err != nil {
+		t.Fatal(err)
+	}
+	p.Must(t, "lock")
+	return buildTwice(t, p, seed).Differences
 }
 
 // drawable are the names of small packages, those that often have scripts twice.

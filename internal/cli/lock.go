@@ -96,6 +96,7 @@ type lockOptions struct {
 
 func (a *app) lock(ctx context.Context, o lockOptions) error {
 	begin := a.Now()
+	a.observe()
 	c, err := a.load(ctx)
 	if err != nil {
 		return err
@@ -150,6 +151,9 @@ func (a *app) lock(ctx context.Context, o lockOptions) error {
 		}
 	}
 	done()
+	for _, note := range a.observed.notes() {
+		a.term.Note(note)
+	}
 	if o.quiet {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,6 +72,17 @@ func (o *observed) all() []graph.Span {
 		}
 	}
 	return spans
+}
+
+// notes gives what rooms say of what they did, each once.
+func (o *observed) notes() []string {
+	var notes []string
+	for _, s := range o.all() {
+		if s.Note != "" && !slices.Contains(notes, s.Note) {
+			notes = append(notes, s.Note)
+		}
+	}
+	return notes
 }
 
 // traced gives a command --trace. The trace of one that fails tells what it had

@@ -91,7 +91,14 @@ func (w world) forget(t *testing.T, stages ...string) {
 }
 
 func TestEachChangeIsExplained(t *testing.T) {
-	w := world{loopback.New(t, mirrortest.Deb{Name: "more", Scripts: map[string]string{"postinst": "#!/bin/sh\nset -e\ntouch /etc/more\n"}})}
+	does := func(script string) map[string]string {
+		return map[string]string{"postinst": "#!/bin/sh\nset -e\n" + script + "\n"}
+	}
+	w := world{loopback.New(t,
+		mirrortest.Deb{Name: "addendum", Scripts: does("touch /etc/addendum")},
+		mirrortest.Deb{Name: "asking", Scripts: does("command -v late-one || true")},
+		mirrortest.Deb{Name: "late-one"},
+	)}
 	w.Serve(t)
 	w.GiveDebs(t)
 	w.Declare(t, `files: {/etc/motd: {text: "one\n"}}`)
@@ -123,10 +130,12 @@ func TestEachChangeIsExplained(t *testing.T) {
 	})
 
 	// What lock configured is there when it is built.
-	w.Want(t, "more")
-	w.Stet.Must(t, "lock")
+	w.Want(t, "addendum")
+	if r := w.Stet.Must(t, "lock"); strings.Contains(r.Stderr, "all scripts run") {
+		t.Error(r.Stderr)
+	}
 	r := w.Stet.Must(t, "build", "--explain", "-v")
-	for _, want := range []string{"  configure  ", "more 1.0 (new)", "packages.more"} {
+	for _, want := range []string{"  configure  ", "addendum 1.0 (new)", "packages.addendum"} {
 		if !strings.Contains(r.Stdout, want) {
 			t.Errorf("with one package more it does not say %q:\n%s", want, r.Stdout)
 		}
@@ -143,7 +152,7 @@ func TestEachChangeIsExplained(t *testing.T) {
 	}
 	w.forget(t, "layer", "predecessors", "configure", "number", "system", "image", "initrd", filepath.Join(unpack.Stage, bash))
 	w.build(t).says(t, map[string]string{
-		"import bash:amd64": "made: forgotten", "import more:amd64": "reused", "base": "made: forgotten", "merge": "made: forgotten",
+		"import bash:amd64": "made: forgotten", "import addendum:amd64": "reused", "base": "made: forgotten", "merge": "made: forgotten",
 		"configure": "made: forgotten", "number": "same: forgotten", "system": "same: forgotten", "initrd": "same: forgotten",
 	})
 
@@ -165,6 +174,15 @@ func TestEachChangeIsExplained(t *testing.T) {
 	}
 	w.forget(t, "system")
 	w.build(t).says(t, map[string]string{"configure": "reused", "system": "made: unrecorded"})
+
+	// What another's script could notice is not configured by itself, and that is said.
+	w.replace(t, filepath.Join(w.Stet.Dir, "stet.yaml"), "[addendum]", "[addendum, asking]")
+	w.Stet.Must(t, "lock")
+	w.replace(t, filepath.Join(w.Stet.Dir, "stet.yaml"), "asking]", "asking, late-one]")
+	const why = "\nall scripts run: the postinst of asking names late-one, which late-one has\n"
+	if r := w.Stet.Must(t, "lock"); !strings.Contains(r.Stderr, why) {
+		t.Errorf("it does not say %q:\n%s", why, r.Stderr)
+	}
 }
 
 // draws holds a trace against the names that have to be in it.

@@ -92,9 +92,9 @@ var shownStates = map[graph.State]string{graph.Made: "made", graph.Same: "the sa
 
 // shownReasons are what people read where no change is to be told.
 var shownReasons = map[string]string{
-	graph.Unrecorded:   "no record of the build before",
-	graph.Forgotten:    "unchanged, but no longer in the store",
-	graph.Unremembered: "made each time",
+	graph.Unrecorded: "no record of the build before",
+	graph.Forgotten:  "unchanged, but no longer in the store",
+	graph.Absent:     "no untouched one of this commit was there",
 }
 
 // graphReason tells each reason of some nodes once.

@@ -59,12 +59,12 @@ func TestTheGraphIsOneScreen(t *testing.T) {
 			{Stage: graph.Import, Name: "curl:amd64", State: graph.Made, Reason: graph.Forgotten},
 			{Stage: graph.Configure, State: graph.Made, Reason: graph.Forgotten},
 			{Stage: graph.System, State: graph.Made, Reason: graph.Unrecorded},
-			{Stage: graph.Disk, Name: "raw", State: graph.Made, Reason: graph.Unremembered},
+			{Stage: graph.Disk, Name: "raw", State: graph.Made, Reason: graph.Absent},
 		}, "" +
 			"  import     1 made  0.00 s    curl (no longer in the store)\n" +
 			"  configure  made    0.00 s    unchanged, but no longer in the store\n" +
 			"  system     made    0.00 s    no record of the build before\n" +
-			"  disk raw   made    0.00 s    made each time\n"},
+			"  disk raw   made    0.00 s    no untouched one of this commit was there\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

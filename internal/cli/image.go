@@ -28,6 +28,7 @@ type imageReport struct {
 	Format  disk.Format `json:"format"`
 	Size    int64       `json:"size"`  // of the disk, in bytes
 	Bytes   int64       `json:"bytes"` // that the file takes
+	Reused  bool        `json:"reused"` // nothing was to do
 	Seconds float64     `json:"seconds"`
 
 	Explain []graph.Node `json:"explain,omitempty"` // docs/formats/graph.md
@@ -89,14 +90,14 @@ func (a *app) image(ctx context.Context, s *store.Store, args []string, output s
 	}
 	report, done := a.progress()
 	built.builder.Report = report
-	err = built.builder.Image(ctx, built.System, built.lock, first, layout, format, output)
+	reused, err := built.builder.Image(ctx, built.System, built.lock, first, layout, format, output)
 	done()
 	if err != nil {
 		return explain(err)
 	}
 	r := imageReport{
 		Machine: built.Manifest.Machine, Digest: built.Digest, Image: output, Format: format,
-		Size: layout.Size, Bytes: takes(output), Seconds: a.Now().Sub(begin).Seconds(),
+		Size: layout.Size, Bytes: takes(output), Reused: reused, Seconds: a.Now().Sub(begin).Seconds(),
 	}
 	if explained {
 		if r.Explain, err = a.explained(s, built); err != nil {
@@ -106,7 +107,11 @@ func (a *app) image(ctx context.Context, s *store.Store, args []string, output s
 	if a.json {
 		return a.printJSON(r)
 	}
-	fmt.Fprintf(a.Stdout, "%s: a disk of %s, which takes %s, in %.2f s\n", output, term.Bytes(r.Size), term.Bytes(r.Bytes), r.Seconds)
+	did := ""
+	if reused {
+		did = "nothing to do "
+	}
+	fmt.Fprintf(a.Stdout, "%s: a disk of %s, which takes %s, %sin %.2f s\n", output, term.Bytes(r.Size), term.Bytes(r.Bytes), did, r.Seconds)
 	a.printGraph(r.Explain)
 	return nil
 }

@@ -35,7 +35,7 @@ func (a *app) checkTracked(ctx context.Context, c *config.Configuration) error {
 	if err != nil {
 		return err
 	}
-	if commit.ID == "" || commit.Dirty {
+	if !commit.IsClean() {
 		return wrongInput(fmt.Errorf("%s is not what a commit says", c.Dir), "commit the changes, or leave --committed out")
 	}
 	return nil

@@ -23,8 +23,8 @@ const (
 	Unrecorded = "unrecorded"
 	// Forgotten: what it gave is not in the store any more.
 	Forgotten = "forgotten"
-	// Unremembered: it is done each time.
-	Unremembered = "unremembered"
+	// Absent: no disk of the system and its commit was there that nobody had touched.
+	Absent = "absent"
 )
 
 // Node is a step of the graph, explained.
@@ -76,7 +76,7 @@ var rows = []row{
 	{Check, []Stage{Finish}, seenBySystem, false},
 	{Image, []Stage{Finish}, seenBySystem, false},
 	{Initrd, []Stage{Finish}, seenBySystem, true},
-	{Disk, []Stage{Image, Initrd}, nil, false},
+	{Disk, []Stage{Image, Initrd}, seenBySystem, false},
 }
 
 // The names of the inputs of the kind [Version].
@@ -187,15 +187,15 @@ func (e *explainer) node(r row, u Unit) Node {
 	if e.Last != nil && result != "" && e.Last.Results[u.String()] == result {
 		n.State = Same
 	}
-	switch {
-	case r.stage == Disk:
-		n.Reason = Unremembered
+	switch changes := e.seen(r, u, of); {
 	case e.Last == nil, r.stage == Import && !e.packages[u.Name]: // of tools nothing is recorded
 		n.Reason = Unrecorded
+	case len(changes) > 0:
+		n.Changes = changes
+	case r.stage == Disk:
+		n.Reason = Absent
 	default:
-		if n.Changes = e.seen(r, u, of); len(n.Changes) == 0 {
-			n.Reason = Forgotten
-		}
+		n.Reason = Forgotten
 	}
 	return n
 }

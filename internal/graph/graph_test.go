@@ -276,7 +276,7 @@ system: reused
 image etc: reused
 image usr: reused
 initrd: reused
-disk raw: made unremembered`,
+disk raw: made absent`,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

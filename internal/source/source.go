@@ -26,6 +26,9 @@ type Commit struct {
 	Dirty   bool   `json:"dirty"` // files differ from the commit, or git does not know them
 }
 
+// IsClean reports whether files are what a commit says.
+func (c Commit) IsClean() bool { return c.ID != "" && !c.Dirty }
+
 // Describe asks git about the repository that dir is in.
 func Describe(ctx context.Context, dir string) (Commit, error) {
 	var asked errgroup.Group // at once: git takes longer to start than to answer

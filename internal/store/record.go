@@ -226,6 +226,12 @@ func (s *Store) Memoise(stage, key string, value []byte) {
 	s.pending[memoKey{stage, key}] = value
 }
 
+// MemoiseOutside remembers, at once, what names nothing in the store: nothing has to be
+// durable before.
+func (s *Store) MemoiseOutside(stage, key string, value []byte) error {
+	return s.writeFile(s.memoPath(stage, key), value)
+}
+
 // Publish makes everything durable that was written, and then the memos visible that
 // were there when it was called. Without new memos it does nothing.
 func (s *Store) Publish() error {

@@ -47,6 +47,7 @@ func committed(t *testing.T, name, declared string) program.Program {
 type made struct {
 	Digest, Image string
 	Size, Bytes   int64
+	Reused        bool
 }
 
 func image(t *testing.T, p program.Program, args ...string) made {
@@ -126,6 +127,27 @@ func TestImagesAreTheSame(t *testing.T) {
 	clean(t, here.Image)
 	qcow2 := image(t, p, "--format", "qcow2", "-o", filepath.Join(t.TempDir(), "here.qcow2"))
 	must(t, "qemu-img", "compare", "-f", "raw", "-F", "qcow2", here.Image, qcow2.Image)
+
+	// One that is there is not made again, unless somebody touched it or it would have
+	// what no commit has.
+	for _, c := range []struct {
+		before func() error
+		reused bool
+	}{
+		{func() error { return nil }, true},
+		{func() error { return os.Truncate(qcow2.Image, 0) }, false},
+		{func() error { return nil }, true},
+		{func() error { return os.Remove(qcow2.Image) }, false},
+		{func() error { return os.WriteFile(filepath.Join(p.Dir, "notes"), nil, 0o644) }, false},
+		{func() error { return nil }, false},
+	} {
+		if err := c.before(); err != nil {
+			t.Fatal(err)
+		}
+		if again := image(t, p, "--format", "qcow2", "-o", qcow2.Image); again.Reused != c.reused {
+			t.Errorf("%+v", again)
+		}
+	}
 
 	parts := table(t, here.Image).Partitions
 	if len(parts) != 3 || parts[0].Type != gpt.ESP || parts[1].Type != gpt.Swap || parts[2].Type != gpt.Store {

@@ -26,8 +26,8 @@ type imageReport struct {
 	Digest  string      `json:"digest"` // of the system
 	Image   string      `json:"image"`  // path
 	Format  disk.Format `json:"format"`
-	Size    int64       `json:"size"`  // of the disk, in bytes
-	Bytes   int64       `json:"bytes"` // that the file takes
+	Size    int64       `json:"size"`   // of the disk, in bytes
+	Bytes   int64       `json:"bytes"`  // that the file takes
 	Reused  bool        `json:"reused"` // nothing was to do
 	Seconds float64     `json:"seconds"`
 

@@ -118,6 +118,7 @@ var rooms = map[string]room{
 	"internal/source":              {edge, "", "it asks git and knows nothing of machines"},
 	"internal/vm":                  {edge, "initrd meminfo vm/agent", "it drives any kernel, initrd and disk: it must not know how they are made"},
 	"internal/vm/agent":            {edge, "", "it is in the guest too: it stays small"},
+	"internal/nbd":                 {edge, "", "it speaks with who is connected; who listens, and what a disk is made of, is not its matter"},
 	"internal/term":                {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
 	"internal/build": {stage, "catalog debian disk erofs generation graph lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	protocol "stet/internal/nbd"
 )
 
 // sector is what a disk writes whole or not at all.
@@ -54,12 +56,10 @@ func Open(path string) (*Disk, error) {
 // Size is the number of bytes of the disk.
 func (d *Disk) Size() int64 { return d.size }
 
-// errOutside is an access beyond the end, or not by whole sectors.
-var errOutside = errors.New("outside of the disk, or not by whole sectors")
-
+// check refuses an access beyond the end, or not by whole sectors.
 func (d *Disk) check(at int64, n int) error {
 	if at < 0 || at%sector != 0 || n%sector != 0 || at > d.size-int64(n) {
-		return errOutside
+		return protocol.ErrOutside
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (d *Disk) check(at int64, n int) error {
 // within the disk (io.ReaderAt).
 func (d *Disk) ReadAt(p []byte, at int64) (int, error) {
 	if at < 0 {
-		return 0, errOutside
+		return 0, protocol.ErrOutside
 	}
 	if at >= d.size {
 		return 0, io.EOF

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	protocol "stet/internal/nbd"
 )
 
 // Server is where a disk is plugged in. While the power is off it takes no
@@ -91,27 +93,47 @@ func (s *Server) accept() {
 			continue
 		}
 		s.connections[c] = true
-		client := &client{connection: c, with: s.with, size: s.disk.Size()}
+		disk := plugged{s, s.disk.Size()}
 		s.mu.Unlock()
 		s.serving.Go(func() {
-			client.serve()
+			_ = protocol.Serve(c, disk) // whatever ends it, the guest notices
 			s.mu.Lock()
 			delete(s.connections, c)
 			s.mu.Unlock()
-			c.Close()
 		})
 	}
 }
 
-// errOff is what a request gets that comes when the power is off.
-var errOff = errors.New("the power is off")
+// plugged is what a client sees: whatever disk is plugged in when it asks.
+type plugged struct {
+	server *Server
+	size   int64
+}
+
+func (p plugged) Size() int64 { return p.size }
+
+func (p plugged) ReadAt(content []byte, at int64) (n int, err error) {
+	err = p.server.with(func(d *Disk) error {
+		n, err = d.ReadAt(content, at)
+		return err
+	})
+	return n, err
+}
+
+func (p plugged) Write(content []byte, at int64, force bool) error {
+	return p.server.with(func(d *Disk) error { return d.Write(content, at, force) })
+}
+
+func (p plugged) Flush() error {
+	return p.server.with(func(d *Disk) error { d.Flush(); return nil })
+}
 
 // with does something with the disk while it is plugged in, whole.
 func (s *Server) with(do func(*Disk) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.disk == nil {
-		return errOff
+		return protocol.ErrHangUp // a disk without power does not answer
 	}
 	return do(s.disk)
 }

@@ -76,6 +76,15 @@ func TestQEMUAgrees(t *testing.T) {
 	qemu("compare", "-f", "raw", "-F", "raw", file, s.URL())
 }
 
+// What of the protocol a client says and hears here.
+const (
+	magicOption, optionExport  = 0x49484156454f5054, 1
+	magicRequest, magicReply   = 0x25609513, 0x67446698
+	commandRead, commandWrite  = 0, 1
+	commandFlush, commandForce = 3, 1 << 0
+	errnoInvalid               = 22
+)
+
 // dial speaks the protocol up to the transmission.
 func dial(t *testing.T, s *Server) net.Conn {
 	t.Helper()
@@ -154,22 +163,4 @@ func TestForcedWritesAndFlushesComeThrough(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection outlives the power")
 	}
-}
-
-func FuzzServe(f *testing.F) {
-	f.Add(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{0, 0, 0, 3}, magicOption), optionGo))
-	f.Fuzz(func(t *testing.T, said []byte) {
-		d := newTestDisk(t)
-		ours, theirs := net.Pipe()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			defer ours.Close()
-			(&client{connection: ours, with: func(do func(*Disk) error) error { return do(d) }, size: d.Size()}).serve()
-		}()
-		go io.Copy(io.Discard, theirs)
-		_, _ = theirs.Write(said)
-		theirs.Close()
-		<-done
-	})
 }

@@ -31,8 +31,8 @@ func (b *Builder) GuestBooted(built *System, l *lock.Lock, first First, name, re
 		return config, vm.Booted{}, fmt.Errorf("make room for the state of %s: %w", built.Manifest.Machine, err)
 	}
 	return config, vm.Booted{
-		Place: vm.Place(place), System: fmt.Sprintf("%s with stet %s on %d bytes", built.Digest, sum, guestDiskSize),
-		Disk: func(ctx context.Context) (string, error) { return b.guestDisk(ctx, built, l, first) },
+		Place: vm.Place(place), System: fmt.Sprintf("%s with stet %s", built.Digest, sum),
+		Base: func(ctx context.Context, dir string) (vm.Base, error) { return b.guestDisk(ctx, built, l, first, dir) },
 	}, nil
 }
 

@@ -103,14 +103,10 @@ func (c Content) fill(ctx context.Context, dir string) (*stage, error) {
 			return nil, err
 		}
 	}
-	record, err := c.Record.Text()
-	if err != nil {
-		return nil, err
-	}
 	return s, errors.Join(
 		s.copy(c.Store.SystemPath(c.Record.System), "systems/"+c.Record.System, 0o600),
 		s.copy(filepath.Join(c.Store.Dir(), "format.json"), "format.json", 0o600),
-		s.write("generations/"+strconv.Itoa(c.Record.Number)+"/record.json", record, 0o600),
+		s.record(c),
 		s.copy(c.Stet, "bin/stet", 0o755),
 		s.directories(),
 		s.repository(ctx, c),
@@ -119,9 +115,9 @@ func (c Content) fill(ctx context.Context, dir string) (*stage, error) {
 
 // amount is what the content comes to.
 type amount struct {
-	objects []verity.Digest // each once
-	bytes   int64           // that a file system has to have for all of it
-	staged  int64           // bytes that lie in the store meanwhile, at most
+	objects []store.Object // each once
+	bytes   int64          // that a file system has to have for all of it
+	staged  int64          // bytes that lie in the store meanwhile, at most
 }
 
 // amount adds up what the generation needs.
@@ -131,7 +127,7 @@ func (c Content) amount() (amount, error) {
 	add := func(d verity.Digest, size int64) {
 		if !seen[d] {
 			seen[d] = true
-			a.objects = append(a.objects, d)
+			a.objects = append(a.objects, store.Object{Digest: d, Size: size})
 			a.bytes += taken(size)
 			largest = max(largest, size)
 		}
@@ -195,24 +191,34 @@ type buffers struct{ pool sync.Pool }
 // seal copies a file, which is found damaged when it is, and puts its fs-verity
 // metadata where ext4 keeps it. It gives the size of the content.
 func (b *buffers) seal(out *os.File, from string, digest verity.Digest) (int64, error) {
-	in, err := os.Open(from)
+	size, metadata, err := b.metadata(out, from, digest)
 	if err != nil {
 		return 0, err
-	}
-	defer in.Close()
-	seal := verity.NewSeal()
-	size, err := b.stream(io.MultiWriter(out, seal), in)
-	if err != nil {
-		return 0, fmt.Errorf("copy %s: %w", from, err)
-	}
-	made, metadata := seal.Metadata()
-	if made != digest {
-		return 0, fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", from)
 	}
 	if _, err := out.WriteAt(metadata, verity.MetadataOffset(size)); err != nil {
 		return 0, fmt.Errorf("seal %s: %w", from, err)
 	}
 	return size, nil
+}
+
+// metadata copies a file, which is found damaged when it is, and gives its size and its
+// fs-verity metadata.
+func (b *buffers) metadata(out io.Writer, from string, digest verity.Digest) (int64, []byte, error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer in.Close()
+	seal := verity.NewSeal()
+	size, err := b.stream(io.MultiWriter(out, seal), in)
+	if err != nil {
+		return 0, nil, fmt.Errorf("copy %s: %w", from, err)
+	}
+	made, metadata := seal.Metadata()
+	if made != digest {
+		return 0, nil, fmt.Errorf("%s is damaged: its content is not what its name says; delete it and build again", from)
+	}
+	return size, metadata, nil
 }
 
 // stream copies with a buffer of the pool.
@@ -281,18 +287,28 @@ func (s *stage) write(name string, data []byte, mode os.FileMode) error {
 	return errors.Join(err, out.Close())
 }
 
-// directories makes those whose permissions are a matter of their own. The store
+// statePlaces are those whose permissions are a matter of their own. The store
 // is closed by its top directory, which mke2fs makes.
+var statePlaces = map[string]os.FileMode{
+	"state": 0o755, "state/var": 0o755, "state/home": 0o755, "state/root": 0o700, "state/srv": 0o755, "state/opt": 0o755,
+}
+
 func (s *stage) directories() error {
-	for name, mode := range map[string]os.FileMode{
-		"state": 0o755, "state/var": 0o755, "state/home": 0o755, "state/root": 0o700, "state/srv": 0o755, "state/opt": 0o755,
-	} {
+	for name, mode := range statePlaces {
 		dir := filepath.Join(s.dir, name)
 		if err := errors.Join(os.MkdirAll(dir, mode), os.Chmod(dir, mode)); err != nil { // whatever the umask
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *stage) record(c Content) error {
+	record, err := c.Record.Text()
+	if err != nil {
+		return err
+	}
+	return s.write("generations/"+strconv.Itoa(c.Record.Number)+"/record.json", record, 0o600)
 }
 
 func (s *stage) repository(ctx context.Context, c Content) error {

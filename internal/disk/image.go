@@ -12,14 +12,6 @@ import (
 	"stet/internal/progress"
 )
 
-// WriteStore makes an image of the file system alone, whole or not at all: the
-// disk of a machine that gets its kernel from elsewhere, as `stet vm` does.
-func WriteStore(ctx context.Context, c Content, t Tools, size int64, path string) error {
-	return whole(path, size, func(file *os.File) error {
-		return t.fileSystem(ctx, c, Derived(c.Record.System), place{file.Name(), 0, size})
-	})
-}
-
 // Format is that of an image's file.
 type Format string
 

@@ -37,9 +37,9 @@ type debugfsFunc func(ctx context.Context, commands *os.File, said io.Writer, fi
 
 // pour has debugfs(8) carry out the first commands, and then write the objects,
 // sealed. The same objects make the same bytes.
-func (p *pourer) pour(ctx context.Context, first string, objects []verity.Digest, debugfs debugfsFunc) error {
+func (p *pourer) pour(ctx context.Context, first string, objects []store.Object, debugfs debugfsFunc) error {
 	objects = slices.Clone(objects)
-	slices.SortFunc(objects, func(a, b verity.Digest) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(objects, func(a, b store.Object) int { return a.Digest.Compare(b.Digest) })
 	all, err := makeSlots(p.dir)
 	p.free, p.taken = make(chan *slot, slots), make(chan *slot, slots)
 	var files []*os.File
@@ -95,7 +95,7 @@ type filled struct {
 }
 
 // prepare fills slots, several at once, and hands them on in the objects' order.
-func (p *pourer) prepare(ctx context.Context, group *errgroup.Group, objects []verity.Digest, ready chan<- chan filled) error {
+func (p *pourer) prepare(ctx context.Context, group *errgroup.Group, objects []store.Object, ready chan<- chan filled) error {
 	defer close(ready)
 	workers := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, object := range objects {
@@ -113,8 +113,8 @@ func (p *pourer) prepare(ctx context.Context, group *errgroup.Group, objects []v
 		workers <- struct{}{}
 		group.Go(func() error {
 			defer func() { <-workers }()
-			size, err := p.fill(s, object)
-			done <- filled{s, object, size, err}
+			size, err := p.fill(s, object.Digest)
+			done <- filled{s, object.Digest, size, err}
 			return err
 		})
 	}

@@ -13,12 +13,11 @@ import (
 
 	"stet/internal/progress"
 	"stet/internal/store"
-	"stet/internal/verity"
 )
 
 // poured has a store's objects written by a stand-in for debugfs(8), and gives the
 // commands.
-func poured(t *testing.T, s *store.Store, objects []verity.Digest, debugfs func(command string, said io.Writer) error) ([]string, error) {
+func poured(t *testing.T, s *store.Store, objects []store.Object, debugfs func(command string, said io.Writer) error) ([]string, error) {
 	t.Helper()
 	var commands []string
 	p := pourer{store: s, report: progress.Func(func(progress.Event) {}), dir: t.TempDir()}
@@ -67,14 +66,14 @@ func sizeOf(dir, seen string, files []*os.File) (int64, error) {
 	return info.Size(), nil
 }
 
-func manyObjects(t *testing.T) (*store.Store, []verity.Digest) {
+func manyObjects(t *testing.T) (*store.Store, []store.Object) {
 	t.Helper()
 	s, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	var objects []verity.Digest
+	var objects []store.Object
 	for i := range 5 * slots {
 		size := 100
 		if i%7 == 0 {
@@ -84,7 +83,7 @@ func manyObjects(t *testing.T) (*store.Store, []verity.Digest) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		objects = append(objects, d)
+		objects = append(objects, store.Object{Digest: d, Size: int64(size + i)})
 	}
 	return s, objects
 }
@@ -147,7 +146,7 @@ func TestPouringThatFails(t *testing.T) {
 			}
 		})
 	}
-	damaged := s.ObjectPath(objects[20])
+	damaged := s.ObjectPath(objects[20].Digest)
 	if err := os.Remove(damaged); err != nil {
 		t.Fatal(err)
 	}

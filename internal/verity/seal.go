@@ -15,6 +15,18 @@ func MetadataOffset(size int64) int64 {
 	return (size + sealAlignment - 1) / sealAlignment * sealAlignment
 }
 
+// MetadataSize is how much that is, in bytes: the levels of the Merkle tree, and the
+// descriptor.
+func MetadataSize(size int64) int64 {
+	const hashes = blockSize / sha256.Size // that a block has
+	blocks := int64(1)
+	for level := (size + blockSize - 1) / blockSize; level > 1; {
+		level = (level + hashes - 1) / hashes
+		blocks += level
+	}
+	return blocks * blockSize
+}
+
 // Seal computes what ext4 keeps behind the content of a sealed file, while the
 // content streams through. Memory is 1/128 of the content.
 type Seal struct {

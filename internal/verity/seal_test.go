@@ -28,7 +28,7 @@ func TestSealAgreesWithTheHash(t *testing.T) {
 		for count := (size + 4095) / 4096; count > 1; count = (count + 127) / 128 {
 			blocks += (count + 127) / 128
 		}
-		if len(metadata) != blocks*4096 || !bytes.Equal(metadata[len(metadata)-4:], []byte{0, 1, 0, 0}) {
+		if len(metadata) != blocks*4096 || MetadataSize(int64(size)) != int64(len(metadata)) || !bytes.Equal(metadata[len(metadata)-4:], []byte{0, 1, 0, 0}) {
 			t.Errorf("%d bytes: %d bytes of metadata, want %d", size, len(metadata), blocks*4096)
 		}
 	}

@@ -13,6 +13,7 @@ const (
 	serialFD = 3
 	agentFD  = 4
 	qmpFD    = 5
+	baseFD   = 6 // of a machine that has one
 )
 
 // arguments gives QEMU's command line. file names those that the driver made,
@@ -51,9 +52,9 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 	}
 	// romfile= : nobody boots from the network, and the ROM costs time.
 	args = append(args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
-	if c.Disk != "" {
+	if c.hasDisk() {
 		args = append(args,
-			"-drive", "if=none,id=store,"+drive(c.Disk, file(overlay)))
+			"-drive", "if=none,id=store,"+drive(c, file(overlay)))
 		for _, device := range c.Bus.devices(quote(c.DiskSerial), bootIndex(c)) {
 			args = append(args, "-device", device)
 		}
@@ -75,11 +76,16 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 // guest reaches the host's memory, so it survives a killed QEMU; that it survives
 // the host's own power failure is worth nothing here, and costs seconds on a busy
 // disk (cache=unsafe). A server is told of every flush.
-func drive(disk, overlay string) string {
-	if isURL(disk) {
-		return "format=raw,cache=writeback,file=" + quote(disk)
+func drive(c Config, overlay string) string {
+	if isURL(c.Disk) {
+		return "format=raw,cache=writeback,file=" + quote(c.Disk)
 	}
-	return "format=qcow2,cache=unsafe,discard=unmap,file=" + quote(overlay)
+	layer := "format=qcow2,cache=unsafe,discard=unmap,file=" + quote(overlay)
+	if c.Base != nil {
+		below := strings.Repeat("backing.", c.layers)
+		layer += fmt.Sprintf(",%sdriver=raw,%sfile.driver=nbd,%sfile.server.type=fd,%sfile.server.str=%d", below, below, below, below, baseFD)
+	}
+	return layer
 }
 
 // commandLine adds to the kernel's what emulation needs: on a busy host the

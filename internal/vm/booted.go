@@ -23,10 +23,12 @@ const BootTime = 10 * time.Minute
 // Booted says where the state of a machine that has booted is kept.
 type Booted struct {
 	Place Place
-	// System names all that Disk gives has on it.
+	// System names what is on the disk, but for what is kept of it.
 	System string
-	// Disk makes the disk, which is only needed for a boot.
-	Disk func(ctx context.Context) (string, error)
+	// Base gives the disk. What of it cannot be had again later is in a directory, which
+	// is filled if it is not there: from the same one comes the same disk. Without a
+	// directory it has one for itself.
+	Base func(ctx context.Context, dir string) (Base, error)
 	// Anew boots whatever is kept, and forgets it.
 	Anew bool
 }
@@ -87,7 +89,7 @@ func (b Booted) complete(ctx context.Context, c Config) (Config, error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return c, &MissingError{program}
 	}
-	if c.Firmware != nil || c.Disk != "" || len(c.MoreDisks) > 0 || !c.Clock.IsZero() || c.Interactive {
+	if c.Firmware != nil || c.hasDisk() || len(c.MoreDisks) > 0 || !c.Clock.IsZero() || c.Interactive {
 		return c, errors.New("only a machine with one disk, no firmware and the host's clock can begin in a kept state")
 	}
 	c, err := c.withDefaults()
@@ -105,7 +107,11 @@ func (b Booted) resume(ctx context.Context, c Config, identity string) (*VM, tim
 	if err != nil {
 		return nil, time.Time{}, stateError{err}
 	}
-	c.Disk = b.Place.file(keptDisk)
+	if c.Base, err = b.Base(ctx, b.Place.file(keptDisk)); err != nil {
+		kept.Close()
+		return nil, time.Time{}, stateError{err}
+	}
+	c.layers = 2
 	vm, err := startFrom(ctx, c, kept, kept)
 	if err != nil {
 		kept.Close() // unless the VM has
@@ -118,22 +124,18 @@ func (b Booted) resume(ctx context.Context, c Config, identity string) (*VM, tim
 // error. Where the state is not to be kept, or cannot be, the VM goes on; unkept
 // says why it cannot.
 func (b Booted) make(ctx context.Context, c Config, r record) (vm *VM, unkept, err error) {
-	if c.Disk, err = b.Disk(ctx); err != nil {
-		return nil, nil, err
-	}
 	hold, unkept := b.Place.reserve()
 	if unkept == nil && b.Anew {
 		unkept = hold.Close()
-	} else if unkept == nil {
-		if unkept = os.Link(c.Disk, b.Place.file(keptDisk)); unkept != nil {
-			hold.Close()
-		}
 	}
 	if unkept != nil || b.Anew {
 		vm, err = b.boot(ctx, c)
 		return vm, unkept, err
 	}
-	c.Disk = b.Place.file(keptDisk) // which stays as long as the place has it
+	if c.Base, err = b.Base(ctx, b.Place.file(keptDisk)); err != nil {
+		hold.Close()
+		return nil, nil, err
+	}
 	vm, systemd, err := booted(ctx, c, hold)
 	switch {
 	case err != nil:
@@ -150,7 +152,7 @@ func (b Booted) make(ctx context.Context, c Config, r record) (vm *VM, unkept, e
 
 // boot boots a machine that has to do with no place.
 func (b Booted) boot(ctx context.Context, c Config) (vm *VM, err error) {
-	if c.Disk, err = b.Disk(ctx); err != nil {
+	if c.Base, err = b.Base(ctx, ""); err != nil {
 		return nil, err
 	}
 	vm, _, err = booted(ctx, c, nil)

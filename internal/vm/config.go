@@ -27,6 +27,11 @@ type Config struct {
 	// ("nbd+unix:///?socket=PATH") is a disk that the guest writes itself, with
 	// every flush it makes.
 	Disk string
+	// Base is a disk instead that this process has: the guest finds a copy-on-write
+	// layer over it. The VM closes it in the end, or when it cannot start.
+	Base Base
+	// layers are those over the base: one, and the one that is kept.
+	layers int
 	// DiskSerial is the disk's serial number; empty means "stet-store", by which a
 	// machine takes the whole disk for its store.
 	DiskSerial string
@@ -63,6 +68,17 @@ type Config struct {
 	// Agent is the guest agent's binary; nil means the embedded one.
 	Agent []byte
 }
+
+// Base is a disk that a process has, and not a file. Several goroutines read it at once,
+// and always the same bytes.
+type Base interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64 // in bytes
+}
+
+// hasDisk reports whether the guest finds a disk.
+func (c Config) hasDisk() bool { return c.Disk != "" || c.Base != nil }
 
 // Forward makes a TCP port of the guest reachable at 127.0.0.1.
 type Forward struct {
@@ -118,11 +134,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.DiskSerial == "" {
 		c.DiskSerial = "stet-store"
 	}
+	if c.layers == 0 {
+		c.layers = 1
+	}
 	paths := append([]string{c.Kernel, c.Initrd, c.Disk}, c.MoreDisks...)
 	switch {
 	case c.Firmware != nil:
 		paths = append(paths, c.Firmware.Code, c.Firmware.Vars)
-		if c.Disk == "" {
+		if !c.hasDisk() {
 			return c, errors.New("no disk given, which the firmware would boot from")
 		}
 	case c.Kernel == "":

@@ -17,7 +17,7 @@ import (
 )
 
 // keptFormat is the version of what is kept, and of how it was made.
-const keptFormat = 1
+const keptFormat = 2
 
 // The files of a place. The record is written last: without it there is nothing.
 const (
@@ -25,7 +25,7 @@ const (
 	keptLock    = "lock"       // flock(2): shared to begin there, exclusive to make
 	keptMemory  = "memory"     // QEMU's migration stream: memory and devices
 	keptLayer   = "disk.qcow2" // what the machine wrote
-	keptDisk    = "disk.raw"   // what it had found, the disk under another name
+	keptDisk    = "disk"       // a directory: what of the disk that it found is only here
 	keptConsole = "console"    // what it had said
 )
 
@@ -36,7 +36,7 @@ const keptMaxAge = 12 * time.Hour
 
 // Place is a directory for the state of one machine that has booted: its memory,
 // its devices and what it wrote. What is in it belongs to this package; it has
-// to be on the file system of the run directory and of the disk.
+// to be on the file system of the run directory.
 type Place string
 
 // state is what a place has, held while a VM needs it.
@@ -166,7 +166,7 @@ func (p Place) reserve() (*os.File, error) {
 // clear removes what a place has; the record first.
 func (p Place) clear() error {
 	for _, name := range []string{keptRecord, keptMemory, keptLayer, keptDisk, keptConsole} {
-		if err := os.Remove(p.file(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.RemoveAll(p.file(name)); err != nil {
 			return err
 		}
 	}

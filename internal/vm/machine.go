@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/nbd"
 	"stet/internal/vm/agent"
 )
 
@@ -25,10 +27,12 @@ type machine struct {
 	agent   *agent.Client
 	monitor *qmp
 	sockets []*os.File
-	reset   bool        // it ended by a reset; valid when monitor.done is closed
-	greeted atomic.Bool // its agent has answered
-	broken  atomic.Bool // QEMU broke its kernel, see emulator.go
-	halted  atomic.Bool // it was told to stand still
+	// memoryFD is the descriptor by which QEMU reads the memory that it begins with.
+	memoryFD int
+	reset    bool        // it ended by a reset; valid when monitor.done is closed
+	greeted  atomic.Bool // its agent has answered
+	broken   atomic.Bool // QEMU broke its kernel, see emulator.go
+	halted   atomic.Bool // it was told to stand still
 
 	over chan struct{} // closed when QEMU is gone and what follows is decided
 	next *machine      // the next boot, or
@@ -51,7 +55,11 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 			file.Close()
 		}
 	}()
-	for _, name := range []string{"serial", "agent", "monitor"} {
+	names := []string{"serial", "agent", "monitor"} // by serialFD and those after it
+	if c.Base != nil {
+		names = append(names, "base")
+	}
+	for _, name := range names {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			m.release()
@@ -73,6 +81,10 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 			return nil, stateError{err}
 		}
 		theirs, args = append(theirs, memory), append(args, "-incoming", "defer")
+		m.memoryFD = serialFD + len(theirs) - 1
+	}
+	if c.Base != nil {
+		go serve(m.sockets[len(m.sockets)-1], c.Base)
 	}
 	child, err := startChild(program, args, theirs, m.said)
 	if err != nil {
@@ -91,6 +103,10 @@ func (vm *VM) launch(ctx context.Context) (*machine, error) {
 	}
 	return m, nil
 }
+
+// serve gives a disk to a QEMU, which ends it. What was wrong with a block is told to
+// the guest as an error of its disk.
+func serve(connection io.ReadWriteCloser, base Base) { _ = nbd.Serve(connection, base) }
 
 // letRun starts the guest of a new QEMU, which waits for that (-S): QEMU tells
 // of no event, such as a reset, before the negotiation. A guest that begins in a

@@ -15,9 +15,6 @@ import (
 // memoryTime is how long QEMU may take to write or read a machine's memory.
 const memoryTime = 3 * time.Minute
 
-// memoryFD is the descriptor by which QEMU reads a memory.
-const memoryFD = 6
-
 // saveMemory stops the machine and writes its memory and devices to a file. The
 // machine stands still afterwards; it goes on when it could not be written.
 func (vm *VM) saveMemory(ctx context.Context, name string) error {
@@ -87,7 +84,7 @@ const memoryPoll = 10 * time.Millisecond
 
 // readMemory waits until QEMU has read the memory that it was started with.
 func (m *machine) readMemory(ctx context.Context) error {
-	if err := m.monitor.execute(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", memoryFD)}, nil); err != nil {
+	if err := m.monitor.execute(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", m.memoryFD)}, nil); err != nil {
 		return err
 	}
 	for {

@@ -32,12 +32,23 @@ func writeOverlay(path, base, format string) error {
 	if err != nil {
 		return err
 	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a disk image", base)
+	}
 	size := uint64(info.Size())
-	if format == qcow2 && info.Mode().IsRegular() {
+	if format == qcow2 {
 		if size, err = virtualSize(base); err != nil {
 			return err
 		}
 	}
+	return writeEmpty(path, base, format, size)
+}
+
+// writeLayer makes an empty qcow2 image over a disk of so many bytes that QEMU is told of
+// when it opens it.
+func writeLayer(path string, size int64) error { return writeEmpty(path, "", raw, uint64(size)) }
+
+func writeEmpty(path, base, format string, size uint64) error {
 	const (
 		clusterBits = 16
 		cluster     = 1 << clusterBits
@@ -50,7 +61,7 @@ func writeOverlay(path, base, format string) error {
 	l1 := (size + l2Covers - 1) / l2Covers
 	name := extensions + 8 + 8 + 8 // after the backing format, padded, and the end mark
 	switch {
-	case !info.Mode().IsRegular() || size == 0:
+	case size == 0:
 		return fmt.Errorf("%s: not a disk image", base)
 	case l1 > l1Max:
 		return fmt.Errorf("%s: an image of %d bytes is too large", base, size)
@@ -62,8 +73,10 @@ func writeOverlay(path, base, format string) error {
 	be := binary.BigEndian
 	copy(image, magic)
 	be.PutUint32(image[4:], 3)
-	be.PutUint64(image[8:], uint64(name))
-	be.PutUint32(image[16:], uint32(len(base)))
+	if base != "" {
+		be.PutUint64(image[8:], uint64(name))
+		be.PutUint32(image[16:], uint32(len(base)))
+	}
 	be.PutUint32(image[20:], clusterBits)
 	be.PutUint64(image[24:], size)
 	be.PutUint32(image[36:], uint32(l1))
@@ -72,10 +85,12 @@ func writeOverlay(path, base, format string) error {
 	be.PutUint32(image[56:], 1)         // its clusters
 	be.PutUint32(image[96:], 4)         // refcounts have 1<<4 bits
 	be.PutUint32(image[100:], extensions)
-	be.PutUint32(image[extensions:], 0xe2792aca) // backing format
-	be.PutUint32(image[extensions+4:], uint32(len(format)))
-	copy(image[extensions+8:], format)
-	copy(image[name:], base)
+	if base != "" {
+		be.PutUint32(image[extensions:], 0xe2792aca) // backing format
+		be.PutUint32(image[extensions+4:], uint32(len(format)))
+		copy(image[extensions+8:], format)
+		copy(image[name:], base)
+	}
 	be.PutUint64(image[1*cluster:], 2*cluster)
 	for i := range 4 {
 		be.PutUint16(image[2*cluster+2*i:], 1)

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,8 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // VM is one machine in QEMU. Its methods may be called at the same time, and
@@ -27,7 +26,6 @@ type VM struct {
 	ending      context.Context // ends with Start's context and with Close
 	end         context.CancelFunc
 	closing     sync.Once
-	disk        *os.File  // held while the VM is there; nil without one, or of a server
 	hold        io.Closer // of a place; nil without one
 	begin       *state    // where the first boot begins; nil at the beginning
 
@@ -46,6 +44,22 @@ func Start(ctx context.Context, c Config) (*VM, error) { return startFrom(ctx, c
 
 // startFrom is Start from a kept state. The VM closes hold at its end, if it starts.
 func startFrom(ctx context.Context, c Config, begin *state, hold io.Closer) (*VM, error) {
+	vm, err := assemble(ctx, c, begin, hold)
+	if err != nil {
+		if c.Base != nil {
+			err = errors.Join(err, c.Base.Close())
+		}
+		return nil, err
+	}
+	if err := vm.Boot(ctx); err != nil {
+		vm.Close()
+		return nil, err
+	}
+	return vm, nil
+}
+
+// assemble makes a VM that is off.
+func assemble(ctx context.Context, c Config, begin *state, hold io.Closer) (*VM, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
@@ -65,17 +79,12 @@ func startFrom(ctx context.Context, c Config, begin *state, hold io.Closer) (*VM
 	}
 	if err := vm.prepare(); err != nil {
 		vm.ports.release()
-		vm.disk.Close()
 		vm.directory.remove()
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
 	vm.started = time.Now()
 	vm.ending, vm.end = context.WithCancel(ctx)
 	context.AfterFunc(vm.ending, func() { vm.Close() })
-	if err := vm.Boot(ctx); err != nil {
-		vm.Close()
-		return nil, err
-	}
 	return vm, nil
 }
 
@@ -91,16 +100,15 @@ func (vm *VM) prepare() (err error) {
 	if err != nil {
 		return err
 	}
-	if vm.config.Disk == "" || isURL(vm.config.Disk) {
+	switch {
+	case vm.begin != nil:
+		return vm.prepareKept()
+	case vm.config.Base != nil:
+		return writeLayer(vm.directory.file(overlay), vm.config.Base.Size())
+	case vm.config.Disk == "" || isURL(vm.config.Disk):
 		return nil
 	}
-	if vm.disk, err = hold(vm.config.Disk); err != nil {
-		return err
-	}
-	if vm.begin == nil {
-		return writeOverlay(vm.directory.file(overlay), vm.config.Disk, raw)
-	}
-	return vm.prepareKept()
+	return writeOverlay(vm.directory.file(overlay), vm.config.Disk, raw)
 }
 
 // prepareKept is the disk and the console of a VM that begins in a kept state.
@@ -118,20 +126,6 @@ func (vm *VM) prepareKept() error {
 
 // overlay is the file in the run directory that has what the guest writes.
 const overlay = "overlay.qcow2"
-
-// hold opens a disk with a shared lock (flock(2)): who clears old disks away leaves
-// one alone that a machine is still to be booted from.
-func hold(disk string) (*os.File, error) {
-	file, err := os.Open(disk)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH); err != nil {
-		file.Close()
-		return nil, &os.PathError{Op: "lock", Path: disk, Err: err}
-	}
-	return file, nil
-}
 
 func (vm *VM) prepareInitrd() error {
 	channel, err := runArchive(vm.config)
@@ -178,11 +172,13 @@ func (vm *VM) Close() (err error) {
 		vm.mu.Unlock()
 		<-off
 		vm.ports.release()
-		vm.disk.Close()
+		if vm.config.Base != nil {
+			err = vm.config.Base.Close()
+		}
 		if vm.hold != nil {
 			vm.hold.Close()
 		}
-		err = vm.directory.remove()
+		err = errors.Join(err, vm.directory.remove())
 	})
 	return err
 }

@@ -109,7 +109,7 @@ func (c Content) mappedFiles(needs amount, dir string) ([]ext4.File, error) {
 	files := []ext4.File{{Path: "objects", Mode: fs.ModeDir | 0o755}}
 	sealed := func(name, from string, digest verity.Digest, size int64) {
 		files = append(files, ext4.File{
-			Path: name, Mode: objectMode, Size: size, Content: ext4.HostFile(from),
+			Path: name, Mode: objectMode, Size: size, Content: hostFile(from),
 			Sealed: &ext4.Metadata{Offset: verity.MetadataOffset(size), Size: verity.MetadataSize(size), Content: &seal{from: from, digest: digest, buffers: used}},
 		})
 	}
@@ -123,7 +123,7 @@ func (c Content) mappedFiles(needs amount, dir string) ([]ext4.File, error) {
 	add := func(name, from string, mode fs.FileMode) error {
 		info, err := os.Stat(from)
 		if err == nil {
-			files = append(files, ext4.File{Path: name, Mode: mode, Size: info.Size(), Content: ext4.HostFile(from)})
+			files = append(files, ext4.File{Path: name, Mode: mode, Size: info.Size(), Content: hostFile(from)})
 		}
 		return err
 	}
@@ -166,7 +166,7 @@ func (c Content) mappedFiles(needs amount, dir string) ([]ext4.File, error) {
 		f := ext4.File{Path: filepath.ToSlash(name), Mode: info.Mode()}
 		switch info.Mode().Type() {
 		case 0:
-			f.Size, f.Content = info.Size(), ext4.HostFile(from)
+			f.Size, f.Content = info.Size(), hostFile(from)
 		case fs.ModeSymlink:
 			if f.Target, err = os.Readlink(from); err != nil {
 				return err
@@ -176,6 +176,24 @@ func (c Content) mappedFiles(needs amount, dir string) ([]ext4.File, error) {
 		return nil
 	})
 	return files, err
+}
+
+// hostFile is the content of a file of the host, which is opened when it is read: a
+// disk has more of them than a process may have open.
+type hostFile string
+
+// ReadAt implements io.ReaderAt.
+func (name hostFile) ReadAt(p []byte, at int64) (int, error) {
+	file, err := os.Open(string(name))
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	n, err := file.ReadAt(p, at)
+	if n == len(p) {
+		err = nil // the end of the file may be reached with it
+	}
+	return n, err
 }
 
 // seal is what lies behind the content of a sealed file. It is made when it is first

@@ -7,6 +7,6 @@
 // format is the kernel's Documentation/filesystems/ext4, written once: every file in one
 // piece, with a journal, without checksums. The same files make the same bytes.
 //
-// It must never read or change a file system that is there, nor write one to a disk
-// that people keep: that is for mke2fs(8). Only disk imports it.
+// It must never read or change a file system that is there, nor make one for a disk that
+// people keep: that is for mke2fs(8). It opens nothing. Only disk imports it.
 package ext4

@@ -2,7 +2,6 @@ package ext4
 
 import (
 	"io"
-	"os"
 	"slices"
 )
 
@@ -51,22 +50,4 @@ func (i *Image) ReadAt(p []byte, at int64) (n int, err error) {
 		return len(p), io.EOF
 	}
 	return len(p), nil
-}
-
-// HostFile is the content of a file of the host, which is opened when it is read: a
-// disk has more of them than a process may have open.
-type HostFile string
-
-// ReadAt implements io.ReaderAt.
-func (name HostFile) ReadAt(p []byte, at int64) (int, error) {
-	file, err := os.Open(string(name))
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	n, err := file.ReadAt(p, at)
-	if n == len(p) {
-		err = nil // the end of the file may be reached with it
-	}
-	return n, err
 }

@@ -24,7 +24,7 @@ type Aged struct {
 
 // agedDirectories have what a build host can make or fetch again. What a build
 // uses is younger than the day before: the store touches it.
-var agedDirectories = []string{"roots", "inputs", "memo", "mirror/debs", "mirror/indices", "vm"}
+var agedDirectories = []string{"roots", "inputs", "memo", "mirror/debs", "mirror/indices"}
 
 // aged gives what is old enough to go.
 func aged(dir string, policy Policy) ([]Aged, error) {

@@ -27,7 +27,7 @@ func startOn(t *testing.T, config vm.Config, buses ...vm.Bus) {
 func TestStoreIsFoundOnEveryBus(t *testing.T) {
 	stet := program.Example(t, "minimal")
 	config := guest.Config(t, stet, stet.Build(t))
-	config.Disk = wholeDisk(t, config.Disk)
+	config.Base, config.Disk = nil, wholeDisk(t, guest.DiskFile(t, config))
 	startOn(t, config, vm.VirtioBlock, vm.NVMe, vm.VirtioSCSI, vm.VMware)
 }
 
@@ -43,6 +43,6 @@ func TestStoreIsFoundByTheDriversOfHardware(t *testing.T) {
 	stet.Must(t, "lock")
 	built := stet.Build(t)
 	config := guest.Config(t, stet, built)
-	config.Disk = wholeDisk(t, config.Disk)
+	config.Base, config.Disk = nil, wholeDisk(t, guest.DiskFile(t, config))
 	startOn(t, config, vm.USB, vm.UAS, vm.MegaRAID, vm.NVMe, vm.SATA)
 }

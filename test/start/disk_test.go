@@ -25,7 +25,7 @@ func TestStoreIsFoundByItsPartition(t *testing.T) {
 	stet := program.Example(t, "minimal")
 	built := stet.Build(t)
 	config := guest.Config(t, stet, built)
-	config.Disk = wholeDisk(t, config.Disk)
+	config.Base, config.Disk = nil, wholeDisk(t, guest.DiskFile(t, config))
 	hasItsPartitions(t, &guest.Machine{VM: start(t, config, vm.SATA), Built: built})
 }
 

@@ -31,8 +31,8 @@ func TestOnlyWhatIsWholeStarts(t *testing.T) {
 	stet := program.Example(t, "minimal")
 	built := stet.Build(t)
 	config := guest.Config(t, stet, built)
-	s := spoil(t, stet, built, config.Disk)
-	config.Disk = s.disk
+	s := spoil(t, stet, built, guest.DiskFile(t, config))
+	config.Base, config.Disk = nil, s.disk
 	config.CommandLine = strings.Replace(config.CommandLine, built.Digest, s.forged, 1)
 
 	machine, err := vm.Start(t.Context(), config)

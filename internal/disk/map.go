@@ -127,7 +127,12 @@ func (c Content) mappedFiles(needs amount, dir string) ([]ext4.File, error) {
 		}
 		return err
 	}
+	seen := map[verity.Digest]bool{} // two trees may be the same
 	for name, digest := range c.Manifest.Images {
+		if seen[digest] {
+			continue
+		}
+		seen[digest] = true
 		from := c.Store.ImagePath(digest)
 		info, err := os.Stat(from)
 		if err != nil {

@@ -365,14 +365,64 @@ func TestMachineRunsCommands(t *testing.T) {
 
 func TestDiskSurvivesCrashAndBaseStaysUntouched(t *testing.T) {
 	t.Parallel()
-	c := testConfig(t)
-	c.Disk = testDisk(t)
-	c.Forwards = []Forward{{GuestPort: 80}}
-	before, err := os.ReadFile(c.Disk)
+	disk := testDisk(t)
+	before, err := os.ReadFile(disk)
 	if err != nil {
 		t.Fatal(err)
 	}
-	vm := start(t, c)
+	for name, give := range map[string]func(*Config){
+		"a file":          func(c *Config) { c.Disk = disk },
+		"of this process": func(c *Config) { c.Base = &givenDisk{Reader: bytes.NewReader(before)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testConfig(t)
+			give(&c)
+			c.Forwards = []Forward{{GuestPort: 80}}
+			survives(t, start(t, c))
+			after, err := os.ReadFile(disk)
+			if err != nil || !bytes.Equal(before, after) {
+				t.Errorf("the base image was written (%v)", err)
+			}
+		})
+	}
+}
+
+// givenDisk is a disk of this process.
+type givenDisk struct {
+	*bytes.Reader
+	closed int
+}
+
+func (d *givenDisk) Close() error { d.closed++; return nil }
+
+// TestADiskIsGivenBackOnce starts no VM, and one that ends.
+func TestADiskIsGivenBackOnce(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(testDisk(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := testConfig(t)
+	base := &givenDisk{Reader: bytes.NewReader(content)}
+	c.Base, c.Bus = base, "none"
+	if _, err := Start(t.Context(), c); err == nil || base.closed != 1 {
+		t.Errorf("%v, and the disk was given back %d times", err, base.closed)
+	}
+	c.Bus = VirtioBlock
+	vm, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := vm.Close(); err != nil || base.closed != 2 {
+			t.Errorf("%v, and the disk was given back %d times", err, base.closed-1)
+		}
+	}
+}
+
+// survives writes to a machine's disk, and has it crash and reboot.
+func survives(t *testing.T, vm *VM) {
 	ctx := patience(t)
 	port := vm.ForwardedAddress(80)
 	run(t, vm, "tool", "keep", "synced", "yes", "sync")
@@ -414,10 +464,6 @@ func TestDiskSurvivesCrashAndBaseStaysUntouched(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, vm, "tool", "true")
-	after, err := os.ReadFile(c.Disk)
-	if err != nil || !bytes.Equal(before, after) {
-		t.Errorf("the base image was written (%v)", err)
-	}
 }
 
 func TestKernelPanicEndsWaiting(t *testing.T) {

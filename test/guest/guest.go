@@ -86,7 +86,7 @@ func Config(t testing.TB, p program.Program, built program.Built) vm.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() }) // who opens it alone clears what is under way
 	builder := build.Builder{Store: s, Debs: debs{p.Store(t)}, Provider: rootfs.Overlay{}}
 	text, err := s.System(built.Digest)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // The rules under which a choice may differ from apt's. docs/solver.md has them
 // in the same words; a difference under none of them fails the test.
 const (
-	// Ours meets the relation by what something else needs anyway; apt had
-	// chosen before it came to that.
+	// Ours meets the relation by what something else, or apt's choice itself, needs
+	// anyway; apt had chosen before it came to that.
 	neededAnyway = "needed anyway"
 	// Both providers are equal but for the name; apt goes by its own numbers.
 	byName = "name"
@@ -254,7 +254,7 @@ func (c *comparison) rule(d relationOf, y, x id) string {
 	choices := c.choices(d.alternatives, c.arch(d.owner), nil)
 	earlier := slices.Index(choices, y) < slices.Index(choices, x)
 	switch {
-	case c.neededBesides(d, y):
+	case c.neededBesides(d, y) || c.needsBest(x, y):
 		return neededAnyway
 	case earlier && c.equalButForName(d, y, x):
 		return byName
@@ -282,6 +282,15 @@ func (c *comparison) neededBesides(d relationOf, y id) bool {
 		}
 	}
 	return false
+}
+
+// needsBest reports whether a package needs another one before all others: where that
+// meets what the first was to meet, the first is of no more use.
+func (c *comparison) needsBest(x, y id) bool {
+	return slices.ContainsFunc(c.relations(x), func(d relationOf) bool {
+		choices := c.choices(d.alternatives, c.arch(x), nil)
+		return d.kind != Recommends && len(choices) > 0 && choices[0] == y
+	})
 }
 
 func (c *comparison) equalButForName(d relationOf, y, x id) bool {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stet/internal/ext4"
+	"stet/internal/generation"
 	"stet/internal/store"
 	"stet/internal/verity"
 )
@@ -49,6 +50,10 @@ func Map(ctx context.Context, c Content, epoch int64, dir string) (_ *Mapped, er
 			return nil, err
 		}
 	}
+	// Of a directory that was there, the record says what else the disk has.
+	if c.Record, err = recordIn(dir); err != nil {
+		return nil, err
+	}
 	needs, err := c.amount()
 	if err != nil {
 		return nil, err
@@ -69,6 +74,9 @@ const mappedSize = 8 << 30
 
 // Size is that of the disk, in bytes.
 func (m *Mapped) Size() int64 { return m.image.Size() }
+
+// Digest names all that the disk says of its files: where they are, too.
+func (m *Mapped) Digest() string { return m.image.Digest() }
 
 // ReadAt implements io.ReaderAt.
 func (m *Mapped) ReadAt(p []byte, at int64) (int, error) {
@@ -101,6 +109,22 @@ func (c Content) fillOwn(ctx context.Context, dir string) error {
 		return err
 	}
 	return errors.Join(s.record(c), s.repository(ctx, c))
+}
+
+// recordIn reads the only record in a directory.
+func recordIn(dir string) (generation.Record, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "generations", "*", "record.json"))
+	if err == nil && len(names) != 1 {
+		err = fmt.Errorf("%s has the records of %d generations", dir, len(names))
+	}
+	if err != nil {
+		return generation.Record{}, err
+	}
+	text, err := os.ReadFile(names[0])
+	if err != nil {
+		return generation.Record{}, err
+	}
+	return generation.ParseRecord(text)
 }
 
 // mappedFiles are those of the store and of a directory.

@@ -125,8 +125,9 @@ func TestWhatIsKeptGivesTheSameDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")
 	first := mapped(t, c, dir)
 	defer first.Close()
-	c.Repository = func(context.Context, string) error { t.Error("the repository is asked again"); return nil }
-	c.Record.Number = 7
+	asked := 0
+	c.Repository = func(context.Context, string) error { asked++; return nil }
+	c.Record.Number, c.Record.Bundle = 7, systemtest.Object(t, c.Store, "another commit's bundle")
 	again := mapped(t, c, dir)
 	defer again.Close()
 	for _, m := range []*Mapped{first, again} {
@@ -134,11 +135,17 @@ func TestWhatIsKeptGivesTheSameDisk(t *testing.T) {
 			t.Errorf("%s would be removed", m.own)
 		}
 	}
+	if asked > 0 {
+		t.Error("the repository is asked again")
+	}
 	one, two := make([]byte, used), make([]byte, used)
 	_, err := first.ReadAt(one, 0)
 	_, other := again.ReadAt(two, 0)
-	if err != nil || other != nil || !bytes.Equal(one, two) {
+	if err != nil || other != nil || !bytes.Equal(one, two) || first.Digest() != again.Digest() {
 		t.Errorf("they differ: %v, %v", err, other)
+	}
+	if third := mapped(t, c, filepath.Join(t.TempDir(), "another")); third.Digest() == first.Digest() {
+		t.Error("with another bundle it has the same digest")
 	}
 }
 

@@ -111,6 +111,9 @@ func (b Booted) resume(ctx context.Context, c Config, identity string) (*VM, tim
 		kept.Close()
 		return nil, time.Time{}, stateError{err}
 	}
+	if c.Base.Digest() != kept.record.Disk {
+		return nil, time.Time{}, stateError{errors.Join(errors.New("its disk was another one"), c.Base.Close(), kept.Close())}
+	}
 	c.layers = 2
 	vm, err := startFrom(ctx, c, kept, kept)
 	if err != nil {
@@ -136,6 +139,7 @@ func (b Booted) make(ctx context.Context, c Config, r record) (vm *VM, unkept, e
 		hold.Close()
 		return nil, nil, err
 	}
+	r.Disk = c.Base.Digest()
 	vm, systemd, err := booted(ctx, c, hold)
 	switch {
 	case err != nil:

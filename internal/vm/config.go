@@ -75,6 +75,8 @@ type Base interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64 // in bytes
+	// Digest names what a guest that has read a part of it depends on.
+	Digest() string
 }
 
 // hasDisk reports whether the guest finds a disk.

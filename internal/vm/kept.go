@@ -52,6 +52,7 @@ type record struct {
 	Identity string    `json:"identity"` // all that decides the state
 	System   string    `json:"system"`   // the caller's name for what the disk holds
 	Booted   time.Time `json:"booted"`
+	Disk     string    `json:"disk"`   // its digest
 	Memory   string    `json:"memory"` // SHA-256 of the files
 	Layer    string    `json:"layer"`
 }

@@ -396,6 +396,8 @@ type givenDisk struct {
 
 func (d *givenDisk) Close() error { d.closed++; return nil }
 
+func (d *givenDisk) Digest() string { return "given" }
+
 // TestADiskIsGivenBackOnce starts no VM, and one that ends.
 func TestADiskIsGivenBackOnce(t *testing.T) {
 	t.Parallel()

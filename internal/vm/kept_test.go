@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -168,4 +170,24 @@ func TestIdentityIsOfAllThatDecides(t *testing.T) {
 	if seen[identity(forwarded, "system")] != "nothing" {
 		t.Error("it depends on forwards, or on the name of the disk")
 	}
+}
+
+// TestAStateGoesOnOnlyOverItsDisk has a disk whose files are elsewhere.
+func TestAStateGoesOnOnlyOverItsDisk(t *testing.T) {
+	p, base := keptPlace(t, "a", 0), &givenDisk{Reader: bytes.NewReader(nil)}
+	b := Booted{Place: p, Base: func(_ context.Context, dir string) (Base, error) {
+		if dir != p.file(keptDisk) {
+			t.Errorf("the disk is made of %q", dir)
+		}
+		return base, nil
+	}}
+	_, _, err := b.resume(t.Context(), Config{}, "a")
+	if !isOfState(err) || !strings.Contains(err.Error(), "its disk was another one") || base.closed != 1 {
+		t.Errorf("%v; the disk was given back %d times", err, base.closed)
+	}
+	lock, err := p.reserve() // nobody holds the place
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Close()
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +41,10 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	if _, _, err := b.runStet(ctx, l.repository, l.store, "vm", "--exec", "true"); err != nil {
 		return nil, err
 	}
+	ours, err := b.stetGuest(ctx, l)
+	if err != nil {
+		return nil, err
+	}
 	peer, err := b.peerDisk(ctx)
 	if err != nil {
 		return nil, err
@@ -47,15 +53,10 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer.Accelerator = &accelerator
+	ours.Accelerator, peer.Accelerator = &accelerator, &accelerator
 	var stet, debian boots
 	for i := range b.runs {
 		say("initrd, machine %d of %d: stet", i+1, b.runs)
-		ours, err := b.stetGuest(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		ours.Accelerator = &accelerator
 		if err := stet.add(ctx, ours); err != nil {
 			return nil, err
 		}
@@ -81,7 +82,8 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	}, nil
 }
 
-// stetGuest says how QEMU boots the built system, as `stet vm` does. It is for one VM.
+// stetGuest says how QEMU boots the built system: as `stet vm` does, but from a file, as
+// the peer.
 func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
 	built, err := b.built(ctx, l)
 	if err != nil {
@@ -104,7 +106,35 @@ func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
 	config, err := builder.Guest(ctx, &build.System{Digest: built.Digest, Manifest: manifest}, l.lock, build.First{Stet: b.stet})
 	config.Name, config.RunDirectory, config.Memory, config.CPUs = "stet", b.dir, guestMemory, guestCPUs
 	config.CommandLine = "quiet console=ttyS0 stet.system=" + built.Digest
-	return config, err
+	if err != nil {
+		return config, err
+	}
+	base := config.Base
+	config.Base, config.Disk = nil, filepath.Join(b.dir, "stet.raw")
+	return config, errors.Join(spill(base, config.Disk), base.Close())
+}
+
+// spill writes a disk to a file, which stays sparse.
+func spill(disk vm.Base, name string) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	buffer, zeros := make([]byte, 1<<20), make([]byte, 1<<20)
+	for at := int64(0); at < disk.Size(); at += int64(len(buffer)) {
+		n, err := disk.ReadAt(buffer, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if bytes.Equal(buffer[:n], zeros[:n]) {
+			continue
+		}
+		if _, err := file.WriteAt(buffer[:n], at); err != nil {
+			return err
+		}
+	}
+	return errors.Join(file.Truncate(disk.Size()), file.Close())
 }
 
 // built is what a build tells of its system.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"stet/internal/store"
 	"stet/internal/system"
 	"stet/internal/vm"
+	"stet/test/spill"
 )
 
 // guest is the hardware that both boot on: what `stet vm` gives a machine.
@@ -111,30 +110,7 @@ func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
 	}
 	base := config.Base
 	config.Base, config.Disk = nil, filepath.Join(b.dir, "stet.raw")
-	return config, errors.Join(spill(base, config.Disk), base.Close())
-}
-
-// spill writes a disk to a file, which stays sparse.
-func spill(disk vm.Base, name string) error {
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	buffer, zeros := make([]byte, 1<<20), make([]byte, 1<<20)
-	for at := int64(0); at < disk.Size(); at += int64(len(buffer)) {
-		n, err := disk.ReadAt(buffer, at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if bytes.Equal(buffer[:n], zeros[:n]) {
-			continue
-		}
-		if _, err := file.WriteAt(buffer[:n], at); err != nil {
-			return err
-		}
-	}
-	return errors.Join(file.Truncate(disk.Size()), file.Close())
+	return config, spill.To(config.Disk, base)
 }
 
 // built is what a build tells of its system.

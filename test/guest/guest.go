@@ -1,10 +1,7 @@
 package guest
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +15,7 @@ import (
 	"stet/internal/system"
 	"stet/internal/vm"
 	"stet/test/program"
+	"stet/test/spill"
 )
 
 // Machine is a VM and what it was made of.
@@ -113,25 +111,7 @@ func Config(t testing.TB, p program.Program, built program.Built) vm.Config {
 func DiskFile(t testing.TB, config vm.Config) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "disk.raw")
-	file, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	buffer, zeros := make([]byte, 1<<20), make([]byte, 1<<20)
-	for at := int64(0); at < config.Base.Size(); at += int64(len(buffer)) {
-		n, err := config.Base.ReadAt(buffer, at)
-		if err != nil && err != io.EOF {
-			t.Fatal(err)
-		}
-		if bytes.Equal(buffer[:n], zeros[:n]) {
-			continue // it stays sparse
-		}
-		if _, err := file.WriteAt(buffer[:n], at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(file.Truncate(config.Base.Size()), config.Base.Close()); err != nil {
+	if err := spill.To(name, config.Base); err != nil {
 		t.Fatal(err)
 	}
 	return name

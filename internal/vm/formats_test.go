@@ -192,7 +192,7 @@ func TestArgumentsKeepTheGuestIn(t *testing.T) {
 		"stet-a,,b", "max,-cx16", "tcg,thread=multi", "base=2031-01-02T03:04:05",
 		"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80",
 		"reboot=shutdown", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file=/tmp/x,,y/overlay.qcow2",
-		"virtio-blk-pci,drive=store,serial=stet-store",
+		"virtio-blk-pci,drive=store,serial=stet-store", "sata=off",
 	} {
 		if !slices.Contains(args, want) {
 			t.Errorf("no argument %q in %q", want, args)
@@ -202,6 +202,10 @@ func TestArgumentsKeepTheGuestIn(t *testing.T) {
 	args = arguments(c, Accelerator{}, func(name string) string { return name }, nil)
 	if strings.Contains(strings.Join(args, " "), "stet-store") || !slices.Contains(args, "usb-storage,bus=usb.0,drive=store") {
 		t.Errorf("a disk on USB: %q", args)
+	}
+	c.Bus = SATA
+	if args = arguments(c, Accelerator{}, func(name string) string { return name }, nil); slices.Contains(args, "sata=off") {
+		t.Errorf("a SATA disk without its controller: %q", args)
 	}
 	if _, err := (Config{Kernel: "k", Bus: "floppy"}).withDefaults(); err == nil || !strings.Contains(err.Error(), `"floppy" is no bus`) {
 		t.Errorf("a disk on a floppy: %v", err)

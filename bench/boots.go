@@ -16,15 +16,19 @@ import (
 // initrd's program.
 type boots struct {
 	first   []float64 // to the end of the initrd, at a machine's first boot
-	initrd  []float64 // the same at its second boot
-	systemd []float64 // to systemd's own first time stamp, at the second boot
-	login   []float64 // from the kernel's start to the prompt, at the second boot
+	initrd  []float64 // the same at each later boot
+	systemd []float64 // to systemd's own first time stamp, at each later boot
+	login   []float64 // from the kernel's start to the prompt, at each later boot
 }
 
-// bootTime is more than any emulated boot takes.
-const bootTime = 5 * time.Minute
+// bootsEach is how often each machine boots: an emulated boot takes half as long again
+// as the one before when the host happens to be slow, so that one is too few.
+const bootsEach = 3
 
-// add boots a machine, reboots it, and asks it after each.
+// bootTime is more than all emulated boots of a machine take.
+const bootTime = 8 * time.Minute
+
+// add boots a machine, reboots it, and asks it after each boot.
 func (b *boots) add(ctx context.Context, config vm.Config) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
@@ -33,7 +37,12 @@ func (b *boots) add(ctx context.Context, config vm.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
-	for boot := 1; boot <= 2; boot++ {
+	for boot := 1; boot <= bootsEach; boot++ {
+		if boot > 1 {
+			if err := machine.Reboot(ctx); err != nil {
+				return err
+			}
+		}
 		prompted, err := prompt(ctx, machine, boot)
 		if err != nil {
 			return err
@@ -49,9 +58,6 @@ func (b *boots) add(ctx context.Context, config vm.Config) (err error) {
 		}
 		if boot == 1 {
 			b.first = append(b.first, initrd)
-			if err := machine.Reboot(ctx); err != nil {
-				return err
-			}
 		} else {
 			b.initrd, b.systemd, b.login = append(b.initrd, initrd), append(b.systemd, systemd), append(b.login, up-since)
 		}

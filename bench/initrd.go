@@ -29,7 +29,7 @@ const (
 	loginFraction  = 0.9
 )
 
-// initrd boots both in turns, each twice, and asks their kernels how long the
+// initrd boots both in turns, each several times, and asks their kernels how long the
 // initrd took, and their consoles when somebody could log in.
 func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	l, err := b.prepared(ctx)

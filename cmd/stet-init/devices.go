@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -32,23 +33,32 @@ func (d devices) on(bus string) []string {
 	return aliases
 }
 
-// have reports whether a device matches one of the patterns, as modprobe(8)
-// understands them.
+// have reports whether a device matches one of the patterns.
 func (d devices) have(patterns string) bool {
-	for pattern := range strings.FieldsSeq(patterns) {
-		literal := before(pattern, "*?[")
-		bus := before(literal, ":") // acpi of acpi*:PNP0303:*
-		for _, alias := range d.on(bus) {
-			// Most patterns differ from an alias before their first wildcard.
-			if !strings.HasPrefix(alias, literal) {
-				continue
-			}
-			if ok, err := path.Match(pattern, alias); ok && err == nil {
-				return true
+	for range d.like(patterns) {
+		return true
+	}
+	return false
+}
+
+// like gives the aliases that match one of the patterns, as modprobe(8) understands
+// them.
+func (d devices) like(patterns string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for pattern := range strings.FieldsSeq(patterns) {
+			literal := before(pattern, "*?[")
+			bus := before(literal, ":") // acpi of acpi*:PNP0303:*
+			for _, alias := range d.on(bus) {
+				// Most patterns differ from an alias before their first wildcard.
+				if !strings.HasPrefix(alias, literal) {
+					continue
+				}
+				if ok, err := path.Match(pattern, alias); ok && err == nil && !yield(alias) {
+					return
+				}
 			}
 		}
 	}
-	return false
 }
 
 // before is the part of text before the first of several characters.

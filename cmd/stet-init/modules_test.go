@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,6 +71,22 @@ func TestPatternsMatchAsModprobesDo(t *testing.T) {
 		if got := there.have(patterns); got != want {
 			t.Errorf("%q: %v, want %v", patterns, got, want)
 		}
+	}
+}
+
+func TestNetworkDevicesAreKnownByTheirClass(t *testing.T) {
+	network := []string{
+		"pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00", // Ethernet
+		"pci:v00008086d00002723sv00008086sd00000084bc02sc80i00", // Wi-Fi
+		"virtio:d00000001v00001AF4",
+	}
+	others := []string{
+		"pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01", "pci:v0000bc02d00000002sv00000002sd00000002bc03sc02i00",
+		"virtio:d00000010v00001AF4", "virtio:d00000002v00001AF4",
+	}
+	there := devices{sysfs(t, append(others, network...)...), map[string][]string{}}
+	if got := slices.Sorted(there.like(networkDevices)); !slices.Equal(got, slices.Sorted(slices.Values(network))) {
+		t.Errorf("have %q, want %q", got, network)
 	}
 }
 

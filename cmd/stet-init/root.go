@@ -170,5 +170,6 @@ func (m *machine) switchRoot() error {
 	if err := m.record(); err != nil {
 		m.problem("nothing is recorded of this boot: %v", err)
 	}
+	startNetworkDrivers()
 	return noSystemd(unix.Exec(systemd, []string{systemd}, os.Environ()))
 }

@@ -38,8 +38,10 @@ func (a Accelerator) arguments() []string {
 	if a.KVM {
 		return []string{"-machine", "q35,accel=kvm", "-cpu", "host"}
 	}
-	// QEMU 7.2's cmpxchg16b makes Linux panic now and then under TCG.
-	return []string{"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16"}
+	// QEMU 7.2's cmpxchg16b makes Linux panic now and then under TCG. And a processor
+	// that says it copies and clears bytes quickly (ERMS, FSRM) has Linux do so byte by
+	// byte, which an emulator does slowest.
+	return []string{"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16,-erms,-fsrm"}
 }
 
 // probeTime is how long a guest may take to reach user space. Under KVM it

@@ -26,9 +26,6 @@ func arguments(c Config, a Accelerator, file func(name string) string, forwards 
 		"-S", // until the driver listens to the monitor
 	}
 	args = append(args, a.arguments()...)
-	if c.Bus != SATA {
-		args = append(args, "-machine", "sata=off") // a guest would load four modules for a controller without disks
-	}
 	args = append(args,
 		"-smp", strconv.Itoa(c.CPUs),
 		"-m", strconv.Itoa(c.Memory),

@@ -189,10 +189,10 @@ func TestArgumentsKeepTheGuestIn(t *testing.T) {
 	c := Config{Name: "a,b", Kernel: "k", Disk: "d", DiskSerial: "stet-store", CommandLine: "a b", Memory: 512, CPUs: 2, Clock: time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)}
 	args := arguments(c, Accelerator{}, func(name string) string { return "/tmp/x,y/" + name }, []Forward{{8080, 80}})
 	for _, want := range []string{
-		"stet-a,,b", "max,-cx16", "tcg,thread=multi", "base=2031-01-02T03:04:05",
+		"stet-a,,b", "max,-cx16,-erms,-fsrm", "tcg,thread=multi", "base=2031-01-02T03:04:05",
 		"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80",
 		"reboot=shutdown", "if=none,id=store,format=qcow2,cache=unsafe,discard=unmap,file=/tmp/x,,y/overlay.qcow2",
-		"virtio-blk-pci,drive=store,serial=stet-store", "sata=off",
+		"virtio-blk-pci,drive=store,serial=stet-store",
 	} {
 		if !slices.Contains(args, want) {
 			t.Errorf("no argument %q in %q", want, args)
@@ -202,10 +202,6 @@ func TestArgumentsKeepTheGuestIn(t *testing.T) {
 	args = arguments(c, Accelerator{}, func(name string) string { return name }, nil)
 	if strings.Contains(strings.Join(args, " "), "stet-store") || !slices.Contains(args, "usb-storage,bus=usb.0,drive=store") {
 		t.Errorf("a disk on USB: %q", args)
-	}
-	c.Bus = SATA
-	if args = arguments(c, Accelerator{}, func(name string) string { return name }, nil); slices.Contains(args, "sata=off") {
-		t.Errorf("a SATA disk without its controller: %q", args)
 	}
 	if _, err := (Config{Kernel: "k", Bus: "floppy"}).withDefaults(); err == nil || !strings.Contains(err.Error(), `"floppy" is no bus`) {
 		t.Errorf("a disk on a floppy: %v", err)

@@ -21,9 +21,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "stet-init: this is the first program of a machine's initrd; it does nothing else")
 		os.Exit(2)
 	}
-	// It lives for some tenths of a second in a machine that has nothing to do
-	// with its memory yet.
-	debug.SetGCPercent(400)
 	unix.Umask(0)
 	m := &machine{start: start, root: "/newroot", run: "/run", disks: disks{"/sys", "/dev", map[string]*disk{}}, sealed: true}
 	m.emergency(m.boot())
@@ -43,7 +40,7 @@ func (m *machine) boot() error {
 // startSystem starts the system that the command line, or a person, names.
 func (m *machine) startSystem() error {
 	return m.take(
-		m.makeRoot,
+		func() error { return together(m.makeRoot, m.findStore) },
 		m.mountStore,
 		m.growStore,
 		func() error { return together(m.readManifest, m.readUppers) },

@@ -130,15 +130,12 @@ func (m *modules) load(name string) error {
 	return nil
 }
 
-// loadAll loads the modules of a condition.
+// loadAll loads the modules of a condition, one after the other: to check the signature
+// of one keeps a processor busy, and the driver that the store waits for needs another.
 func (m *modules) loadAll(when string) error {
-	var all []*loading
-	for _, name := range m.named(when) {
-		all = append(all, m.start(name))
-	}
 	var failures []error
-	for _, l := range all {
-		failures = append(failures, l.wait())
+	for _, name := range m.named(when) {
+		failures = append(failures, m.start(name).wait())
 	}
 	return errors.Join(failures...)
 }

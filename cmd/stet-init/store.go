@@ -34,10 +34,6 @@ type place struct {
 }
 
 func (m *machine) mountStore() error {
-	if err := m.findStore(); err != nil {
-		return err
-	}
-	m.lap("disk")
 	mountIt := func() error {
 		return mount.Device(m.store.device, m.at("stet"), storeFileSystem, unix.MS_NOATIME, "")
 	}
@@ -65,6 +61,7 @@ func (m *machine) mountStore() error {
 // findStore waits for the device with the store, and loads drivers until it is
 // there.
 func (m *machine) findStore() error {
+	defer m.lap("disk")
 	loader := sync.OnceValue(m.loaderPartition)
 	var there []string  // the disks of the last look
 	quiet := time.Now() // since when no disk and no driver has come

@@ -130,9 +130,22 @@ func (m *modules) load(name string) error {
 	return nil
 }
 
-// loadAll loads the modules of a condition, one after the other: to check the signature
-// of one keeps a processor busy, and the driver that the store waits for needs another.
+// loadAll loads the modules of a condition.
 func (m *modules) loadAll(when string) error {
+	var all []*loading
+	for _, name := range m.named(when) {
+		all = append(all, m.start(name))
+	}
+	var failures []error
+	for _, l := range all {
+		failures = append(failures, l.wait())
+	}
+	return errors.Join(failures...)
+}
+
+// loadInTurn loads the modules of a condition one after the other: to check the signature
+// of one keeps a processor busy, and the driver that the store waits for needs another.
+func (m *modules) loadInTurn(when string) error {
 	var failures []error
 	for _, name := range m.named(when) {
 		failures = append(failures, m.start(name).wait())
@@ -171,7 +184,7 @@ func (m *machine) startLoadingModules() error {
 		return err
 	}
 	m.essential = sync.OnceValue(func() error {
-		if err := m.modules.loadAll("always"); err != nil {
+		if err := m.modules.loadInTurn("always"); err != nil {
 			return notForThisKernel(err)
 		}
 		return nil

@@ -30,12 +30,12 @@ func TestModulesThatCannotBeLoadedAreNamed(t *testing.T) {
 		write(t, filepath.Join(directory, "load"), test.load)
 		m, err := readModules(directory)
 		if err == nil {
-			err = notForThisKernel(m.loadAll("always"))
+			err = notForThisKernel(m.loadInTurn("always"))
 		}
 		checkRemedy(t, test.order+test.load, err, test.want)
 	}
 	m, err := readModules(t.TempDir())
-	if err != nil || m.loadAll("always") != nil {
+	if err != nil || m.loadInTurn("always") != nil {
 		t.Errorf("without modules: %v", err)
 	}
 }

@@ -149,6 +149,11 @@ func run(ctx context.Context) (err error) {
 		}
 		report.Results = append(report.Results, results...)
 		newer = append(newer, figureOf(m.name, measuring, time.Now(), report.Host, results))
+		if *save { // at once: what ends the hours that are left does not take these figures along
+			if err = kept.with(newer).save(); err != nil {
+				break
+			}
+		}
 	}
 	worse := kept.worse(newer)
 	for _, what := range worse {
@@ -156,9 +161,6 @@ func run(ctx context.Context) (err error) {
 	}
 	if *check && len(worse) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of the ratios are worse than they were", len(worse)))
-	}
-	if *save {
-		err = errors.Join(err, kept.with(newer).save())
 	}
 	report.Host.LoadAfter = loadAverage()
 	if *asJSON {

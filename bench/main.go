@@ -133,28 +133,14 @@ func run(ctx context.Context) (err error) {
 	var newer figures
 	measuring := commit() // who commits meanwhile has another one
 	report := report{Host: describeHost(b.dir)}
-	var left []string
-	for _, m := range measurements {
-		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {
-			continue
-		}
-		if err = b.settle(ctx, left...); err != nil {
-			break
-		}
-		left = m.leaves
-		var results []result
-		if results, err = m.make(&b, ctx); err != nil {
-			err = fmt.Errorf("%s: %w", m.name, err)
-			break // what was measured before took long: it is printed
-		}
+	err = b.measureAll(ctx, wanted, func(name string, results []result) error {
 		report.Results = append(report.Results, results...)
-		newer = append(newer, figureOf(m.name, measuring, time.Now(), report.Host, results))
-		if *save { // at once: what ends the hours that are left does not take these figures along
-			if err = kept.with(newer).save(); err != nil {
-				break
-			}
+		newer = append(newer, figureOf(name, measuring, time.Now(), report.Host, results))
+		if !*save {
+			return nil
 		}
-	}
+		return kept.with(newer).save() // at once: what ends the hours that are left does not take these along
+	})
 	worse := kept.worse(newer)
 	for _, what := range worse {
 		say("worse: %s", what)
@@ -169,6 +155,29 @@ func run(ctx context.Context) (err error) {
 		return errors.Join(err, encoder.Encode(report))
 	}
 	return errors.Join(err, report.print(os.Stdout))
+}
+
+// measureAll makes the wanted measurements, all where none is named, and hands on what
+// each gave. What was handed on before one fails took long: it is not lost.
+func (b *bench) measureAll(ctx context.Context, wanted []string, handOn func(name string, results []result) error) error {
+	var left []string
+	for _, m := range measurements {
+		if len(wanted) > 0 && !slices.Contains(wanted, m.name) {
+			continue
+		}
+		if err := b.settle(ctx, left...); err != nil {
+			return err
+		}
+		left = m.leaves
+		results, err := m.make(b, ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if err := handOn(m.name, results); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // say tells on stderr what is being done: a whole run takes minutes.

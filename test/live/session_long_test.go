@@ -280,7 +280,7 @@ func switched(t *testing.T, m *guest.Machine, name string, others ...string) *pl
 	t.Logf("the switch took %.0f s\n%s", time.Since(begin).Seconds(), out)
 	want, have := wanted(p), jobs(t, m, at)
 	for _, job := range have {
-		if !slices.Contains(want, job) && !slices.ContainsFunc(others, func(unit string) bool { return strings.Contains(job, " "+unit+" ") }) {
+		if !slices.Contains(want, job) && !slices.ContainsFunc(others, func(unit string) bool { return strings.Contains(job, " "+unit+" ") }) && !comesByItself(t, m, job) {
 			t.Errorf("%s: the journal has %q, which the plan has not: %v", name, job, want)
 		}
 	}
@@ -290,6 +290,17 @@ func switched(t *testing.T, m *guest.Machine, name string, others ...string) *pl
 		}
 	}
 	return p
+}
+
+// comesByItself reports whether a timer or an automount has started a job's unit: in a
+// switch that is long enough, on a slow host, one does.
+func comesByItself(t *testing.T, m *guest.Machine, job string) bool {
+	t.Helper()
+	unit := strings.Fields(job)[1]
+	starters := strings.Fields(m.Run(t, "systemctl show --property=TriggeredBy --value '"+unit+"'"))
+	return slices.ContainsFunc(starters, func(u string) bool {
+		return strings.HasSuffix(u, ".timer") || strings.HasSuffix(u, ".automount")
+	})
 }
 
 // actions are what a plan does to units, without those that it keeps.

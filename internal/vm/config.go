@@ -43,7 +43,8 @@ type Config struct {
 	Bus Bus
 	// Memory is in MiB, 0 means 1024.
 	Memory int
-	// CPUs is how many virtual CPUs the guest has, 0 means 2.
+	// CPUs is how many virtual CPUs the guest has, 0 means 1: a second one costs an
+	// emulator a tenth more for the same work.
 	CPUs int
 	// Forwards are TCP ports of the guest that the host can reach.
 	Forwards []Forward
@@ -122,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Memory = 1024
 	}
 	if c.CPUs == 0 {
-		c.CPUs = 2
+		c.CPUs = 1
 	}
 	if c.Name == "" {
 		c.Name = "machine"

@@ -17,7 +17,7 @@ import (
 func TestADesktopBoots(t *testing.T) {
 	p := program.Example(t, "desktop-gnome")
 	machine := guest.Start(t, p, func(c *vm.Config) {
-		c.Memory = 3072
+		c.Memory, c.CPUs = 3072, 2
 		c.CommandLine += " apparmor=0"
 	})
 	state := machine.Booted(t)

@@ -147,14 +147,18 @@ func (all figures) made(read func(name string) string) (map[string]string, error
 }
 
 // commit names what is measured: the commit that is checked out, with a plus where
-// files are others.
+// files are others than those that a run before this one made.
 func commit() string {
 	head, err := exec.Command("git", "rev-parse", "--short=9", "HEAD").Output()
 	if err != nil {
 		return "no commit"
 	}
 	name := strings.TrimSpace(string(head))
-	if changed, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(changed) > 0 {
+	status := []string{"status", "--porcelain", "--untracked-files=no", "--", "."}
+	for _, made := range []string{figuresFile, pageFile, plotFile, curveFile, claimsFile} {
+		status = append(status, ":!"+made)
+	}
+	if changed, err := exec.Command("git", status...).Output(); err != nil || len(changed) > 0 {
 		name += "+"
 	}
 	return name

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"stet/internal/build"
-	"stet/internal/namespace"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/surroundings"
@@ -61,7 +60,7 @@ func (a *app) enter(t *twice) (surroundings.Report, error) {
 	}
 	a.again = t
 	r, err := surroundings.Enter()
-	if rootfs.HasMemory() && namespace.Initial() {
+	if rootfs.KeepsInMemory(provider()) {
 		r.Varied = append(r.Varied, "file system of what scripts write: that of the store, once in memory")
 	} else {
 		r.Same = append(r.Same, "file system of what scripts write")

@@ -30,43 +30,49 @@ type LaidOut struct {
 	Shuffle uint64
 }
 
-// Provide implements [Provider]. What changes is on the disk of the tree: overlayfs takes
-// no attributes of a user from a tmpfs before Linux 6.6.
-func (o LaidOut) Provide(s *store.Store, before *tree.Tree, _ bool) (Provided, error) {
-	l, err := newLayered(s, before, "user.overlay.", false)
+// Provide implements [Provider]. Where files need no contents of their own, the directory
+// is in memory with what changes.
+func (o LaidOut) Provide(s *store.Store, before *tree.Tree, memory bool) (Provided, error) {
+	d, err := o.directory(s, "")
 	if err != nil {
 		return nil, err
 	}
-	below, err := o.below(s, l.lower(), before)
+	l, err := newLayered(s, before, "user.overlay.", memory && d.objects != "" && o.compact())
 	if err != nil {
-		l.Close()
 		return nil, err
 	}
-	l.mount = below.root
+	if err := o.lay(d, s, l.changes(), before); err != nil {
+		if l.memory != nil && errors.Is(err, unix.ENOSPC) {
+			err = errMemory
+		}
+		return nil, errors.Join(err, l.Close())
+	}
+	l.mount = d.root
 	return l, nil
 }
 
-// below lays a tree out in a directory, or divided over two of them.
-func (o LaidOut) below(s *store.Store, dir string, t *tree.Tree) (*directory, error) {
-	d, err := o.directory(s, filepath.Join(dir, "tree"))
-	if err != nil {
-		return nil, err
-	}
+// compact reports whether a tree is laid out without contents, where the kernel finds
+// them by redirects.
+func (o LaidOut) compact() bool { return !o.Copies && o.Shuffle == 0 }
+
+// lay lays a tree out below dir, in a directory or divided over two of them.
+func (o LaidOut) lay(d *directory, s *store.Store, dir string, t *tree.Tree) error {
+	d.path = filepath.Join(dir, "tree")
 	if o.Shuffle == 0 {
-		return d, d.write(s, t)
+		return d.write(s, t)
 	}
 	above, beneath, err := divide(t, o.Shuffle, copiedSize)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// Only from the lowest directory does the kernel go on to the objects.
 	over := directory{path: d.path}
 	d.path = filepath.Join(dir, "beneath")
 	if err := errors.Join(over.write(s, above), d.write(s, beneath)); err != nil {
-		return nil, err
+		return err
 	}
 	d.path, d.beneath = over.path, d.path
-	return d, nil
+	return nil
 }
 
 // copiedSize is how large a file can be, in bytes, that is copied where others

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stet/internal/layout"
 	"stet/internal/meminfo"
 )
 
@@ -30,8 +31,8 @@ const memoryPrefix = "stet-changes-"
 // errMemory says that scripts changed more than is kept in memory.
 var errMemory = errors.New("scripts change more than there is memory for")
 
-// HasMemory reports whether this host keeps in memory what scripts change.
-func HasMemory() bool {
+// hasMemory reports whether this host has the memory for what scripts change.
+func hasMemory() bool {
 	available, err := meminfo.Available()
 	if err != nil || available < memoryLeast {
 		return false
@@ -44,6 +45,29 @@ func HasMemory() bool {
 	return room >= 2*memoryMost && (stat.Files == 0 || stat.Ffree >= filesBefore)
 }
 
+// KeepsInMemory reports whether roots of a provider have on this host in memory what
+// scripts change.
+func KeepsInMemory(p Provider) bool {
+	switch p := p.(type) {
+	case Overlay:
+		return !p.OnDisk && hasMemory()
+	case LaidOut:
+		return p.compact() && hasMemory() && redirectsInMemory()
+	}
+	return false
+}
+
+// redirectsInMemory reports whether a tree can be laid out in memory without contents.
+func redirectsInMemory() bool {
+	dir, err := os.MkdirTemp(memoryDir, memoryPrefix)
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	redirects, err := layout.FollowsRedirects(dir)
+	return err == nil && redirects
+}
+
 // inMemory is a directory in memory that is this process's while it has it open.
 type inMemory struct {
 	dir  string
@@ -51,9 +75,10 @@ type inMemory struct {
 }
 
 // newInMemory makes a directory in memory, and removes those of processes that are gone.
-// It gives none where it would not be as good as one on a disk.
-func newInMemory() *inMemory {
-	if !HasMemory() {
+// It gives none where it would not be as good as one on a disk. Overlayfs notes its
+// account there in attributes with the prefix.
+func newInMemory(prefix string) *inMemory {
+	if !hasMemory() {
 		return nil
 	}
 	sweepMemory(time.Now())
@@ -62,7 +87,7 @@ func newInMemory() *inMemory {
 		return nil
 	}
 	m := &inMemory{dir: dir}
-	if m.held, err = hold(dir); err != nil || !takesAttributes(dir) {
+	if m.held, err = hold(dir); err != nil || !takesAttributes(dir, prefix) {
 		_ = m.Close()
 		return nil
 	}
@@ -85,8 +110,8 @@ func hold(dir string) (*os.File, error) {
 
 // takesAttributes reports whether files in a directory can have what overlayfs notes on
 // them, and all that scripts may: those of a user came to tmpfs with Linux 6.6.
-func takesAttributes(dir string) bool {
-	for _, name := range []string{"trusted.stet", "user.stet"} {
+func takesAttributes(dir, prefix string) bool {
+	for _, name := range []string{prefix + "stet", "user.stet"} {
 		if unix.Setxattr(dir, name, []byte("y"), 0) != nil {
 			return false
 		}

@@ -15,8 +15,12 @@ func TestWhatChangesIsInMemoryUntilItIsHarvested(t *testing.T) {
 	s := openStore(t)
 	before := pkg(t, s, stanza("a"), "/data/a =one").Files
 	inMemory := memoryDir
-	if !HasMemory() {
+	if !hasMemory() {
 		inMemory = s.Dir()
+	}
+	laidOut := inMemory
+	if !redirectsInMemory() {
+		laidOut = s.Dir()
 	}
 	for _, c := range []struct {
 		provider Provider
@@ -26,13 +30,19 @@ func TestWhatChangesIsInMemoryUntilItIsHarvested(t *testing.T) {
 		{Overlay{}, true, inMemory},
 		{Overlay{}, false, s.Dir()},
 		{Overlay{OnDisk: true}, true, s.Dir()},
-		{LaidOut{}, true, s.Dir()},
+		{LaidOut{}, true, laidOut},
+		{LaidOut{}, false, s.Dir()},
+		{LaidOut{Copies: true}, true, s.Dir()},
+		{LaidOut{Shuffle: 1}, true, s.Dir()},
 	} {
 		provided, err := c.provider.Provide(s, before, c.memory)
 		if err != nil {
 			t.Fatal(err)
 		}
 		changes := provided.(*layered).changes()
+		if keeps := KeepsInMemory(c.provider); keeps != (changes != provided.(*layered).dir) && c.memory {
+			t.Errorf("%#v: it is said to keep changes in memory: %t; they are in %s", c.provider, keeps, changes)
+		}
 		if !strings.HasPrefix(changes, c.want+"/") {
 			t.Errorf("%#v, %t: changes are in %s, want %s", c.provider, c.memory, changes, c.want)
 		}
@@ -57,7 +67,7 @@ func TestWhatIsTooMuchForMemoryIsDoneOnTheDisk(t *testing.T) {
 		}
 		return before, nil
 	})
-	if err != nil || after != before || tried[len(tried)-1] || len(tried) == 2 != HasMemory() {
+	if err != nil || after != before || tried[len(tried)-1] || len(tried) == 2 != hasMemory() {
 		t.Errorf("tried in memory: %v; %v", tried, err)
 	}
 	failed := errors.New("it failed")

@@ -30,11 +30,11 @@ func (o Overlay) Provide(s *store.Store, before *tree.Tree, memory bool) (Provid
 	if err != nil {
 		return nil, err
 	}
-	images := composefs{Image: filepath.Join(l.lower(), "image"), Objects: s.ObjectsDir(), Source: "stet:build"}
+	images := composefs{Image: filepath.Join(l.dir, "image"), Objects: s.ObjectsDir(), Source: "stet:build"}
 	if o.Shuffle == 0 {
 		err = writeImage(images.Image, before)
 	} else {
-		images.Beneath = filepath.Join(l.lower(), "beneath")
+		images.Beneath = filepath.Join(l.dir, "beneath")
 		err = o.writeDivided(images, before)
 	}
 	if err != nil {

@@ -67,7 +67,7 @@ func newLayered(s *store.Store, before *tree.Tree, prefix string, memory bool) (
 	}
 	l := &layered{store: s, before: before, dir: dir, prefix: prefix}
 	if memory {
-		l.memory = newInMemory()
+		l.memory = newInMemory(prefix)
 	}
 	if err := l.prepare(); err != nil {
 		l.Close()
@@ -77,10 +77,8 @@ func newLayered(s *store.Store, before *tree.Tree, prefix string, memory bool) (
 }
 
 func (l *layered) prepare() error {
-	for _, dir := range []string{l.upper(), l.lower()} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
-		}
+	if err := os.Mkdir(l.upper(), 0o755); err != nil {
+		return err
 	}
 	// The upper is the root's "/": what the host's umask, or a store whose
 	// directories pass on their group, made of it must not come out again.
@@ -91,7 +89,6 @@ func (l *layered) prepare() error {
 }
 
 func (l *layered) upper() string { return filepath.Join(l.changes(), "upper") }
-func (l *layered) lower() string { return filepath.Join(l.dir, "lower") }
 
 // changes is the directory of what is changed.
 func (l *layered) changes() string {

@@ -75,15 +75,26 @@ const (
 	running = "{run: systemctl is-system-running, expect: running}"
 )
 
+// servers are what others reach on ports, and little to boot.
+const servers = `
+files:
+  /usr/lib/page: {mode: "0755", text: "#!/bin/sh\nsed -n '/^.$/q'\nprintf 'HTTP/1.0 200 OK\\r\\n\\r\\nwritten down'\n"}
+units:
+  page.socket: {text: "[Socket]\nListenStream=80\nAccept=yes\n[Install]\nWantedBy=sockets.target\n", enable: true}
+  page@.service: {text: "[Service]\nExecStart=/usr/lib/page\nStandardInput=socket\n"}
+  name.socket: {text: "[Socket]\nListenStream=22\nAccept=yes\n[Install]\nWantedBy=sockets.target\n", enable: true}
+  name@.service: {text: "[Service]\nExecStart=/usr/bin/echo SSH-2\nStandardInput=socket\n"}`
+
 // TestTestsBeginWhereTheMachineHadBooted tests a machine again and again, with
 // other tests, in all ways in which its state could be of no use.
 func TestTestsBeginWhereTheMachineHadBooted(t *testing.T) {
-	p := tested{Program: program.Example(t, "hello")}
+	p := tested{Program: program.Example(t, "minimal")}
 	text, err := os.ReadFile(filepath.Join(p.Dir, "stet.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.system, _, _ = strings.Cut(string(text), "\ntests:\n")
+	p.system += servers
 
 	steps := []string{bootID, newID, noLeak, leak, running}
 	p.declare(t, steps...)
@@ -119,7 +130,7 @@ func TestTestsBeginWhereTheMachineHadBooted(t *testing.T) {
 	t.Run("anew when what is kept is damaged", func(t *testing.T) {
 		flip(t, p.kept(t, "memory")[0])
 		r := p.Must(t, "test")
-		if !strings.Contains(r.Stderr, "hello booted anew: the state that was kept cannot be used: ") || !strings.Contains(r.Stderr, "memory is damaged") {
+		if !strings.Contains(r.Stderr, "minimal booted anew: the state that was kept cannot be used: ") || !strings.Contains(r.Stderr, "memory is damaged") {
 			t.Errorf("stet says\n%s", r.Stderr)
 		}
 		if again, _ := p.test(t); again.Booted == nil || again.output(0) == first.output(0) {
@@ -129,13 +140,13 @@ func TestTestsBeginWhereTheMachineHadBooted(t *testing.T) {
 	t.Run("anew when QEMU refuses what is kept", func(t *testing.T) {
 		p.forge(t)
 		r := p.Must(t, "test")
-		if !strings.Contains(r.Stderr, "hello booted anew: the state that was kept cannot be used: ") {
+		if !strings.Contains(r.Stderr, "minimal booted anew: the state that was kept cannot be used: ") {
 			t.Errorf("stet says\n%s", r.Stderr)
 		}
 	})
 	t.Run("anew when the system is another one; where a unit had failed, it has failed", func(t *testing.T) {
 		broken := `  broken.service: {text: "[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n", enable: true}`
-		p.system = strings.Replace(p.system, "\nunits:\n", "\nunits:\n"+broken+"\n", 1)
+		p.system += "\n" + broken
 		p.declare(t, `{run: systemctl is-failed broken.service, expect: failed}`, `{run: "systemctl is-system-running || true", expect: degraded}`)
 		changed, _ := p.test(t)
 		if changed.Booted != nil || len(p.kept(t, "state.json")) != 1 {

@@ -80,8 +80,9 @@ test: setup-test build .cache/kernel .cache/trixie/main-amd64 .cache/node
 # printed first; in the environment, it is drawn again. What each test says shows
 # where the time goes.
 LONG_FILES = $(shell git grep -l '^//go:build long' -- '*_test.go') test/wrong/kill_test.go
-# The longest package goes first, beside all others.
-LONG_DIRS  = test/live/ $(filter-out test/live/,$(sort $(dir $(LONG_FILES))))
+# Those that take longest go first, so that both cores have work to the end.
+LONG_FIRST = test/live/ test/server/ test/twice/
+LONG_DIRS  = $(LONG_FIRST) $(filter-out $(LONG_FIRST),$(sort $(dir $(LONG_FILES))))
 LONG_TESTS = $(sort $(shell grep -ho '^func Test[A-Za-z0-9]*' $(LONG_FILES) | cut -c 6- | grep -vx TestMain) TestSolveLikeApt)
 space := $(subst ,, )
 

@@ -93,11 +93,12 @@ func TestTestsBeginWhereTheMachineHadBooted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.system, _, _ = strings.Cut(string(text), "\ntests:\n")
+	p.system, _, _ = strings.Cut(strings.Replace(string(text), "dhcp: false", "dhcp: true", 1), "\ntests:\n")
 	p.system += servers
 
 	steps := []string{bootID, newID, noLeak, leak, running}
 	p.declare(t, steps...)
+	p.Must(t, "lock")
 	first, boot := p.test(t)
 	if first.Booted != nil {
 		t.Errorf("a machine that was never booted began at %v", first.Booted)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"stet/internal/build"
+	"stet/internal/namespace"
 	"stet/internal/rootfs"
 	"stet/internal/store"
 	"stet/internal/surroundings"
@@ -60,7 +61,7 @@ func (a *app) enter(t *twice) (surroundings.Report, error) {
 	}
 	a.again = t
 	r, err := surroundings.Enter()
-	if rootfs.KeepsInMemory(provider()) {
+	if rootfs.HasMemory() && namespace.Initial() {
 		r.Varied = append(r.Varied, "file system of what scripts write: that of the store, once in memory")
 	} else {
 		r.Same = append(r.Same, "file system of what scripts write")

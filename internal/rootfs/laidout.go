@@ -37,7 +37,7 @@ func (o LaidOut) Provide(s *store.Store, before *tree.Tree, memory bool) (Provid
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLayered(s, before, "user.overlay.", memory && d.objects != "" && o.compact())
+	l, err := newLayered(s, before, "user.overlay.", memory && d.objects != "")
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +50,6 @@ func (o LaidOut) Provide(s *store.Store, before *tree.Tree, memory bool) (Provid
 	l.mount = d.root
 	return l, nil
 }
-
-// compact reports whether a tree is laid out without contents, where the kernel finds
-// them by redirects.
-func (o LaidOut) compact() bool { return !o.Copies && o.Shuffle == 0 }
 
 // lay lays a tree out below dir, in a directory or divided over two of them.
 func (o LaidOut) lay(d *directory, s *store.Store, dir string, t *tree.Tree) error {
@@ -76,8 +72,8 @@ func (o LaidOut) lay(d *directory, s *store.Store, dir string, t *tree.Tree) err
 }
 
 // copiedSize is how large a file can be, in bytes, that is copied where others
-// are not.
-const copiedSize = 64 << 10
+// are not: a page, since the copies may lie in memory.
+const copiedSize = 4 << 10
 
 // keptLayouts is how many trees stay laid out for the next time they are
 // viewed: a shell of a machine views four.

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"stet/internal/layout"
 	"stet/internal/meminfo"
 )
 
@@ -31,8 +30,8 @@ const memoryPrefix = "stet-changes-"
 // errMemory says that scripts changed more than is kept in memory.
 var errMemory = errors.New("scripts change more than there is memory for")
 
-// hasMemory reports whether this host has the memory for what scripts change.
-func hasMemory() bool {
+// HasMemory reports whether this host has the memory for what scripts change.
+func HasMemory() bool {
 	available, err := meminfo.Available()
 	if err != nil || available < memoryLeast {
 		return false
@@ -45,29 +44,6 @@ func hasMemory() bool {
 	return room >= 2*memoryMost && (stat.Files == 0 || stat.Ffree >= filesBefore)
 }
 
-// KeepsInMemory reports whether roots of a provider have on this host in memory what
-// scripts change.
-func KeepsInMemory(p Provider) bool {
-	switch p := p.(type) {
-	case Overlay:
-		return !p.OnDisk && hasMemory()
-	case LaidOut:
-		return p.compact() && hasMemory() && redirectsInMemory()
-	}
-	return false
-}
-
-// redirectsInMemory reports whether a tree can be laid out in memory without contents.
-func redirectsInMemory() bool {
-	dir, err := os.MkdirTemp(memoryDir, memoryPrefix)
-	if err != nil {
-		return false
-	}
-	defer os.RemoveAll(dir)
-	redirects, err := layout.FollowsRedirects(dir)
-	return err == nil && redirects
-}
-
 // inMemory is a directory in memory that is this process's while it has it open.
 type inMemory struct {
 	dir  string
@@ -78,7 +54,7 @@ type inMemory struct {
 // It gives none where it would not be as good as one on a disk. Overlayfs notes its
 // account there in attributes with the prefix.
 func newInMemory(prefix string) *inMemory {
-	if !hasMemory() {
+	if !HasMemory() {
 		return nil
 	}
 	sweepMemory(time.Now())

@@ -16,8 +16,7 @@ import (
 )
 
 // TestExamplesAreTheSameAsRoots builds examples as a user, twice, the second time in
-// another order: of the large ones, which take a quarter of an hour, one for every two
-// rounds.
+// another order: of the large ones, which take minutes, one for every two rounds.
 func TestExamplesAreTheSameAsRoots(t *testing.T) {
 	dice := chance.Dice(t)
 	large := chance.Some(dice, example.Large, chance.Rounds(t, 6)/2)

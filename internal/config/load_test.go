@@ -99,6 +99,18 @@ func TestHelloIsWhatItSays(t *testing.T) {
 	}
 }
 
+func TestAQuietBootAsksForALoginAtOnce(t *testing.T) {
+	c := load(t, "m.cue", "package stet\nmachines: quiet: kernel: parameters: quiet: {}\nmachines: loud: kernel: parameters: \"console=ttyS0\": {}\n")
+	for _, name := range []string{"getty@.service", "serial-getty@.service"} {
+		if text := c.Machines["quiet"].Units[name].DropIns["10-stet"]; !strings.Contains(text, "[Service]\nType=simple\n") {
+			t.Errorf("a quiet boot's %s has %q", name, text)
+		}
+		if _, ok := c.Machines["loud"].Units[name]; ok {
+			t.Errorf("messages of a boot come into the prompt of %s", name)
+		}
+	}
+}
+
 func TestDefaultSiteIsAbsentUnlessDeclared(t *testing.T) {
 	c := load(t, FileName, "name: a\nservices: {nginx: {sites: {shop: {root: /srv/shop, server_name: shop.example, extra: 'autoindex on;'}}}}\n")
 	if got := c.Machines["a"].Files["/etc/nginx/sites-enabled/default"].Kind; got != machine.FileAbsent {

@@ -25,8 +25,8 @@ var assessment = []struct {
 }{
 	{
 		name: "stet-history.service", description: "Say which generations failed", command: "begin",
-		// The journal of earlier boots is where this looks.
-		unit:  "After=systemd-journal-flush.service\nBefore=systemd-user-sessions.service\n",
+		// The journal of earlier boots is where this looks. No login waits for it.
+		unit:  "After=systemd-journal-flush.service\n",
 		wants: "multi-user.target.wants",
 	},
 	{

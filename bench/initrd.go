@@ -44,24 +44,28 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer, err := b.peerDisk(ctx)
+	same, own, err := b.peerDisks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	accelerator, err := vm.Probe(ctx, peer.Kernel, nil)
+	accelerator, err := vm.Probe(ctx, same.Kernel, nil)
 	if err != nil {
 		return nil, err
 	}
-	ours.Accelerator, peer.Accelerator = &accelerator, &accelerator
-	var stet, debian boots
+	var stet, debian, itself boots
 	for i := range b.runs {
-		say("initrd, machine %d of %d: stet", i+1, b.runs)
-		if err := stet.add(ctx, ours); err != nil {
-			return nil, err
-		}
-		say("initrd, machine %d of %d: Debian", i+1, b.runs)
-		if err := debian.add(ctx, peer); err != nil {
-			return nil, err
+		for _, guest := range []struct {
+			what   string
+			config vm.Config
+			boots  *boots
+		}{
+			{"stet", ours, &stet}, {"Debian, the same units", same, &debian}, {"Debian, its own units", own, &itself},
+		} {
+			say("initrd, machine %d of %d: %s", i+1, b.runs, guest.what)
+			guest.config.Accelerator = &accelerator
+			if err := guest.boots.add(ctx, guest.config); err != nil {
+				return nil, err
+			}
 		}
 	}
 	how := "emulated"
@@ -73,11 +77,13 @@ func (b *bench) initrd(ctx context.Context) ([]result, error) {
 	first, debianFirst := measured("initrd of stet, a machine's first boot", "s", stet.first, 0), measured("initrd of Debian, first boot", "s", debian.first, 0)
 	late, debianLate := measured("stet, until systemd counts", "s", stet.systemd, 0), measured("Debian, until systemd counts", "s", debian.systemd, 0)
 	login, debianLogin := measured("login of stet, kernel to prompt", "s", stet.login, 0), measured("login of Debian, the same units", "s", debian.login, 0)
+	ownLogin := measured("login of Debian, its own units", "s", itself.login, 0)
 	return []result{
 		a, d, ratio("initrd: stet / Debian", a, d, initrdFraction),
 		first, debianFirst, ratio("initrd, first boot: stet / Debian", first, debianFirst, 0),
 		late, debianLate, ratio("until systemd counts: stet / Debian", late, debianLate, 0),
 		login, debianLogin, ratio("login: stet / Debian", login, debianLogin, loginFraction),
+		ownLogin, ratio("login: stet / Debian with its own units", login, ownLogin, 0),
 	}, nil
 }
 
@@ -140,13 +146,21 @@ ln -s ../stet-agent.service /run/systemd/system/sysinit.target.wants/stet-agent.
 echo 'bench: the initrd ends' > /dev/kmsg
 `
 
-// sameUnits has Debian start what Stet's machine starts: a network, and none of the
-// timers that have nothing to do where packages do not change. What Stet has of its own
-// is in its time. $1 is the root.
-const sameUnits = `set -e
+// wired gives Debian the network that Stet's machine has. $1 is the root.
+const wired = `set -e
 printf '[Match]\nType=ether\nKind=!*\n\n[Network]\nDHCP=yes\n' >"$1/etc/systemd/network/80-wired.network"
 systemctl --root="$1" --quiet enable systemd-networkd.service
+`
+
+// sameUnits has Debian start what Stet's machine starts: none of the timers that have
+// nothing to do where packages do not change, and gettys that do not wait for what else
+// is being started. What Stet has of its own is in its time. $1 is the root.
+const sameUnits = `set -e
 systemctl --root="$1" --quiet disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
+for getty in getty serial-getty; do
+  mkdir "$1/etc/systemd/system/$getty@.service.d"
+  printf '[Service]\nType=simple\n' >"$1/etc/systemd/system/$getty@.service.d/10-stet.conf"
+done
 `
 
 // channelDropIn makes the agent executable, long after the initrd.
@@ -155,53 +169,67 @@ ExecStartPre=/usr/bin/mount -o remount,exec /run
 ExecStartPre=/usr/bin/chmod 755 /run/stet-vm/stet-agent
 `
 
-// peerDisk makes the peer: the same packages and initramfs-tools, unpacked by
-// mmdebstrap onto a plain ext4, with the initrd that Debian's kernel makes.
-func (b *bench) peerDisk(ctx context.Context) (vm.Config, error) {
+// peerDisks makes the peer: the same packages and initramfs-tools, unpacked by
+// mmdebstrap onto a plain ext4, with the initrd that Debian's kernel makes; one that
+// starts the same units as Stet's machine, and one that starts its own.
+func (b *bench) peerDisks(ctx context.Context) (same, own vm.Config, err error) {
 	l, err := b.withInitramfs(ctx)
 	if err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
 	archive, err := b.archive("archive-initramfs", l)
 	if err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
-	say("make Debian's disk and initrd")
+	say("make Debian's disks and initrd")
 	script := filepath.Join(b.dir, "stet-channel")
 	if err := os.WriteFile(script, []byte(channelScript), 0o755); err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
 	const scripts = "/etc/initramfs-tools/scripts/init-bottom"
-	target, image := filepath.Join(b.dir, "target-initramfs"), filepath.Join(b.dir, "debian.ext4")
+	target := filepath.Join(b.dir, "target-initramfs")
 	if err := removeAll(target); err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
 	if _, err := archive.mmdebstrap(ctx, target,
 		"--customize-hook=copy-in "+script+" "+scripts,
-		"--customize-hook="+sameUnits,
+		"--customize-hook="+wired,
 		`--customize-hook=chroot "$1" update-initramfs -u`); err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
 	dropIns := filepath.Join(target, "etc/systemd/system/stet-agent.service.d")
 	if err := os.MkdirAll(dropIns, 0o755); err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
 	if err := os.WriteFile(filepath.Join(dropIns, "bench.conf"), []byte(channelDropIn), 0o644); err != nil {
-		return vm.Config{}, err
+		return same, own, err
 	}
+	if own, err = b.peerDisk(ctx, "debian-own", target); err != nil {
+		return same, own, err
+	}
+	if _, _, err := measure(exec.CommandContext(ctx, "sh", "-c", sameUnits, "sh", target)); err != nil {
+		return same, own, err
+	}
+	same, err = b.peerDisk(ctx, "debian", target)
+	return same, own, err
+}
+
+// peerDisk makes a disk of a root, and says how QEMU boots it.
+func (b *bench) peerDisk(ctx context.Context, name, root string) (vm.Config, error) {
+	image := filepath.Join(b.dir, name+".ext4")
 	if err := os.Remove(image); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return vm.Config{}, err
 	}
-	if _, _, err := measure(exec.CommandContext(ctx, "mke2fs", "-q", "-t", "ext4", "-d", target, image, "8G")); err != nil {
+	if _, _, err := measure(exec.CommandContext(ctx, "mke2fs", "-q", "-t", "ext4", "-d", root, image, "8G")); err != nil {
 		return vm.Config{}, err
 	}
-	kernel, err := only(target, "boot/vmlinuz-*")
+	kernel, err := only(root, "boot/vmlinuz-*")
 	if err != nil {
 		return vm.Config{}, err
 	}
-	initrd, err := only(target, "boot/initrd.img-*")
+	initrd, err := only(root, "boot/initrd.img-*")
 	return vm.Config{
-		Name: "debian", Kernel: kernel, Initrd: initrd, Disk: image, RunDirectory: b.dir,
+		Name: name, Kernel: kernel, Initrd: initrd, Disk: image, RunDirectory: b.dir,
 		CommandLine: "root=/dev/vda rw console=ttyS0 quiet", Memory: guestMemory, CPUs: guestCPUs,
 	}, err
 }

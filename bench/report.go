@@ -82,7 +82,7 @@ func number(value float64, unit string) string {
 	switch {
 	case value >= 100, unit == "" && value >= 10: // what is counted
 		text = fmt.Sprintf("%.0f", value)
-	case value < 0.1:
+	case value < 1: // two digits of 0.328 are those of what misses 1/3, too
 		text = strings.TrimSuffix(fmt.Sprintf("%.3f", value), "0")
 	}
 	return strings.TrimSpace(text + " " + unit)

@@ -85,8 +85,8 @@ func prompt(ctx context.Context, machine *vm.VM, boots int) (time.Time, error) {
 // answer is here.
 const times = "dmesg; systemctl show --property=UserspaceTimestampMonotonic; sed 's/^/up /' /proc/uptime"
 
-// What the kernel logs when it starts the initrd's program; what its last words
-// are before it becomes systemd; when systemd began as PID 1 of the real
+// What the kernel logs when it starts the initrd's program; what that says when all is
+// mounted; when systemd began as PID 1 of the real
 // root, in microseconds; and how long the machine is up. All count from the boot.
 var (
 	initrdBegins  = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] Run /init as init process`)

@@ -110,7 +110,6 @@ func (b *bench) stetGuest(ctx context.Context, l *lab) (vm.Config, error) {
 	builder := build.Builder{Store: s}
 	config, err := builder.Guest(ctx, &build.System{Digest: built.Digest, Manifest: manifest}, l.lock, build.First{Stet: b.stet})
 	config.Name, config.RunDirectory, config.Memory, config.CPUs = "stet", b.dir, guestMemory, guestCPUs
-	config.CommandLine = "quiet console=ttyS0 stet.system=" + built.Digest
 	if err != nil {
 		return config, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"stet/internal/gpt"
 	"stet/internal/mount"
+	"stet/internal/plainjson"
 )
 
 // storePlace is where a person looks at the store.
@@ -128,6 +128,27 @@ type choice struct {
 	marks        []string
 }
 
+// read takes what the record of a generation says.
+func (c *choice) read(name string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	record, err := plainjson.Read(text)
+	if err != nil {
+		return err
+	}
+	for _, member := range []struct {
+		name string
+		to   *string
+	}{{"system", &c.system}, {"date", &c.date}, {"origin", &c.origin}, {"subject", &c.subject}} {
+		if *member.to, err = record.String(member.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // choices lists what a store can start: its generations, and systems that none
 // of them has.
 func choices(store string) ([]choice, error) {
@@ -150,21 +171,16 @@ func choices(store string) ([]choice, error) {
 			continue
 		}
 		directory := filepath.Join(store, "generations", entry.Name())
-		var record struct{ System, Date, Origin, Subject string }
-		text, err := os.ReadFile(filepath.Join(directory, "record.json"))
-		if err == nil {
-			err = json.Unmarshal(text, &record)
-		}
-		if err != nil || !isDigest(record.System) {
+		c := choice{generation: number}
+		if c.read(filepath.Join(directory, "record.json")) != nil || !isDigest(c.system) {
 			continue // a damaged one starts nothing
 		}
-		c := choice{generation: number, system: record.System, date: record.Date, origin: record.Origin, subject: record.Subject}
 		for _, mark := range []string{"good", "failed", "pinned"} {
 			if _, err := os.Stat(filepath.Join(directory, mark)); err == nil {
 				c.marks = append(c.marks, mark)
 			}
 		}
-		alone[record.System] = false
+		alone[c.system] = false
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b choice) int { return a.generation - b.generation })
@@ -243,15 +259,17 @@ func (p *prompt) checkKernel(store, system string) error {
 	if err != nil {
 		return nil // starting it will say so
 	}
-	var manifest struct {
-		KernelVersion string `json:"kernel_version"`
-	}
-	var name unix.Utsname
-	if json.Unmarshal(text, &manifest) != nil || unix.Uname(&name) != nil {
+	manifest, err := plainjson.Read(text)
+	if err != nil {
 		return nil
 	}
-	if runs := unix.ByteSliceToString(name.Release[:]); runs != manifest.KernelVersion {
-		return fmt.Errorf("the system has kernel %s, and %s runs: it lacks drivers for this one; the boot menu starts it with its own", manifest.KernelVersion, runs)
+	version, err := manifest.String("kernel_version")
+	var name unix.Utsname
+	if err != nil || unix.Uname(&name) != nil {
+		return nil
+	}
+	if runs := unix.ByteSliceToString(name.Release[:]); runs != version {
+		return fmt.Errorf("the system has kernel %s, and %s runs: it lacks drivers for this one; the boot menu starts it with its own", version, runs)
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ func (m *machine) startSystem() error {
 		m.finishLoadingModules,
 		m.mountTrees,
 		func() error { return together(m.finishEtc, m.fillRun, m.checkSystemd) },
+		m.tell,
 		m.forgetFiles,
 		m.switchRoot,
 	)

@@ -3,10 +3,11 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"stet/internal/plainjson"
 )
 
 // manifestFormat is the format of a manifest that this program boots.
@@ -15,9 +16,8 @@ const manifestFormat = 1
 // A manifest is what a boot needs of a system's manifest; internal/system
 // writes it.
 type manifest struct {
-	Format  int               `json:"format"`
-	Machine string            `json:"machine"`
-	Images  map[string]string `json:"images"`
+	Machine string
+	Images  map[string]string // tree name → fs-verity digest
 }
 
 // parseManifest checks text against its name, the SHA-256 digest of its bytes,
@@ -28,16 +28,26 @@ func parseManifest(text []byte, digest string) (manifest, error) {
 	if hex.EncodeToString(sum[:]) != digest {
 		return manifest{}, remedy{fmt.Errorf("the manifest of system %s is damaged: its digest is %x", short(digest), sum), other}
 	}
+	unreadable := func(err error) (manifest, error) {
+		return manifest{}, remedy{fmt.Errorf("the manifest of system %s cannot be read: %w", short(digest), err), other}
+	}
+	object, err := plainjson.Read(text)
+	if err != nil {
+		return unreadable(err)
+	}
+	version, err := object.Int("format")
+	if err != nil {
+		return unreadable(err)
+	}
+	if version != manifestFormat {
+		return manifest{}, remedy{fmt.Errorf("the manifest of system %s has format %d; this initrd knows %d", short(digest), version, manifestFormat), other}
+	}
 	var m manifest
-	var version struct{ Format int }
-	if err := json.Unmarshal(text, &version); err != nil {
-		return m, remedy{fmt.Errorf("the manifest of system %s cannot be read: %w", short(digest), err), other}
+	if m.Machine, err = object.String("machine"); err != nil {
+		return unreadable(err)
 	}
-	if version.Format != manifestFormat {
-		return m, remedy{fmt.Errorf("the manifest of system %s has format %d; this initrd knows %d", short(digest), version.Format, manifestFormat), other}
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, remedy{fmt.Errorf("the manifest of system %s cannot be read: %w", short(digest), err), other}
+	if m.Images, err = object.StringMap("images"); err != nil {
+		return unreadable(err)
 	}
 	for _, tree := range []string{"usr", "etc"} {
 		if m.Images[tree] == "" {

@@ -140,9 +140,19 @@ func copyFile(from, to string, permissions fs.FileMode) error {
 	}
 }
 
-// record writes what runs, and says in the kernel log how long this took.
+// tell says in the kernel log how long it took until all is mounted.
+func (m *machine) tell() error {
+	var laps strings.Builder
+	for _, l := range m.laps {
+		fmt.Fprintf(&laps, " %s %d", l.name, l.at.Milliseconds())
+	}
+	log(levelInfo, fmt.Sprintf("system %s of %s is mounted after %.3f s (ms:%s)",
+		short(m.commands.system), m.manifest.Machine, time.Since(m.start).Seconds(), laps.String()))
+	return nil
+}
+
+// record writes what runs.
 func (m *machine) record() error {
-	took := time.Since(m.start)
 	boot := state.Boot{
 		Machine:    m.manifest.Machine,
 		System:     m.commands.system,
@@ -150,20 +160,11 @@ func (m *machine) record() error {
 		Store:      m.store.device,
 		Images:     m.manifest.Images,
 		Upper:      m.upper,
-		InitrdUsec: took.Microseconds(),
+		InitrdUsec: time.Since(m.start).Microseconds(),
 		Problems:   m.problems,
 	}
-	text, err := boot.Bytes()
-	if err != nil {
-		return err
-	}
-	var laps strings.Builder
-	for _, l := range m.laps {
-		fmt.Fprintf(&laps, " %s %d", l.name, l.at.Milliseconds())
-	}
-	log(levelInfo, fmt.Sprintf("system %s of %s is mounted after %.3f s (ms:%s)", short(m.commands.system), m.manifest.Machine, took.Seconds(), laps.String()))
 	return errors.Join(
-		os.WriteFile(state.BootFile, text, 0o644),
+		os.WriteFile(state.BootFile, boot.Bytes(), 0o644),
 		os.WriteFile(state.SystemFile, []byte(m.commands.system+"\n"), 0o644),
 	)
 }

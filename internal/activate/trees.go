@@ -35,12 +35,8 @@ func (m Machine) readBoot() (state.Boot, error) {
 
 // writeBoot records what runs.
 func (s *switching) writeBoot(b state.Boot) error {
-	text, err := b.Bytes()
-	if err != nil {
-		return err
-	}
-	err = errors.Join(
-		writeFile(s.at(state.BootFile), text, 0o644),
+	err := errors.Join(
+		writeFile(s.at(state.BootFile), b.Bytes(), 0o644),
 		writeFile(s.at(state.SystemFile), []byte(b.System+"\n"), 0o644),
 	)
 	if err != nil {

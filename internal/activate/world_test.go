@@ -161,9 +161,7 @@ func newWorld(t *testing.T) *world {
 	must(t, m.Attach(w.at("etc")))
 	must(t, m.Close())
 	boot := state.Boot{Machine: "hello", System: w.old.Digest, Images: w.old.Images, Upper: 1, InitrdUsec: 7}
-	text, err := boot.Bytes()
-	must(t, err)
-	must(t, os.WriteFile(w.at(state.BootFile), text, 0o644))
+	must(t, os.WriteFile(w.at(state.BootFile), boot.Bytes(), 0o644))
 
 	// What the machine has of its own.
 	must(t, os.WriteFile(w.at("etc/machine-id"), []byte("0123456789abcdef0123456789abcdef\n"), 0o444))

@@ -14,10 +14,7 @@ import (
 // TestOnlyRootAsksAMachine holds that an ordinary user is told so on a machine of
 // Stet's, before anything is looked for in, or made in, a store of the user's own.
 func TestOnlyRootAsksAMachine(t *testing.T) {
-	record, err := state.Boot{Machine: "hello", System: running}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := state.Boot{Machine: "hello", System: running}.Bytes()
 	machine := installed{root: t.TempDir()}
 	machine.file(t, state.BootFile, string(record))
 	ask := func(root string, args ...string) (code int, said string) {

@@ -51,10 +51,7 @@ func newStateful(t *testing.T) stateful {
 			t.Fatal(err)
 		}
 	}
-	record, err := state.Boot{Machine: "hello", System: new}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := state.Boot{Machine: "hello", System: new}.Bytes()
 	m.file(t, state.BootFile, string(record))
 	m.file(t, "/etc/passwd", passwd)
 	m.process(1)

@@ -24,10 +24,7 @@ var running = strings.Repeat("b", 64)
 func newInstalled(t *testing.T) installed {
 	t.Helper()
 	i := installed{root: t.TempDir(), store: t.TempDir()}
-	record, err := state.Boot{Machine: "hello", System: running}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := state.Boot{Machine: "hello", System: running}.Bytes()
 	i.file(t, "/proc/cmdline", "quiet stet.system="+running+" stet.generation=2\n")
 	i.file(t, state.BootFile, string(record))
 	for _, entry := range []string{"stet-1.conf", "stet-2.conf", "stet-3+0-3.conf"} {
@@ -87,10 +84,7 @@ failed      generation 3: page: exit status 22
 
 func TestStatusOfAMachineThatIsNotWell(t *testing.T) {
 	i := newInstalled(t)
-	record, err := state.Boot{Machine: "hello", System: running, Problems: []string{"changes of /etc are lost"}}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := state.Boot{Machine: "hello", System: running, Problems: []string{"changes of /etc are lost"}}.Bytes()
 	i.file(t, state.BootFile, string(record))
 	j := judgement{installed: i}
 	if err := j.place(healthFile, []byte(`{"generation": 2, "checks": [{"name": "a", "what": "x", "passed": true}, {"name": "b", "what": "y", "failure": "b.service is failed"}]}`), 0o644); err != nil {
@@ -115,10 +109,7 @@ func TestStatusOfAMachineThatIsNotWell(t *testing.T) {
 	}
 
 	// When all is well again, nothing is said.
-	healthy, err := state.Boot{Machine: "hello", System: running}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	healthy := state.Boot{Machine: "hello", System: running}.Bytes()
 	i.file(t, state.BootFile, string(healthy))
 	if err := j.place(healthFile, []byte(`{"generation": 2, "checks": [{"name": "a", "what": "x", "passed": true}]}`), 0o644); err != nil {
 		t.Fatal(err)
@@ -144,10 +135,7 @@ func TestStatusOfAMachineThatIsNotWell(t *testing.T) {
 // TestStatusOfAVM has no generations: `stet vm` boots a system without one.
 func TestStatusOfAVM(t *testing.T) {
 	i := installed{root: t.TempDir(), store: t.TempDir()}
-	record, err := state.Boot{Machine: "hello", System: running}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := state.Boot{Machine: "hello", System: running}.Bytes()
 	i.file(t, "/proc/cmdline", "quiet\n")
 	i.file(t, state.BootFile, string(record))
 	report, text := mustStatus(t, i)

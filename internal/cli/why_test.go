@@ -62,8 +62,7 @@ func newPastMachine(t *testing.T) *pastMachine {
 	m.generation(6, m.system("next\n", "1.26.3-3", "/bin/sh"), second)
 	m.commit("# Moved on.\n# By two lines.\n"+whyConfiguration, "describe it")
 
-	record, err := state.Boot{Machine: "hello", System: now}.Bytes()
-	m.check(err)
+	record := state.Boot{Machine: "hello", System: now}.Bytes()
 	m.file(t, state.BootFile, string(record))
 	m.file(t, "/proc/cmdline", fmt.Sprintf("quiet stet.system=%s stet.generation=5\n", now))
 	m.listen()
@@ -233,8 +232,7 @@ func TestWhyOfTheSystemThatRuns(t *testing.T) {
 // runs makes a generation the one that runs.
 func (m *pastMachine) runs(number int, system string) {
 	m.t.Helper()
-	record, err := state.Boot{Machine: "hello", System: system}.Bytes()
-	m.check(err)
+	record := state.Boot{Machine: "hello", System: system}.Bytes()
 	m.file(m.t, state.BootFile, string(record))
 	m.file(m.t, "/proc/cmdline", fmt.Sprintf("stet.system=%s stet.generation=%d\n", system, number))
 }

@@ -1,8 +1,9 @@
 package state
 
 import (
-	"encoding/json"
 	"fmt"
+
+	"stet/internal/plainjson"
 )
 
 // BootFile is where stet-init leaves the record of a boot.
@@ -11,7 +12,8 @@ const BootFile = "/run/stet/boot.json"
 // SystemFile has the digest of the running system and a newline, for scripts.
 const SystemFile = "/run/stet/system"
 
-// A Boot says what runs on this machine since it started, and how it came up.
+// A Boot says what runs on this machine since it started, and how it came up. A switch
+// that is under way has it in its own record, by encoding/json.
 type Boot struct {
 	Format     int               `json:"format"`
 	Machine    string            `json:"machine"`
@@ -28,20 +30,58 @@ type Boot struct {
 const bootFormat = 1
 
 // Bytes is the text of the record.
-func (b Boot) Bytes() ([]byte, error) {
-	b.Format = bootFormat
-	text, err := json.MarshalIndent(b, "", "  ")
-	return append(text, '\n'), err
+func (b Boot) Bytes() []byte {
+	members := []plainjson.Member{
+		{Name: "format", Value: bootFormat},
+		{Name: "machine", Value: b.Machine},
+		{Name: "system", Value: b.System},
+		{Name: "generation", Value: b.Generation},
+		{Name: "store", Value: b.Store},
+		{Name: "images", Value: b.Images},
+		{Name: "upper", Value: b.Upper},
+		{Name: "initrd_usec", Value: b.InitrdUsec},
+	}
+	if len(b.Problems) > 0 {
+		members = append(members, plainjson.Member{Name: "problems", Value: b.Problems})
+	}
+	return plainjson.Write(members)
 }
 
 // ParseBoot reads a record.
 func ParseBoot(text []byte) (Boot, error) {
-	var b Boot
-	if err := json.Unmarshal(text, &b); err != nil {
+	b, err := readBoot(text)
+	if err != nil {
 		return Boot{}, fmt.Errorf("read %s: %w", BootFile, err)
 	}
 	if b.Format != bootFormat {
 		return Boot{}, fmt.Errorf("%s has format %d; this Stet knows %d", BootFile, b.Format, bootFormat)
 	}
 	return b, nil
+}
+
+func readBoot(text []byte) (b Boot, err error) {
+	object, err := plainjson.Read(text)
+	if err != nil {
+		return b, err
+	}
+	if b.Images, err = object.StringMap("images"); err != nil {
+		return b, err
+	}
+	for name, to := range map[string]*string{"machine": &b.Machine, "system": &b.System, "store": &b.Store} {
+		if *to, err = object.String(name); err != nil {
+			return b, err
+		}
+	}
+	for name, to := range map[string]*int{"format": &b.Format, "generation": &b.Generation, "upper": &b.Upper} {
+		number, err := object.Int(name)
+		if err != nil {
+			return b, err
+		}
+		*to = int(number)
+	}
+	if b.InitrdUsec, err = object.Int("initrd_usec"); err != nil {
+		return b, err
+	}
+	b.Problems, err = object.Strings("problems")
+	return b, err
 }

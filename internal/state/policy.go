@@ -1,12 +1,12 @@
 package state
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+
+	"stet/internal/plainjson"
 )
 
 // PolicyFile is where a policy lies in a usr tree, relative to /usr.
@@ -42,20 +42,57 @@ const alwaysPersisted = "/etc/machine-id"
 // ParsePolicy reads a policy and checks it, so that a policy which a build
 // accepted cannot surprise a boot.
 func ParsePolicy(text []byte) (Policy, error) {
-	var version struct{ Format int }
-	if err := json.Unmarshal(text, &version); err != nil {
+	object, err := plainjson.Read(text)
+	if err != nil {
 		return Policy{}, fmt.Errorf("read the state policy: %w", err)
 	}
-	if version.Format != policyFormat {
-		return Policy{}, fmt.Errorf("the state policy has format %d; this Stet knows %d: use the Stet that built the system", version.Format, policyFormat)
+	version, err := object.Int("format")
+	if err != nil {
+		return Policy{}, fmt.Errorf("read the state policy: %w", err)
 	}
-	var p Policy
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&p); err != nil {
+	if version != policyFormat {
+		return Policy{}, fmt.Errorf("the state policy has format %d; this Stet knows %d: use the Stet that built the system", version, policyFormat)
+	}
+	p := Policy{Format: policyFormat}
+	if err := p.take(object); err != nil {
 		return Policy{}, fmt.Errorf("read the state policy: %w", err)
 	}
 	return p, p.Check()
+}
+
+// take takes the members of a policy, and refuses others: it would not do what they ask.
+func (p *Policy) take(object plainjson.Object) (err error) {
+	for name := range object {
+		if !slices.Contains([]string{"format", "persist", "users"}, name) {
+			return fmt.Errorf("unknown field %q", name)
+		}
+	}
+	if p.Persist, err = object.Strings("persist"); err != nil {
+		return err
+	}
+	users, err := object.Object("users")
+	if err != nil || users == nil {
+		return err
+	}
+	p.Users = map[string][]string{}
+	for user := range users {
+		if p.Users[user], err = users.Strings(user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bytes is the text of the policy, for [ParsePolicy].
+func (p Policy) bytes() []byte {
+	members := []plainjson.Member{{Name: "format", Value: policyFormat}}
+	if len(p.Persist) > 0 {
+		members = append(members, plainjson.Member{Name: "persist", Value: p.Persist})
+	}
+	if len(p.Users) > 0 {
+		members = append(members, plainjson.Member{Name: "users", Value: p.Users})
+	}
+	return plainjson.Write(members)
 }
 
 // Check says what is wrong with a policy.

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,13 +16,8 @@ const policyName = "policy"
 
 // NotePolicy writes down under which policy u is used. The last one counts.
 func (u Upper) NotePolicy(p Policy) error {
-	p.Format = policyFormat
-	text, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("note the policy of an upper of /etc: %w", err)
-	}
 	name := filepath.Join(u.Directory, policyName)
-	if err := os.WriteFile(temporaryName(name), append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(temporaryName(name), p.bytes(), 0o644); err != nil {
 		return fmt.Errorf("note the policy of an upper of /etc: %w", err)
 	}
 	return os.Rename(temporaryName(name), name)

@@ -101,8 +101,7 @@ func (m *machine) runs(number int, system string) {
 	line := "quiet"
 	if number != 0 {
 		line = fmt.Sprintf("quiet stet.system=%s stet.generation=%d", system, number)
-		record, err := state.Boot{Machine: "hello", System: system}.Bytes()
-		must(m.t, err)
+		record := state.Boot{Machine: "hello", System: system}.Bytes()
 		must(m.t, os.WriteFile(filepath.Join(m.root, state.BootFile), record, 0o644))
 	}
 	must(m.t, os.WriteFile(filepath.Join(m.root, "proc/cmdline"), []byte(line+"\n"), 0o644))

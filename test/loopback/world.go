@@ -170,10 +170,7 @@ func (w *World) Trust(t testing.TB, key *mirrortest.Key) {
 func (w *World) On(t testing.TB, system string) *World {
 	t.Helper()
 	root := t.TempDir()
-	record, err := state.Boot{Machine: filepath.Base(w.Stet.Dir), System: system}.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := state.Boot{Machine: filepath.Base(w.Stet.Dir), System: system}.Bytes()
 	at := filepath.Join(root, state.BootFile)
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package plainjson
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -143,7 +144,7 @@ func (r *reader) value(depth int) (any, error) {
 		return r.number()
 	}
 	for word, value := range map[string]any{"true": true, "false": false, "null": nil} {
-		if strings.HasPrefix(string(r.text[r.at:]), word) {
+		if bytes.HasPrefix(r.text[r.at:], []byte(word)) {
 			r.at += len(word)
 			return value, nil
 		}

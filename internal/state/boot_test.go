@@ -17,33 +17,29 @@ func TestBothWaysOfJSONAgree(t *testing.T) {
 			Problems: []string{"\"quoted\"\n<and> é", "two"},
 		},
 	} {
-		var got Boot
-		if err := json.Unmarshal(boot.Bytes(), &got); err != nil || !reflect.DeepEqual(got, boot) {
-			t.Errorf("encoding/json reads %+v, %v of\n%s", got, err, boot.Bytes())
-		}
-		text, err := json.Marshal(boot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err = ParseBoot(text); err != nil || !reflect.DeepEqual(got, boot) {
-			t.Errorf("ParseBoot reads %+v, %v of %s", got, err, text)
-		}
+		agree(t, boot, boot.Bytes(), ParseBoot)
 	}
 	for _, policy := range []Policy{
 		{Format: 1},
 		{Format: 1, Persist: []string{"/etc/ssh/ssh_host_*"}, Users: map[string][]string{"ada": {"password", "shell"}}},
 	} {
-		var got Policy
-		if err := json.Unmarshal(policy.bytes(), &got); err != nil || !reflect.DeepEqual(got, policy) {
-			t.Errorf("encoding/json reads %+v, %v of\n%s", got, err, policy.bytes())
-		}
-		text, err := json.Marshal(policy)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err = ParsePolicy(text); err != nil || !reflect.DeepEqual(got, policy) {
-			t.Errorf("ParsePolicy reads %+v, %v of %s", got, err, text)
-		}
+		agree(t, policy, policy.bytes(), ParsePolicy)
+	}
+}
+
+// agree holds that encoding/json reads text, and parse what encoding/json writes.
+func agree[T any](t *testing.T, value T, text []byte, parse func([]byte) (T, error)) {
+	t.Helper()
+	var got T
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, value) {
+		t.Errorf("encoding/json reads %+v, %v of\n%s", got, err, text)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = parse(text); err != nil || !reflect.DeepEqual(got, value) {
+		t.Errorf("read %+v, %v of %s", got, err, text)
 	}
 }
 

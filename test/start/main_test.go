@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 // console is how long a machine may take to say something on a busy host.
 const console = 8 * time.Minute
 
-// mounted is what stet-init says last.
+// mounted is what stet-init says when all is mounted.
 const mounted = "is mounted after"
 
 // waitFor waits until the console of a machine has said one of several things

@@ -26,55 +26,34 @@ func New(packages []*debian.Package) *Catalog {
 	c := &Catalog{packages: make([]*debian.Package, len(packages))}
 	// An archive has as many provided names as packages, so each half of the work is
 	// done beside the other.
-	var provides, by []int32
+	calls, provisions := calls{names: newNames(len(packages))}, provisions{names: newNames(len(packages))}
 	var beside sync.WaitGroup
-	beside.Go(func() { provides, by = c.nameProvided(packages) })
-	places := c.place(packages)
+	beside.Go(func() {
+		for i, p := range packages {
+			provisions.add(i, p)
+		}
+	})
+	for _, p := range packages {
+		calls.add(p)
+	}
 	beside.Wait()
-	c.providers = newColumn(len(provides))
-	c.provided.group(provides, func(i, place int) { c.providers.set(place, places[by[i]]) })
+	c.sort(&calls, &provisions, func(i, place int) { c.packages[place] = packages[i] })
 	return c
 }
 
-// place puts each package beside the others of its name, and gives its place. It notes
-// the eminent ones on its way.
-func (c *Catalog) place(packages []*debian.Package) []int {
-	c.called = newNames(len(packages))
-	of := make([]int32, len(packages))
-	var eminent []int
-	for i, p := range packages {
-		of[i] = c.called.add(p.Name)
-		if p.Essential || p.Priority != Ordinary {
-			eminent = append(eminent, i)
-		}
-	}
-	places := make([]int, len(packages))
-	c.called.group(of, func(i, place int) {
-		c.packages[place], places[i] = packages[i], place
+// sort puts each package beside the others of its name; put is told the place of each.
+func (c *Catalog) sort(calls *calls, provisions *provisions, put func(i, place int)) {
+	places := make([]int, len(calls.of))
+	calls.names.group(calls.of, func(i, place int) {
+		put(i, place)
+		places[i] = place
 	})
-	for _, i := range eminent {
+	for _, i := range calls.eminent {
 		c.eminent = c.eminent.append(places[i])
 	}
-	return places
-}
-
-// nameProvided numbers the provided names, and gives the number, and the package, of
-// each of all Provides.
-func (c *Catalog) nameProvided(packages []*debian.Package) (of, by []int32) {
-	count := 0
-	for _, p := range packages {
-		count += len(p.Provides)
-	}
-	c.provided = newNames(count)
-	of, by = make([]int32, 0, count), make([]int32, 0, count)
-	for i, p := range packages {
-		for _, alternatives := range p.Provides {
-			for j := range alternatives {
-				of, by = append(of, c.provided.add(alternatives[j].Name)), append(by, int32(i))
-			}
-		}
-	}
-	return of, by
+	c.providers = newColumn(len(provisions.of))
+	provisions.names.group(provisions.of, func(i, place int) { c.providers.set(place, places[provisions.by[i]]) })
+	c.called, c.provided = calls.names, provisions.names
 }
 
 // Ordinary is the Priority that nearly every package has (Debian Policy 2.5).

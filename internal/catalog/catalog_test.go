@@ -50,7 +50,7 @@ SHA256: 0000000000000000000000000000000000000000000000000000000000000000
 func both(t *testing.T, packages []*debian.Package) map[string]*catalog.Catalog {
 	t.Helper()
 	made := catalog.New(packages)
-	kept, err := read(made.Encode())
+	kept, err := read(table(packages))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestAnEmptyCatalogHasNothing(t *testing.T) {
 }
 
 func TestNothingIsMadeThatNobodyAskedFor(t *testing.T) {
-	c, err := read(catalog.New(parse(t, []byte(few))).Encode())
+	c, err := read(table(parse(t, []byte(few))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Package catalog lists packages so that those of a name are found without
 // looking at the others.
 //
-// It takes parsed packages, or the bytes that it once gave for them, and gives a
+// It takes parsed packages, or the bytes that a [Writer] made of them, and gives a
 // [Catalog]. From bytes, a package is made when somebody asks for its name: an
 // archive has 70,000, and a machine reaches some thousand. It never opens a file
 // and never decides which package is wanted.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unsafe"
+
+	"stet/internal/debian"
 )
 
 // column is a list of numbers, each of 32 bits, the lowest byte first: what was read
@@ -70,15 +72,19 @@ type names struct {
 	texts  texts
 }
 
-// newNames makes room for at most so many names.
-func newNames(most int) names {
+// newNames makes room for so many names. More may come.
+func newNames(likely int) names {
 	size := 16
-	for size < most+most/2 {
+	for crowded(likely, size) {
 		size *= 2
 	}
 	const length = 24 // of a name, or less
-	return names{slots: newColumn(size), places: make(column, 0, 4*most), texts: make(texts, 0, length*most)}
+	return names{slots: newColumn(size), places: make(column, 0, 4*likely), texts: make(texts, 0, length*likely)}
 }
+
+// crowded says whether so many names are too many for a table of a size: what is not
+// there is found by a free slot.
+func crowded(names, slots int) bool { return slots < names+names/2 }
 
 func (n *names) text(number int) string { return n.texts.at(n.places.at(number)) }
 
@@ -115,13 +121,26 @@ func mix(x uint64) uint64 {
 // add gives the number of a text that may be new.
 func (n *names) add(text string) int32 {
 	slot := n.slot(text)
-	if n.slots.at(slot) == 0 {
-		var place int
-		n.texts, place = n.texts.append(text)
-		n.places = n.places.append(place)
-		n.slots.set(slot, n.places.len())
+	if number := n.slots.at(slot); number > 0 {
+		return int32(number - 1)
 	}
-	return int32(n.slots.at(slot) - 1)
+	var place int
+	n.texts, place = n.texts.append(text)
+	n.places = n.places.append(place)
+	number := n.places.len()
+	n.slots.set(slot, number)
+	if crowded(number, n.slots.len()) {
+		n.widen()
+	}
+	return int32(number - 1)
+}
+
+// widen makes twice the slots.
+func (n *names) widen() {
+	n.slots = newColumn(2 * n.slots.len())
+	for number := range n.places.len() {
+		n.slots.set(n.slot(n.text(number)), number+1)
+	}
 }
 
 // group sorts things by name: of[i] is the name of the thing i, and put is told its
@@ -149,4 +168,33 @@ func (n *names) span(text string) (begin, end int) {
 		return 0, 0
 	}
 	return n.begins.at(number - 1), n.begins.at(number)
+}
+
+// calls are what packages are called.
+type calls struct {
+	names   names
+	of      []int32 // the number of each package's name
+	eminent []int   // see [Catalog.Eminent]
+}
+
+func (c *calls) add(p *debian.Package) {
+	if p.Essential || p.Priority != Ordinary {
+		c.eminent = append(c.eminent, len(c.of))
+	}
+	c.of = append(c.of, c.names.add(p.Name))
+}
+
+// provisions are what packages have in their Provides.
+type provisions struct {
+	names names
+	of    []int32 // the number of each provided name
+	by    []int32 // the package that provides it
+}
+
+func (v *provisions) add(i int, p *debian.Package) {
+	for _, alternatives := range p.Provides {
+		for j := range alternatives {
+			v.of, v.by = append(v.of, v.names.add(alternatives[j].Name)), append(v.by, int32(i))
+		}
+	}
 }

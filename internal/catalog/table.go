@@ -39,23 +39,16 @@ func (c *Catalog) sections() [12]*[]byte {
 	}
 }
 
-// Encode gives the table of a catalog.
-func (c *Catalog) Encode() []byte {
-	w := newWriter()
-	kept := Catalog{called: w.names(&c.called), provided: w.names(&c.provided), providers: c.providers, eminent: c.eminent}
-	for _, p := range c.All() {
-		w.addPackage(p)
-	}
-	kept.maker = w.maker
+func (c *Catalog) encode() []byte {
 	var lengths column
 	size := 0
-	for _, section := range kept.sections() {
+	for _, section := range c.sections() {
 		lengths = lengths.append(len(*section))
 		size += len(*section)
 	}
 	out := make([]byte, 0, len(magic)+len(lengths)+size+sha256.Size)
 	out = append(append(out, magic...), lengths...)
-	for _, section := range kept.sections() {
+	for _, section := range c.sections() {
 		out = append(out, *section...)
 	}
 	sum, _ := digest(out, nil)

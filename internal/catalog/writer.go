@@ -9,19 +9,37 @@ import (
 	"stet/internal/debian"
 )
 
-// writer writes the records that a maker reads.
-type writer struct {
+// Writer writes the table of a catalog, a package after the other. It keeps none: those
+// of an archive would take ten times the memory of what is written of them.
+type Writer struct {
 	maker
-	places  map[string]int           // of texts
-	numbers map[*debian.Relation]int // of alternatives, by identity: the parser shares equal ones
+	known      names                    // all texts
+	numbers    map[*debian.Relation]int // of alternatives, by identity: the parser shares equal ones
+	calls      calls
+	provisions provisions
 }
 
-func newWriter() *writer {
-	return &writer{places: map[string]int{}, numbers: map[*debian.Relation]int{}}
+// NewWriter makes the writer of an empty catalog.
+func NewWriter() *Writer {
+	return &Writer{
+		known: newNames(0), calls: calls{names: newNames(0)}, provisions: provisions{names: newNames(0)},
+		numbers: map[*debian.Relation]int{},
+	}
+}
+
+// Table gives the table of what was added, for [Read]. Nothing may be added afterwards.
+func (w *Writer) Table() []byte {
+	c := Catalog{}
+	packages := newColumn(w.packages.len())
+	c.sort(&w.calls, &w.provisions, func(i, place int) { packages.set(place, w.packages.at(i)) })
+	c.called, c.provided = w.names(&c.called), w.names(&c.provided)
+	c.maker = w.maker
+	c.maker.packages, c.maker.texts = packages, w.known.texts
+	return c.encode()
 }
 
 // names are n, with their texts among the others.
-func (w *writer) names(n *names) names {
+func (w *Writer) names(n *names) names {
 	kept := *n
 	kept.places = nil
 	for number := range n.places.len() {
@@ -30,16 +48,17 @@ func (w *writer) names(n *names) names {
 	return kept
 }
 
-func (w *writer) text(s string) int {
-	place, known := w.places[s]
-	if !known {
-		w.texts, place = w.texts.append(s)
-		w.places[s] = place
+func (w *Writer) text(s string) int {
+	if s == "" {
+		return 0
 	}
-	return place
+	return w.known.places.at(int(w.known.add(s)))
 }
 
-func (w *writer) addPackage(p *debian.Package) {
+// Add adds a package, behind those of its name that were added before.
+func (w *Writer) Add(p *debian.Package) {
+	w.provisions.add(len(w.calls.of), p)
+	w.calls.add(p)
 	var r record
 	for _, text := range packageTexts(p) {
 		r.add(w.text(*text))
@@ -77,7 +96,7 @@ func (w *writer) addPackage(p *debian.Package) {
 }
 
 // number gives the number of alternatives, which it writes when they are new.
-func (w *writer) number(alternatives debian.Alternatives) int {
+func (w *Writer) number(alternatives debian.Alternatives) int {
 	var identity *debian.Relation
 	if len(alternatives) > 0 {
 		identity = &alternatives[0]

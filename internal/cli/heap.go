@@ -11,16 +11,15 @@ import (
 // less than half of what a command may take in the end.
 const uncollected = 128 << 20
 
-// memoryLimit is what the garbage collector tries to stay below later, in bytes.
-// Reading a suite's index makes 180 MB that are needed and as much that are
-// not; all of Stet is to take no more than 300 MB.
+// memoryLimit is what the garbage collector tries to stay below later, in bytes. A
+// server takes less; a desktop needs more, and may have it.
 const memoryLimit = 224 << 20
 
 // DelayCollection lets a process use its first memory without collecting
-// garbage. Most commands end before; `stet lock` reads an index of which all
-// stays, and looking for garbage meanwhile takes a third of its time. From the
-// first collection on, it is done as usual, and more often near the limit. What
-// GOGC and GOMEMLIMIT say stands.
+// garbage. Most commands end before: resolving keeps nearly all that it makes, and
+// looking for garbage meanwhile takes a third of its time. From the first
+// collection on, it is done as usual, and more often near the limit. What GOGC and
+// GOMEMLIMIT say stands.
 func DelayCollection() {
 	percent := debug.SetGCPercent(-1)
 	if percent != 100 { // GOGC says otherwise

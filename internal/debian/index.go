@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path"
 	"strconv"
 	"strings"
@@ -20,39 +21,63 @@ func ParsePackage(s Stanza) (Package, error) {
 	return p, nil
 }
 
-// ParsePackages reads a whole Packages index in its order. Every entry of an
-// index has Filename, Size and SHA256; one without them is an error. Packages
-// share memory: change none in place.
+// ParsePackages reads a whole Packages index, as [Packages] does.
 func ParsePackages(r io.Reader) ([]*Package, error) {
-	var (
-		in       = interner{bulk: true}
-		packages []*Package
-		room     []Package
-		fields   []Field
-		scanner  = NewScanner(r)
-	)
-	for {
-		s, err := scanner.next(fields[:0])
-		if err == io.EOF {
-			return packages, nil
-		}
+	var packages []*Package
+	for p, err := range Packages(r) {
 		if err != nil {
-			return nil, fmt.Errorf("read package index: %w", err)
-		}
-		fields = s.Fields
-		if len(room) == 0 {
-			room = make([]Package, 256)
-		}
-		p := &room[0]
-		room = room[1:]
-		if err := in.parsePackage(p, s); err != nil {
-			return nil, fmt.Errorf("read package index: %w", err)
-		}
-		if p.Filename == "" || p.SHA256 == "" {
-			return nil, fmt.Errorf("read package index: line %d: package %s has no Filename or no SHA256", s.Line, p.Name)
+			return nil, err
 		}
 		packages = append(packages, p)
 	}
+	return packages, nil
+}
+
+// Packages reads a Packages index in its order, a package after the other, and ends with
+// the first error. Every entry of an index has Filename, Size and SHA256; one without
+// them is an error. Packages share memory: change none in place.
+func Packages(r io.Reader) iter.Seq2[*Package, error] {
+	return func(yield func(*Package, error) bool) {
+		var (
+			in      = interner{bulk: true}
+			room    []Package
+			fields  []Field
+			scanner = NewScanner(r)
+		)
+		for {
+			s, err := scanner.next(fields[:0])
+			if err == io.EOF {
+				return
+			}
+			fields = s.Fields
+			if len(room) == 0 {
+				room = make([]Package, 256)
+			}
+			p := &room[0]
+			room = room[1:]
+			if err == nil {
+				err = in.parseEntry(p, s)
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("read package index: %w", err))
+				return
+			}
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// parseEntry reads an entry of an index.
+func (in *interner) parseEntry(p *Package, s Stanza) error {
+	if err := in.parsePackage(p, s); err != nil {
+		return err
+	}
+	if p.Filename == "" || p.SHA256 == "" {
+		return fmt.Errorf("line %d: package %s has no Filename or no SHA256", s.Line, p.Name)
+	}
+	return nil
 }
 
 func (in *interner) parsePackage(p *Package, s Stanza) error {

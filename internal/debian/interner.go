@@ -13,8 +13,10 @@ type interner struct {
 	alternatives map[string]Alternatives // by their text between two commas
 	version      string                  // the last one: packages of one source are neighbours
 
-	// Room that new values are cut from.
+	// Room that new values are cut from. What packages share has its own, so that the
+	// rest can go when its packages do.
 	text      strings.Builder
+	shared    strings.Builder
 	lists     []Alternatives
 	relations []Relation
 }
@@ -25,19 +27,24 @@ const (
 	listRoom = 8192
 )
 
-// keep copies s.
-func (in *interner) keep(s string) string {
+// keep copies what one package has.
+func (in *interner) keep(s string) string { return in.copyTo(&in.text, s) }
+
+// share copies what others have too.
+func (in *interner) share(s string) string { return in.copyTo(&in.shared, s) }
+
+func (in *interner) copyTo(room *strings.Builder, s string) string {
 	if !in.bulk || len(s) > textRoom/16 {
 		return strings.Clone(s)
 	}
 	// A Builder never moves text that it has room for.
-	if in.text.Cap()-in.text.Len() < len(s) {
-		in.text = strings.Builder{}
-		in.text.Grow(textRoom)
+	if room.Cap()-room.Len() < len(s) {
+		*room = strings.Builder{}
+		room.Grow(textRoom)
 	}
-	begin := in.text.Len()
-	in.text.WriteString(s)
-	return in.text.String()[begin:]
+	begin := room.Len()
+	room.WriteString(s)
+	return room.String()[begin:]
 }
 
 // word copies s if no equal word was copied before. It is for fields that have
@@ -49,7 +56,7 @@ func (in *interner) word(s string) string {
 	if in.words == nil {
 		in.words = make(map[string]string)
 	}
-	kept := in.keep(s)
+	kept := in.share(s)
 	in.words[kept] = kept
 	return kept
 }
@@ -89,7 +96,7 @@ func (in *interner) parseAlternatives(item string) (Alternatives, error) {
 	if a, ok := in.alternatives[item]; ok {
 		return a, nil
 	}
-	key := in.keep(item) // the relations below are parts of it
+	key := in.share(item) // the relations below are parts of it
 	in.relations = roomFor(in.relations, strings.Count(key, "|")+1, in.bulk)
 	begin := len(in.relations)
 	for rest, more := key, true; more; {

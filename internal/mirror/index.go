@@ -1,14 +1,15 @@
 package mirror
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"stet/internal/catalog"
@@ -39,7 +40,7 @@ func (c *Client) loadIndex(sha256 string) (*catalog.Catalog, bool) {
 	return index, err == nil
 }
 
-func (c *Client) saveIndex(sha256 string, index *catalog.Catalog) error {
+func (c *Client) saveIndex(sha256 string, table []byte) error {
 	path := c.indexPath(sha256)
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
@@ -47,7 +48,7 @@ func (c *Client) saveIndex(sha256 string, index *catalog.Catalog) error {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := f.Write(index.Encode()); err != nil {
+	if _, err := f.Write(table); err != nil {
 		return err
 	}
 	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
@@ -185,21 +186,42 @@ func (c *Client) fetchIndex(ctx context.Context, r *Release, file debian.Release
 		return nil, err
 	}
 	c.report.Report(progress.Event{Stage: "read package indices", Detail: file.Path})
-	plain, err := debian.OpenCompressed(file.Path, p, p.have, limit, runtime.GOMAXPROCS(0))
+	table, err := readIndex(file.Path, p, p.have, limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.saveIndex(file.SHA256, table); err != nil {
+		return nil, fmt.Errorf("keep the parsed index: %w", err)
+	}
+	p.have = 0 // nobody needs the compressed one again
+	return catalog.Read(bytes.NewReader(table), int64(len(table)))
+}
+
+// readIndex makes the table of a compressed index. An index is decompressed by one worker
+// beside what parses it: one that works at several blocks has all of those in memory,
+// 24 MB each, and is no sooner done.
+func readIndex(name string, r io.ReaderAt, size, limit int64) (table []byte, err error) {
+	plain, err := debian.OpenCompressed(name, r, size, limit, 1)
 	if err != nil {
 		return nil, err
 	}
 	defer plain.Close()
-	packages, err := debian.ParsePackages(bufio.NewReaderSize(plain, 1<<16))
-	if err != nil {
-		return nil, err
+	text, pipe := io.Pipe()
+	var decompressing sync.WaitGroup
+	decompressing.Go(func() {
+		_, err := io.CopyBuffer(pipe, plain, make([]byte, 256<<10))
+		pipe.CloseWithError(err)
+	})
+	defer decompressing.Wait()
+	defer text.Close()
+	writer := catalog.NewWriter()
+	for p, err := range debian.Packages(text) {
+		if err != nil {
+			return nil, err
+		}
+		writer.Add(p)
 	}
-	index := catalog.New(packages)
-	if err := c.saveIndex(file.SHA256, index); err != nil {
-		return nil, fmt.Errorf("keep the parsed index: %w", err)
-	}
-	p.have = 0 // nobody needs the compressed one again
-	return index, nil
+	return writer.Table(), nil
 }
 
 // downloadIndex tries the mirror that gave the Release first: another one may

@@ -121,7 +121,7 @@ func run(ctx context.Context) (err error) {
 			return fmt.Errorf("-only %s: there is no such measurement: name some of %s", name, strings.Join(names(), ", "))
 		}
 	}
-	if len(wanted) == 0 {
+	if len(wanted) == 0 || slices.Contains(wanted, "growth") { // which needs the most
 		if err := needRoom(b.dir); err != nil {
 			return err
 		}

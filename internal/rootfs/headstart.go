@@ -20,6 +20,9 @@ type headStart struct {
 	call    string   // a pattern of path.Match for the arguments
 	inputs  []string // directories that the outcome depends on, with program
 	command string   // a line of shell that makes all outcomes of one call or more
+	// compressed is a pattern of path.Match for directories of files that the program
+	// reads decompressed as well; "" for none.
+	compressed string
 	// outputs gives the pattern of the outcome of a call.
 	outputs func(call string) string
 }
@@ -29,9 +32,10 @@ type headStart struct {
 var headStarts = []headStart{
 	{
 		program: "/usr/sbin/depmod", call: "[0-9]*",
-		inputs:  []string{"/usr/bin/kmod", "/usr/lib/modules", "/usr/lib/depmod.d", "/etc/depmod.d"},
-		command: `for dir in /usr/lib/modules/[0-9]*; do test ! -d $dir || depmod "${dir##*/}" || exit; done`,
-		outputs: func(call string) string { return "/usr/lib/modules/" + call + "/modules.*" },
+		inputs:     []string{"/usr/bin/kmod", "/usr/lib/modules", "/usr/lib/depmod.d", "/etc/depmod.d"},
+		command:    `for dir in /usr/lib/modules/[0-9]*; do test ! -d $dir || depmod "${dir##*/}" || exit; done`,
+		compressed: "/usr/lib/modules/*/kernel",
+		outputs:    func(call string) string { return "/usr/lib/modules/" + call + "/modules.*" },
 	},
 	{
 		program: "/usr/bin/systemd-hwdb", call: "--usr update",
@@ -98,10 +102,25 @@ func (b *Builder) begin(ctx context.Context, before *tree.Tree, starts []headSta
 			return
 		}
 		// Where it fails there is none: the scripts will tell, if it matters to them.
-		made, _ := b.run(ctx, before, together(s.of), epoch, true)
+		made, _ := b.runAhead(ctx, before, s.of, epoch)
 		s.result <- made
 	}()
 	return s, nil
+}
+
+// runAhead gives a tree with the outcomes. The programs may take any core: then what they
+// make must not show how many they saw.
+func (b *Builder) runAhead(ctx context.Context, before *tree.Tree, of []headStart, epoch int64) (*tree.Tree, error) {
+	return b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
+		root, err := p.Root()
+		if err != nil {
+			return nil, err
+		}
+		if err := b.runInside(ctx, append(root, b.plain(before, of, r)...), r, together(of), epoch, true); err != nil {
+			return nil, err
+		}
+		return p.Harvest(tree.Time{Sec: epoch})
+	})
 }
 
 // together is a line of shell that runs all commands and fails when one does.

@@ -11,26 +11,29 @@ import (
 // Run runs one shell command in a root of the given tree, as maintainer
 // scripts are run, and gives the tree as it is afterwards.
 func (b *Builder) Run(ctx context.Context, before *tree.Tree, command string, epoch int64) (*tree.Tree, error) {
-	return b.run(ctx, before, command, epoch, false)
+	return b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
+		if err := b.runProvided(ctx, p, r, command, epoch); err != nil {
+			return nil, err
+		}
+		return p.Harvest(tree.Time{Sec: epoch})
+	})
 }
 
 // Try is Run of a command whose verdict alone counts: what it changes is
 // thrown away. A command that fails is a [ScriptError].
 func (b *Builder) Try(ctx context.Context, before *tree.Tree, command string, epoch int64) error {
 	_, err := b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
-		return nil, b.runInside(ctx, p, r, command, epoch, false)
+		return nil, b.runProvided(ctx, p, r, command, epoch)
 	})
 	return err
 }
 
-// run may let the command take any core: then it must not show how many it saw.
-func (b *Builder) run(ctx context.Context, before *tree.Tree, command string, epoch int64, anyCPU bool) (*tree.Tree, error) {
-	return b.inRoot(before, func(p Provided, r room) (*tree.Tree, error) {
-		if err := b.runInside(ctx, p, r, command, epoch, anyCPU); err != nil {
-			return nil, err
-		}
-		return p.Harvest(tree.Time{Sec: epoch})
-	})
+func (b *Builder) runProvided(ctx context.Context, p Provided, r room, command string, epoch int64) error {
+	root, err := p.Root()
+	if err != nil {
+		return err
+	}
+	return b.runInside(ctx, root, r, command, epoch, false)
 }
 
 // inRoot does something in a root of a tree. What changes is in memory; if that is more
@@ -59,14 +62,11 @@ func (b *Builder) inRootOnce(before *tree.Tree, memory bool, do func(Provided, r
 	return do(provided, r)
 }
 
-func (b *Builder) runInside(ctx context.Context, provided Provided, r room, command string, epoch int64, anyCPU bool) error {
-	root, err := provided.Root()
-	if err != nil {
-		return err
-	}
+// runInside runs a shell command; it sees one CPU, or any.
+func (b *Builder) runInside(ctx context.Context, root sandbox.Root, r room, command string, epoch int64, anyCPU bool) error {
 	var output tail
 	watch := b.watch(ctx, r)
-	err = watch.end(sandbox.Run(watch, sandbox.Spec{
+	err := watch.end(sandbox.Run(watch, sandbox.Spec{
 		Root: root, Argv: []string{"/bin/sh", "-c", command}, Env: environment(epoch), Stdout: &output, Stderr: &output,
 		FirstPID: b.firstPID(), AllCPUs: anyCPU,
 	}))

@@ -1,0 +1,101 @@
+package rootfs
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"stet/internal/debian"
+	"stet/internal/sandbox"
+	"stet/internal/tree"
+)
+
+// plainMost is how much may be laid out decompressed, in bytes: the modules of Debian's
+// kernel for all machines take 400 MB.
+const plainMost = 512 << 20
+
+// plain gives mounts that show the directories of modules that a head start reads with
+// their files decompressed. kmod goes by what a file begins with, not by its name, and
+// nine tenths of depmod's time is decompressing, on one core. It gives none where
+// something is otherwise than expected: the program can read what is there as well.
+func (b *Builder) plain(before *tree.Tree, of []headStart, r room) (mounts []sandbox.Mount) {
+	if !r.memory {
+		return nil // to write so much to a disk takes longer
+	}
+	defer debian.ReleaseBuffers()
+	for _, h := range of {
+		for e := range before.All() {
+			if is, _ := path.Match(h.compressed, e.Path); !is || e.Type != tree.Directory {
+				continue
+			}
+			dir, err := os.MkdirTemp(r.dir, "plain-*")
+			if err != nil || b.layPlain(before, e.Path, dir) != nil {
+				_ = os.RemoveAll(dir) // it is in the way of no one, and goes with the room
+				continue
+			}
+			mounts = append(mounts, sandbox.Mount{Target: e.Path, Bind: &sandbox.Bind{Source: dir, ReadOnly: true}})
+		}
+	}
+	return mounts
+}
+
+// layPlain lays what is below a directory of a tree in one of the host.
+func (b *Builder) layPlain(t *tree.Tree, of, dir string) error {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	var size atomic.Int64
+	for e := range t.Below(of) {
+		name := filepath.Join(dir, strings.TrimPrefix(e.Path, of))
+		switch e.Type {
+		case tree.Directory:
+			if err := os.MkdirAll(name, 0o755); err != nil {
+				return err
+			}
+		case tree.Regular:
+			group.Go(func() error { return b.decompress(e, name, &size) })
+		default:
+			return fmt.Errorf("%s is no file", e.Path)
+		}
+	}
+	return group.Wait()
+}
+
+// decompress writes a module. What is none is refused: a program might take it for
+// something that is compressed once more.
+func (b *Builder) decompress(e *tree.Entry, name string, size *atomic.Int64) error {
+	data, err := b.Store.ReadObject(e.Digest)
+	if err != nil {
+		return err
+	}
+	module, err := debian.OpenCompressed(e.Path, bytes.NewReader(data), int64(len(data)), plainMost-size.Load(), 1)
+	if err != nil {
+		return err
+	}
+	defer module.Close()
+	text := bufio.NewReaderSize(module, 64<<10)
+	if begin, err := text.Peek(4); err != nil || string(begin) != "\x7fELF" {
+		return fmt.Errorf("%s is no module", e.Path)
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	written, err := io.Copy(file, text)
+	if err != nil {
+		return err
+	}
+	if size.Add(written) > plainMost {
+		return debian.ErrTooLarge
+	}
+	return nil
+}

@@ -116,7 +116,7 @@ func (b *Builder) runAhead(ctx context.Context, before *tree.Tree, of []headStar
 		if err != nil {
 			return nil, err
 		}
-		if err := b.runInside(ctx, append(root, b.plain(before, of, r)...), r, together(of), epoch, true); err != nil {
+		if err := b.runInside(ctx, append(root, b.plain(ctx, before, of, r)...), r, together(of), epoch, true); err != nil {
 			return nil, err
 		}
 		return p.Harvest(tree.Time{Sec: epoch})

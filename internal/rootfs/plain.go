@@ -3,6 +3,7 @@ package rootfs
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -27,7 +28,7 @@ const plainMost = 512 << 20
 // their files decompressed. kmod goes by what a file begins with, not by its name, and
 // nine tenths of depmod's time is decompressing, on one core. It gives none where
 // something is otherwise than expected: the program can read what is there as well.
-func (b *Builder) plain(before *tree.Tree, of []headStart, r room) (mounts []sandbox.Mount) {
+func (b *Builder) plain(ctx context.Context, before *tree.Tree, of []headStart, r room) (mounts []sandbox.Mount) {
 	if !r.memory {
 		return nil // to write so much to a disk takes longer
 	}
@@ -38,7 +39,7 @@ func (b *Builder) plain(before *tree.Tree, of []headStart, r room) (mounts []san
 				continue
 			}
 			dir, err := os.MkdirTemp(r.dir, "plain-*")
-			if err != nil || b.layPlain(before, e.Path, dir) != nil {
+			if err != nil || b.layPlain(ctx, before, e.Path, dir) != nil {
 				_ = os.RemoveAll(dir) // it is in the way of no one, and goes with the room
 				continue
 			}
@@ -49,22 +50,23 @@ func (b *Builder) plain(before *tree.Tree, of []headStart, r room) (mounts []san
 }
 
 // layPlain lays what is below a directory of a tree in one of the host.
-func (b *Builder) layPlain(t *tree.Tree, of, dir string) error {
-	var group errgroup.Group
+func (b *Builder) layPlain(ctx context.Context, t *tree.Tree, of, dir string) error {
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	var size atomic.Int64
 	for e := range t.Below(of) {
 		name := filepath.Join(dir, strings.TrimPrefix(e.Path, of))
-		switch e.Type {
-		case tree.Directory:
-			if err := os.MkdirAll(name, 0o755); err != nil {
-				return err
+		group.Go(func() error {
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case e.Type == tree.Directory:
+				return nil
+			case e.Type != tree.Regular:
+				return fmt.Errorf("%s is no file", e.Path)
 			}
-		case tree.Regular:
-			group.Go(func() error { return b.decompress(e, name, &size) })
-		default:
-			return fmt.Errorf("%s is no file", e.Path)
-		}
+			return b.decompress(e, name, &size)
+		})
 	}
 	return group.Wait()
 }
@@ -76,7 +78,7 @@ func (b *Builder) decompress(e *tree.Entry, name string, size *atomic.Int64) err
 	if err != nil {
 		return err
 	}
-	module, err := debian.OpenCompressed(e.Path, bytes.NewReader(data), int64(len(data)), plainMost-size.Load(), 1)
+	module, err := debian.OpenCompressed(e.Path, bytes.NewReader(data), int64(len(data)), max(0, plainMost-size.Load()), 1)
 	if err != nil {
 		return err
 	}
@@ -84,6 +86,9 @@ func (b *Builder) decompress(e *tree.Entry, name string, size *atomic.Int64) err
 	text := bufio.NewReaderSize(module, 64<<10)
 	if begin, err := text.Peek(4); err != nil || string(begin) != "\x7fELF" {
 		return fmt.Errorf("%s is no module", e.Path)
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"stet/internal/tree"
@@ -58,7 +59,7 @@ func TestModulesAreShownDecompressed(t *testing.T) {
 				t.Fatal(err)
 			}
 			builder := Builder{Store: s}
-			mounts := builder.plain(before, headStarts, room{dir: t.TempDir(), memory: !c.disk})
+			mounts := builder.plain(t.Context(), before, headStarts, room{dir: t.TempDir(), memory: !c.disk})
 			if !c.shown {
 				if len(mounts) > 0 {
 					t.Errorf("mounts %+v", mounts)
@@ -74,5 +75,19 @@ func TestModulesAreShownDecompressed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNoMoreIsDecompressedThanThereIsMemoryFor(t *testing.T) {
+	s := openStore(t)
+	before := rootOf(t, s, map[string]string{"/a.ko.gz": gzipped(t, "\x7fELF and more")})
+	module, _ := before.Lookup("/a.ko.gz")
+	for _, laid := range []int64{plainMost - 3, plainMost, plainMost + 1} {
+		var size atomic.Int64
+		size.Store(laid)
+		err := (&Builder{Store: s}).decompress(module, filepath.Join(t.TempDir(), "a.ko"), &size)
+		if err == nil {
+			t.Errorf("took a module where %d bytes are laid out", laid)
+		}
 	}
 }

@@ -20,9 +20,13 @@ import (
 	"stet/internal/tree"
 )
 
-// plainMost is how much may be laid out decompressed, in bytes: the modules of Debian's
-// kernel for all machines take 400 MB.
-const plainMost = 512 << 20
+// What is laid out decompressed, in bytes, before that and after. Debian's kernel for
+// clouds has modules of 21 MB, decompressed 118. The one for all machines has 94 and 516:
+// depmod reads those for seconds, but whoever wants them has scripts that take longer.
+const (
+	compressedMost = 32 << 20
+	plainMost      = 256 << 20
+)
 
 // plain gives mounts that show the directories of modules that a head start reads with
 // their files decompressed. kmod goes by what a file begins with, not by its name, and
@@ -51,6 +55,13 @@ func (b *Builder) plain(ctx context.Context, before *tree.Tree, of []headStart, 
 
 // layPlain lays what is below a directory of a tree in one of the host.
 func (b *Builder) layPlain(ctx context.Context, t *tree.Tree, of, dir string) error {
+	compressed := int64(0)
+	for e := range t.Below(of) {
+		compressed += e.Size
+	}
+	if compressed > compressedMost {
+		return debian.ErrTooLarge
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	var size atomic.Int64

@@ -33,13 +33,14 @@ func TestModulesAreShownDecompressed(t *testing.T) {
 		disk  bool
 		shown bool
 	}{
-		"modules":                  {files: map[string]string{"/a.ko.gz": gzipped(t, module), "/fs/b.ko.gz": gzipped(t, module)}, shown: true},
-		"no room in memory":        {files: map[string]string{"/a.ko.gz": gzipped(t, module)}, disk: true},
-		"one that is plain":        {files: map[string]string{"/a.ko.gz": gzipped(t, module), "/b.ko": module}},
-		"one compressed twice":     {files: map[string]string{"/a.ko.gz": gzipped(t, gzipped(t, module))}},
-		"one that is damaged":      {files: map[string]string{"/a.ko.gz": gzipped(t, module)[:20]}},
-		"one that is empty":        {files: map[string]string{"/a.ko.gz": gzipped(t, "")}},
-		"one that is another file": {files: map[string]string{"/a.ko.gz": "=> b.ko.gz"}},
+		"modules":                    {files: map[string]string{"/a.ko.gz": gzipped(t, module), "/fs/b.ko.gz": gzipped(t, module)}, shown: true},
+		"no room in memory":          {files: map[string]string{"/a.ko.gz": gzipped(t, module)}, disk: true},
+		"one that is plain":          {files: map[string]string{"/a.ko.gz": gzipped(t, module), "/b.ko": module}},
+		"one compressed twice":       {files: map[string]string{"/a.ko.gz": gzipped(t, gzipped(t, module))}},
+		"one that is damaged":        {files: map[string]string{"/a.ko.gz": gzipped(t, module)[:20]}},
+		"one that is empty":          {files: map[string]string{"/a.ko.gz": gzipped(t, "")}},
+		"more than there is use for": {files: map[string]string{"/a.ko.gz": gzipped(t, module), "/b.ko.gz": gzipped(t, module) + strings.Repeat("0", compressedMost)}},
+		"one that is another file":   {files: map[string]string{"/a.ko.gz": "=> b.ko.gz"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t)

@@ -11,13 +11,12 @@ import (
 // less than half of what a command may take in the end.
 const uncollected = 128 << 20
 
-// memoryLimit is what the garbage collector tries to stay below later, in bytes. A
-// server takes less; a desktop needs more, and may have it.
+// memoryLimit is what the garbage collector tries to stay below later, in bytes: less
+// than half of what Stet may take for thousands of packages.
 const memoryLimit = 224 << 20
 
 // DelayCollection lets a process use its first memory without collecting
-// garbage. Most commands end before: resolving keeps nearly all that it makes, and
-// looking for garbage meanwhile takes a third of its time. From the first
+// garbage: most commands end before, and would look for it in vain. From the first
 // collection on, it is done as usual, and more often near the limit. What GOGC and
 // GOMEMLIMIT say stands.
 func DelayCollection() {

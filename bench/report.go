@@ -82,6 +82,8 @@ func number(value float64, unit string) string {
 	switch {
 	case value >= 100, unit == "" && value >= 10: // what is counted
 		text = fmt.Sprintf("%.0f", value)
+	case unit == "" && value >= 0.001 && value < 0.1: // 0.0127 is not 1/80
+		text = strings.TrimRight(fmt.Sprintf("%.4f", value), "0")
 	case value < 1: // two digits of 0.328 are those of what misses 1/3, too
 		text = strings.TrimSuffix(fmt.Sprintf("%.3f", value), "0")
 	}

@@ -55,6 +55,7 @@ var rooms = map[string]room{
 	"internal/lock":      {pure, "", "it is a format; who resolves and who compares is not its matter"},
 	"internal/unit":      {pure, "", "it is a format; no running systemd is asked"},
 	"internal/verity":    {pure, "", "a digest depends on bytes alone; the two ioctls are given an open file"},
+	"internal/buildid":   {pure, "", "it reads one note of one program"},
 	"internal/plainjson": {pure, "", "stet-init has it too: it stays small"},
 	"internal/tree":      {pure, "verity", "a tree names contents and never opens them"},
 	"internal/erofs":     {pure, "tree", "an image is a function of a tree: its bytes are identity"},
@@ -70,7 +71,7 @@ var rooms = map[string]room{
 	"internal/drift":     {pure, "plan residue tree unit", "what differs is a function of a system and of what was seen; who looks comes before, and who mends after"},
 	"internal/ledger":    {pure, "residue tree unit verity", "whose the state is follows from what systems say; who looks at it, and who takes it away, comes before and after"},
 	"internal/residue":   {pure, "debian", "it is a table; rootfs and system carry the rules out"},
-	"internal/initrd":    {pure, "debian", "an initrd is a function of the kernel's modules and stet-init"},
+	"internal/initrd":    {pure, "buildid debian", "an initrd is a function of the kernel's modules and stet-init"},
 	"internal/catalog":   {pure, "debian", "it finds packages by name; which of them is wanted comes after it"},
 	"internal/solve":     {pure, "catalog debian similar", "a solution depends on the indices and the wishes alone"},
 
@@ -123,8 +124,8 @@ var rooms = map[string]room{
 	"internal/nbd":                 {edge, "", "it speaks with who is connected; who listens, and what a disk is made of, is not its matter"},
 	"internal/term":                {edge, "progress", "it knows plain values: no configurations, machines or commands"},
 
-	"internal/build": {stage, "catalog debian disk erofs generation graph lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
-	"internal/cli":   {edge, "activate adopt archive assessment boot build census config debian disk drift edition facts gc generation gpt graph handover hardware health initrd integrity ledger lock machine mirror mount namespace option past plan progress residue rootfs sandbox signature similar solve source stage state store surroundings system systemd term trace tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
+	"internal/build": {stage, "catalog debian disk erofs generation graph initrd lock machine mirror mount progress residue rootfs sandbox signature solve store system tree unpack verity vm", "it is the only orchestrator; it takes machines and gives values, and knows neither text, flags nor terminals"},
+	"internal/cli":   {edge, "activate adopt archive assessment boot build buildid census config debian disk drift edition facts gc generation gpt graph handover hardware health initrd integrity ledger lock machine mirror mount namespace option past plan progress residue rootfs sandbox signature similar solve source stage state store surroundings system systemd term trace tree trial unit unpack verity vm", "flags in, report out: what can be done without flags belongs to a room"},
 
 	"modules":             {pure, "", "built-in modules are data: no Go code names a service"},
 	"schema":              {pure, "", "the language is data"},

@@ -31,7 +31,7 @@ func (b *Builder) inputs(m *machine.Machine, l *lock.Lock, packages []lock.Packa
 		{Kind: graph.Version, Name: graph.RootsVersion, Value: strconv.Itoa(rootfs.Stage)},
 		{Kind: graph.Version, Name: graph.SystemVersion, Value: strconv.Itoa(systemStage)},
 		{Kind: graph.Residue, Value: sum(table)},
-		{Kind: graph.Init, Value: sum(b.Init)},
+		{Kind: graph.Init, Value: b.Init.ID},
 		{Kind: graph.Epoch, Value: strconv.FormatInt(l.Epoch, 10)},
 		{Kind: graph.Machine, Name: m.Name, Value: m.Digest()},
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stet/internal/graph"
+	"stet/internal/initrd"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/store"
@@ -22,7 +23,7 @@ import (
 type question struct {
 	m       *machine.Machine
 	l       *lock.Lock
-	init    []byte
+	init    string
 	sources fstest.MapFS
 }
 
@@ -39,7 +40,7 @@ func newQuestion() *question {
 			Packages: []lock.Package{bash}, IDs: lock.IDs{Users: map[string]lock.User{"root": {}}, Groups: map[string]int{"root": 0}},
 			Machines: map[string]lock.Machine{"hello": {Packages: []lock.Key{bash.Key()}}},
 		},
-		init:    []byte("init"),
+		init:    "init",
 		sources: fstest.MapFS{"index.html": {Data: []byte("hello")}},
 	}
 }
@@ -47,7 +48,7 @@ func newQuestion() *question {
 func (q *question) system(t *testing.T) *System {
 	t.Helper()
 	packages := q.l.Select(q.l.Machines["hello"].Packages)
-	inputs, err := (&Builder{Init: q.init}).inputs(q.m, q.l, packages, q.sources)
+	inputs, err := (&Builder{Init: initrd.Program{ID: q.init}}).inputs(q.m, q.l, packages, q.sources)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func TestWhatIsBuiltAnewHasAReason(t *testing.T) {
 		{"the architecture", func(q *question) { q.m.Debian.Architecture = "arm64" }, "debian.architecture"},
 		{"a kernel parameter", func(q *question) { q.m.Kernel.Parameters = []string{"quiet"} }, "kernel.parameters (new)"},
 		{"the epoch", func(q *question) { q.l.Epoch = 200 }, "epoch 100 → 200"},
-		{"stet-init", func(q *question) { q.init = []byte("other") }, "stet-init"},
+		{"stet-init", func(q *question) { q.init = "other" }, "stet-init"},
 		{"an archive", func(q *question) { q.l.Archives[0].Date = time.Unix(60, 0) }, "archive trixie"},
 		{"a number", func(q *question) { q.l.IDs.Users["ada"] = lock.User{UID: 1000, GID: 1000} }, "number of user ada 1000:1000 (new)"},
 		{"a group", func(q *question) { q.l.IDs.Groups["ada"] = 1000 }, "number of group ada 1000 (new)"},

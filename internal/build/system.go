@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"stet/internal/graph"
+	"stet/internal/initrd"
 	"stet/internal/lock"
 	"stet/internal/machine"
 	"stet/internal/progress"
@@ -32,7 +33,7 @@ type Builder struct {
 	Store    *store.Store
 	Debs     Debs
 	Provider rootfs.Provider
-	Init     []byte // the stet-init program
+	Init     initrd.Program
 	Report   progress.Func
 	Observe  graph.Observer
 	Patience time.Duration // see rootfs.Builder
@@ -283,7 +284,11 @@ func (b *Builder) divide(in system.Input, composed *tree.Tree) (_ *system.Manife
 		return nil, 0, err
 	}
 	dividing(graph.Outcome{Bytes: trees.Bytes})
-	manifest, err := system.Make(b.Store, in.Machine, trees, b.Init, b.Observe)
+	init, err := b.Init.Read()
+	if err != nil {
+		return nil, 0, err
+	}
+	manifest, err := system.Make(b.Store, in.Machine, trees, init, b.Observe)
 	return manifest, trees.Bytes(), err
 }
 

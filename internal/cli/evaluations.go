@@ -3,18 +3,19 @@ package cli
 import (
 	"cmp"
 	"crypto/sha256"
-	"debug/elf"
 	"encoding/hex"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"stet/internal/buildid"
 )
 
 // evaluations remembers, beside the store, what configurations came to. It is a
 // config.Memory: what it cannot read or write is evaluated.
 type evaluations struct {
 	dir   string
-	stamp []byte // of the program: edited code never recalls what older code made
+	stamp string // of the program: edited code never recalls what older code made
 }
 
 // mostEvaluations is how many are kept, of all repositories.
@@ -29,35 +30,21 @@ func (a *app) evaluations() *evaluations {
 	if _, err := os.Stat(filepath.Join(store, "format.json")); err != nil {
 		return nil
 	}
-	stamp := buildID()
-	if stamp == nil {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil
+	}
+	defer self.Close()
+	stamp, err := buildid.Read(self)
+	if err != nil {
 		return nil
 	}
 	return &evaluations{filepath.Join(store, "evaluated"), stamp}
 }
 
-// buildID is what the Go linker calls this program by: a digest of what it was
-// made from. nil when it has none.
-func buildID() []byte {
-	self, err := elf.Open("/proc/self/exe")
-	if err != nil {
-		return nil
-	}
-	defer self.Close()
-	section := self.Section(".note.go.buildid")
-	if section == nil {
-		return nil
-	}
-	id, err := section.Data()
-	if err != nil || len(id) < 64 {
-		return nil
-	}
-	return id
-}
-
 func (e *evaluations) path(key string) string {
 	sum := sha256.New()
-	sum.Write(e.stamp)
+	sum.Write([]byte(e.stamp))
 	sum.Write([]byte(key))
 	return filepath.Join(e.dir, hex.EncodeToString(sum.Sum(nil)))
 }

@@ -19,7 +19,7 @@ import (
 
 // Memory keeps what evaluations came to, by the digest of all that went into
 // them. It may lose everything at any time. A Loader has one for each version of
-// the program: the code is not part of the digest.
+// the program: neither its code nor what is built into it is part of the digest.
 type Memory interface {
 	Get(key string) (value []byte, ok bool)
 	Put(key string, value []byte)
@@ -127,16 +127,9 @@ func (t *texts) digest(key string, places bool) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// sharedDigest covers what every machine is evaluated from.
+// sharedDigest covers what every machine of the repository is evaluated from.
 func (t *texts) sharedDigest(places bool) string {
 	sum := sha256.New()
-	own, err := builtins()
-	if err != nil {
-		return ""
-	}
-	for _, f := range own {
-		writeFile(sum, f, places)
-	}
 	for _, name := range slices.Sorted(maps.Keys(t.packages)) {
 		fmt.Fprintf(sum, "package %q ", name)
 		for _, f := range t.packages[name] {

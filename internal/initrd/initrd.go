@@ -17,7 +17,7 @@ const maxModule = 64 << 20
 
 // Spec is what an initrd is made of.
 type Spec struct {
-	Init    []byte   // the stet-init program, from [Init]
+	Init    []byte   // what becomes /init, from [Init]
 	Read    ReadFunc // the module directory of the kernel that will boot it
 	Modules []Module // what to load, from [Modules]
 

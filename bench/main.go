@@ -67,7 +67,7 @@ var measurements = []struct {
 	{"line", (*bench).line, nil},
 	{"fleet", (*bench).fleet, nil},
 	{"image", (*bench).image, nil},
-	{"mkosi", (*bench).mkosi, []string{"disk[.-]*", "mkosi-[0-9]*"}},
+	{"mkosi", (*bench).mkosi, []string{"disk.built-*", "disk-[0-9]*", "mkosi-[0-9]*"}},
 	{"breakdown", (*bench).breakdown, []string{"breakdown-*"}},
 	{"initrd", (*bench).initrd, nil},
 	{"generations", (*bench).generations, nil},

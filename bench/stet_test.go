@@ -37,3 +37,15 @@ func TestWhatRunsLeftIsRemoved(t *testing.T) {
 		t.Errorf("with nothing to remove, it waits: %v", err)
 	}
 }
+
+// TestAllThatRunsLeaveIsNamed holds the patterns against how they are written: a wrong
+// one is found only when all before it has been measured.
+func TestAllThatRunsLeaveIsNamed(t *testing.T) {
+	for _, m := range measurements {
+		for _, pattern := range m.leaves {
+			if _, err := filepath.Match(pattern, ""); err != nil {
+				t.Errorf("%s leaves %q: %v", m.name, pattern, err)
+			}
+		}
+	}
+}

@@ -52,7 +52,8 @@ func newWarmHost(t *testing.T) *host {
 	if err := os.Mkdir(h.store, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"format.json", "objects", "trees", "images", "systems", "memo"} {
+	// What names others comes before what it names: other tests build in that store.
+	for _, kind := range []string{"format.json", "memo", "systems", "images", "trees", "objects"} {
 		from := filepath.Join(h.Store(t), kind)
 		if _, code := try("cp", "-al", from, h.store); code != 0 { // links cannot be everywhere
 			if out, code := try("cp", "-a", from, h.store); code != 0 {

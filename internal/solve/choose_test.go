@@ -267,6 +267,18 @@ func TestSolveChooses(t *testing.T) {
 			req:      Request{Wants: wants("a")},
 			want:     "a b c gs pdf",
 		},
+		{
+			name:     "a choice dropped for the earlier alternative of another relation",
+			universe: []string{"a 1; Depends: m; Recommends: db", "m 1; Recommends: z | db", "x 1; Provides: db; Depends: z", "z 1; Provides: db"},
+			req:      Request{Wants: wants("a"), Recommends: true},
+			want:     "a m z",
+		},
+		{
+			name:     "no choice dropped for what only it brings",
+			universe: []string{"a 1; Depends: m; Recommends: db", "m 1; Recommends: x | z", "x 1; Provides: db; Depends: z", "z 1; Provides: db"},
+			req:      Request{Wants: wants("a"), Recommends: true},
+			want:     "a m x z",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.req.Architecture = "amd64"

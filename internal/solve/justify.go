@@ -24,7 +24,7 @@ func (p *problem) needed(installed func(int32) bool) []bool {
 // favour of a package that no choice brought goes first, so that nothing goes in
 // favour of what could go itself.
 func (p *problem) drop(kept []bool) []bool {
-	why := p.reasons(kept)
+	why := p.reasons(kept, nobody)
 	spare := make([]bool, len(kept))
 	for v, d := range why {
 		spare[v] = d != nil && slices.ContainsFunc(d.choices, func(c int32) bool { return int(c) != v && kept[c] })
@@ -47,8 +47,8 @@ func (p *problem) drop(kept []bool) []bool {
 	}
 	for _, v := range later {
 		least := p.reachable(func(c int32) bool { return kept[c] && c != v })
-		why := p.reasons(least)
-		if p.meets(least, v, func(c int32) bool { return cameWithout(why, c, v) }) {
+		why := p.reasons(least, v)
+		if p.meets(least, v, func(c int32) bool { return why[c] != nil }) {
 			return least
 		}
 	}
@@ -64,18 +64,6 @@ func (p *problem) unchosen(kept []bool) []bool {
 	}
 	n.follow()
 	return n.kept
-}
-
-// cameWithout reports whether c is there for another reason than v would be: no
-// step of its chain is a relation that v meets, so that c neither takes v's
-// place nor is brought by what does.
-func cameWithout(why []*demand, c, v int32) bool {
-	for ; c >= 0; c = why[c].owner {
-		if slices.Contains(why[c].choices, v) {
-			return false
-		}
-	}
-	return true
 }
 
 // meets reports whether all that v would meet is met in least by packages that
@@ -227,14 +215,22 @@ func (n *need) choose(of *later) bool {
 	return false
 }
 
+// nobody is no package.
+const nobody int32 = -1
+
 // reasons gives for each kept package the last step of the chain from a wish
 // that has the fewest Recommends, and among these the fewest steps. Of several
-// packages that meet a relation, the best one is there by it.
-func (p *problem) reasons(kept []bool) []*demand {
+// packages that meet a relation, the best one is there by it, but not in the place of
+// one that is left and was better: what only does that, or is brought by it, has no
+// reason.
+func (p *problem) reasons(kept []bool, left int32) []*demand {
 	why := make([]*demand, len(kept))
 	var queue, soft []int32
 	reach := func(d *demand, into *[]int32) {
 		for _, c := range d.choices {
+			if c == left {
+				return
+			}
 			if kept[c] {
 				if why[c] == nil {
 					why[c] = d
@@ -274,7 +270,7 @@ func (p *problem) solution(kept []bool) *Solution {
 		p, q := p.pkg(a), p.pkg(b)
 		return cmp.Or(cmp.Compare(p.Name, q.Name), cmp.Compare(p.Architecture, q.Architecture))
 	})
-	why := p.reasons(kept)
+	why := p.reasons(kept, nobody)
 	sol := &Solution{Packages: make([]Chosen, 0, len(members))}
 	for _, v := range members {
 		d := why[v]

@@ -59,7 +59,7 @@ func unpackAll(ctx context.Context, s *store.Store, debs Debs, packages []lock.P
 			}
 			for p := queue.next(); p != nil && ctx.Err() == nil; p = queue.next() {
 				ended := observe.Begin(graph.Step{Stage: graph.Import, Name: nameOf(*p)})
-				if err := unpackOne(s, debs, *p, queue.share(cores)); err != nil {
+				if err := unpackOne(s, debs, *p, queue.share(p, cores)); err != nil {
 					return fmt.Errorf("unpack %s %s: %w", p.Name, p.Version, err)
 				}
 				ended(graph.Outcome{Bytes: graph.Bytes(p.Size)})
@@ -183,13 +183,15 @@ func (q *queue) configured(done *early) {
 	}
 }
 
-// share is how many cores the decompression of one package may take: one is
-// left to the scripts.
-func (q *queue) share(cores int) int {
+// share is how many cores the decompression of a package may take: so many that it ends
+// with what else is left, as each core's blocks are held in memory. One core is left to
+// the scripts.
+func (q *queue) share(p *lock.Package, cores int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.busy > 0 {
-		return max(1, cores-1)
+		cores--
 	}
-	return cores
+	left := max(1, q.total-q.done)
+	return max(1, int((p.Size*int64(cores)+left-1)/left))
 }

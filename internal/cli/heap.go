@@ -11,9 +11,10 @@ import (
 // less than half of what a command may take in the end.
 const uncollected = 128 << 20
 
-// memoryLimit is what the garbage collector tries to stay below later, in bytes: less
-// than half of what Stet may take for thousands of packages.
-const memoryLimit = 224 << 20
+// memoryLimit is what the garbage collector tries to stay below later, in bytes: more
+// than is alive at a time with thousands of packages, or it would never rest, and less
+// than two thirds of what Stet may take for them.
+const memoryLimit = 320 << 20
 
 // DelayCollection lets a process use its first memory without collecting
 // garbage: most commands end before, and would look for it in vain. From the first

@@ -77,8 +77,7 @@ func (b *bench) contest(ctx context.Context, l *lab, memoryLimit float64, peers 
 	var ours, imported series
 	theirs := make([]series, len(peers))
 	for i := range b.runs {
-		// Nothing is removed before the end: ext4 passes over inodes that were
-		// freed in the last minutes, one by one, and the next run would pay.
+		// Nothing is removed before the end: see keepApart.
 		store := filepath.Join(b.dir, fmt.Sprint(l.machine, ".built-", i))
 		say("%s, run %d of %d: stet", l.machine, i+1, b.runs)
 		if err := emptyStore(store, l.store); err != nil {

@@ -115,6 +115,7 @@ func run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
 	}
+	keepApart(b.dir)
 	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 	for _, name := range wanted {
 		if !slices.Contains(names(), name) {

@@ -8,7 +8,30 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
+
+func TestDirectoriesOfRunsAreKeptApart(t *testing.T) {
+	dir := t.TempDir()
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		t.Fatal(err)
+	}
+	keepApart(dir)
+	keepApart(filepath.Join(dir, "missing"))
+	if stat.Type != unix.EXT4_SUPER_MAGIC {
+		t.Skip("the temporary directory is not on ext4")
+	}
+	opened, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	flags, err := unix.IoctlGetUint32(int(opened.Fd()), unix.FS_IOC_GETFLAGS)
+	if err != nil || flags&topDirectory == 0 {
+		t.Errorf("ext4 takes the directories for related: flags %#x, %v", flags, err)
+	}
+}
 
 func TestWhatRunsLeftIsRemoved(t *testing.T) {
 	b := bench{dir: t.TempDir()}

@@ -86,7 +86,7 @@ func removeAll(dir string) error {
 	return nil
 }
 
-// topDirectory is a flag of ext4: what is in this directory is not related
+// topDirectory is FS_TOPDIR_FL of linux/fs.h: what is in this directory is not related
 // (chattr(1), "T").
 const topDirectory = 0x00020000
 
@@ -105,7 +105,7 @@ func keepApart(dir string) {
 	}
 }
 
-// recent is how long ext4 passes over inodes that were freed.
+// recent is how long ext4 without a journal passes over inodes that were freed.
 const recent = 70 * time.Second
 
 // settle removes what runs left, by patterns of names, and waits until nobody pays for

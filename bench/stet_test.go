@@ -20,7 +20,7 @@ func TestDirectoriesOfRunsAreKeptApart(t *testing.T) {
 	keepApart(dir)
 	keepApart(filepath.Join(dir, "missing"))
 	if stat.Type != unix.EXT4_SUPER_MAGIC {
-		t.Skip("the temporary directory is not on ext4")
+		t.Skip("FS_TOPDIR_FL is a flag of ext4: the temporary directory is on another file system")
 	}
 	opened, err := os.Open(dir)
 	if err != nil {
